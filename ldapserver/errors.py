@@ -1,0 +1,23 @@
+"""The two ways an LDAP peer can be wrong: beyond repair, or only in this request (RFC 4511 section 4.1.1)."""
+
+from ldapserver.wire.messages import ResultCode
+
+
+class ProtocolViolation(Exception):
+    """Framing or BER is broken: nothing after it can be trusted, so the connection ends with a Notice of Disconnection."""
+
+
+class InvalidRequest(Exception):
+    """A request that is well-formed BER and refused by its content: it is answered, and the connection lives on.
+
+    `response_tag` is the tag octet of the answer's protocolOp, for the answer goes out before there is a request.
+    """
+
+    def __init__(
+        self, message_id: int, response_tag: int, result_code: ResultCode, diagnostic_message: str
+    ) -> None:
+        super().__init__(diagnostic_message)
+        self.message_id = message_id
+        self.response_tag = response_tag
+        self.result_code = result_code
+        self.diagnostic_message = diagnostic_message

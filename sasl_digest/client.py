@@ -1,0 +1,159 @@
+"""The client's side of one exchange (RFC 2831 sections 2.1.2 and 2.1.3).
+
+step(digest_challenge) -> Response | Failure      then      step(response_auth) -> Success | Failure
+"""
+
+import enum
+import hmac
+import secrets
+from collections.abc import Callable, Collection
+
+from sasl_digest import digest
+from sasl_digest.credentials import Credential
+from sasl_digest.errors import MalformedMessage, UsageError
+from sasl_digest.messages import QOP, DigestChallenge, DigestResponse, ResponseAuth
+from sasl_digest.outcomes import Failure, Reason, Response, Success
+
+
+def fresh_cnonce() -> bytes:
+    """32 hexadecimal digits: 128 bits of chance ("at least 64", RFC 2831 section 2.1.2, cnonce)."""
+    return secrets.token_hex(16).encode()
+
+
+class _State(enum.Enum):
+    START = "step() with the digest-challenge"
+    ANSWERED = "step() with the response-auth"
+    OVER = "nothing"
+
+
+class DigestClient:
+    """One exchange, seen from the client; it ends in Success only when the server has proved itself too.
+
+    `challenge` is what the server sent, once it could be read.
+    """
+
+    challenge: DigestChallenge | None
+
+    def __init__(
+        self,
+        username: str,
+        credential: Credential,
+        *,
+        service: str,
+        host: str,
+        serv_name: str | None = None,
+        realm: str | None = None,
+        strict_realm: bool = False,
+        authzid: str | None = None,
+        qop: Collection[QOP] = (QOP.AUTH,),
+        cnonce: Callable[[], bytes] = fresh_cnonce,
+    ) -> None:
+        """Say who and where.
+
+        `service`, `host` and `serv_name` make the digest-uri: `ldap`, the server's name as the user typed it.
+        `realm` is sent as given, for a server may take more realms than it offers (Active Directory offers the
+        DNS name and takes the NetBIOS name too); `strict_realm` refuses one that was not offered. Without it the
+        first one offered is taken, or none.
+
+        Raises UsageError for an empty name, authzid or qop.
+        """
+        if not username:
+            raise UsageError("username: must not be empty")
+        if authzid == "":
+            raise UsageError("authzid: must not be empty; None is for oneself")
+        if set(qop) != {QOP.AUTH}:
+            raise UsageError("qop: only auth is implemented")
+        self.challenge = None
+        self._username = username
+        self._credential = credential
+        self._digest_uri = "/".join(part for part in (service, host, serv_name) if part).encode()
+        self._realm = realm
+        self._strict_realm = strict_realm
+        self._authzid = authzid
+        self._cnonce = cnonce
+        self._state = _State.START
+
+    def step(self, data: bytes) -> Response | Success | Failure:
+        """Take what the server sent and say what comes next. Raises UsageError when called out of turn."""
+        if self._state is _State.START:
+            outcome = self._answer(data)
+            self._state = _State.ANSWERED if isinstance(outcome, Response) else _State.OVER
+            return outcome
+        if self._state is _State.ANSWERED:
+            self._state = _State.OVER
+            return self._confirm(data)
+        raise UsageError(f"step() out of turn; due: {self._state.value}")
+
+    def _answer(self, data: bytes) -> Response | Failure:
+        try:
+            self.challenge = challenge = DigestChallenge.parse(data)
+        except MalformedMessage as cause:
+            return Failure(Reason.MALFORMED, str(cause), cause)
+        # Only what was offered may be chosen.  Section 2.1.2, qop
+        if QOP.AUTH not in challenge.qop_options:
+            offered = ", ".join(qop.decode() for qop in challenge.qop_options) or "nothing known"
+            return Failure(Reason.QOP, f"auth is not offered; the server offers {offered}")
+        realm, note = self._realm, None
+        if realm is None:
+            # "If multiple realms are offered, the client chooses one"; none offered is an empty one in A1.
+            # Section 2.1.1, realm
+            realm = challenge.realms[0] if challenge.realms else None
+        elif challenge.realms and realm not in challenge.realms:
+            note = f"realm {realm!r} was not offered (offered: {', '.join(map(repr, challenge.realms))})"
+            if self._strict_realm:
+                return Failure(Reason.REALM, note)
+        if not challenge.utf8:
+            # Without charset=utf-8 names travel in ISO 8859-1.  Section 2.1.1, charset
+            for directive, text in (("username", self._username), ("realm", realm or "")):
+                if not _fits_iso_8859_1(text):
+                    return Failure(Reason.CHARSET, f"{directive}: not in ISO 8859-1; the server does not take UTF-8")
+        secret = next(iter(self._credential.secrets(self._username, realm or "")), None)
+        if secret is None:
+            return Failure(
+                Reason.NO_USABLE_SECRET, f"the stored hash is not for {self._username!r} in realm {realm!r}"
+            )
+        return Response(self._response(challenge, realm, secret).encode(), note)
+
+    def _response(self, challenge: DigestChallenge, realm: str | None, secret: bytes) -> DigestResponse:
+        cnonce = self._cnonce()
+        authzid = None if self._authzid is None else self._authzid.encode()
+        self._keyed = digest.keyed(
+            digest.h(digest.a1(secret, nonce=challenge.nonce, cnonce=cnonce, authzid=authzid)),
+            nonce=challenge.nonce,
+            nonce_count=1,
+            cnonce=cnonce,
+            qop=QOP.AUTH,
+        )
+        self._sent_realm = realm or ""
+        return DigestResponse(
+            username=self._username,
+            realm=realm,
+            nonce=challenge.nonce,
+            cnonce=cnonce,
+            nonce_count=1,
+            digest_uri=self._digest_uri,
+            response=digest.response_value(self._keyed, digest.a2_of_client(self._digest_uri, QOP.AUTH)),
+            utf8=challenge.utf8,
+            authzid=self._authzid,
+        )
+
+    def _confirm(self, data: bytes) -> Success | Failure:
+        # "The client checks the response-auth": without it anybody can claim to be the server.  Section 2.1.3
+        if not data:
+            return Failure(Reason.RSPAUTH, "the server sent no rspauth: it has not proved that it knows the secret")
+        try:
+            proof = ResponseAuth.parse(data)
+        except MalformedMessage as cause:
+            return Failure(Reason.MALFORMED, str(cause), cause)
+        expected = digest.response_value(self._keyed, digest.a2_of_server(self._digest_uri, QOP.AUTH))
+        if not hmac.compare_digest(proof.rspauth, expected):
+            return Failure(Reason.RSPAUTH, "the server's rspauth is wrong: it does not know the secret")
+        return Success(self._username, self._sent_realm, self._authzid, QOP.AUTH)
+
+
+def _fits_iso_8859_1(text: str) -> bool:
+    try:
+        text.encode("iso-8859-1")
+    except UnicodeEncodeError:
+        return False
+    return True

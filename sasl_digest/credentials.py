@@ -1,0 +1,62 @@
+"""What a verifier may hold about an account, and which secrets it offers for the names a client sent."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sasl_digest.digest import converted, secret
+from sasl_digest.errors import UsageError
+
+
+class Credential(Protocol):
+    """Anything that can offer H(username:realm:password) for a pair of names."""
+
+    def secrets(self, username: str, realm: str) -> Iterable[bytes]:
+        """The 16-octet secrets that prove this account under these names, the likeliest first; maybe none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """The password itself: it offers a secret for every realm, in each reading that real clients use."""
+
+    password: str = field(repr=False)
+
+    def secrets(self, username: str, realm: str) -> tuple[bytes, ...]:
+        """One secret for ASCII; otherwise up to three, for clients disagree about what is hashed."""
+        password = self.password
+        if username.isascii() and realm.isascii() and password.isascii():
+            return (secret(username.encode(), realm.encode(), password.encode()),)
+        readings = (
+            # RFC 2831 section 2.1.2.1: each string in ISO 8859-1 where it fits (Cyrus SASL, OpenJDK, Windows)
+            secret(converted(username), converted(realm), converted(password)),
+            # UTF-8 as sent (ldap3 2.9.1, Authen::SASL::Perl, go-ldap, ldapts, PEAR, pure-sasl)
+            secret(username.encode(), realm.encode(), password.encode()),
+            # names in UTF-8, the password converted (GNU SASL)
+            secret(username.encode(), realm.encode(), converted(password)),
+        )
+        return tuple(dict.fromkeys(readings))
+
+
+@dataclass(frozen=True, slots=True)
+class HA1:
+    """A stored H(username:realm:password), 16 octets.
+
+    With `username` or `realm` given it is offered only for exactly those names: a hash proves nothing about
+    names it was not made of.
+    """
+
+    secret: bytes = field(repr=False)
+    username: str | None = None
+    realm: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UsageError unless `secret` has 16 octets."""
+        if len(self.secret) != 16:
+            raise UsageError(f"HA1: {len(self.secret)} octets; MD5 has 16")
+
+    def secrets(self, username: str, realm: str) -> tuple[bytes, ...]:
+        """The stored secret, or none when the names differ from those it was made of."""
+        if self.username not in (None, username) or self.realm not in (None, realm):
+            return ()
+        return (self.secret,)

@@ -1,0 +1,222 @@
+"""The server's side of one exchange: challenge, question, verdict (RFC 2831 sections 2.1.1 to 2.1.3).
+
+step(b"")  -> Challenge          then   step(digest_response) -> Lookup | Failure
+verify(credential) -> Success | Failure, or a Challenge with stale=true when only the nonce had expired
+"""
+
+import enum
+import hmac
+import secrets
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from sasl_digest import digest
+from sasl_digest.credentials import Credential, Password
+from sasl_digest.errors import MalformedMessage, UsageError
+from sasl_digest.messages import DEFAULT_MAXBUF, MAX_MAXBUF, MIN_MAXBUF, QOP, DigestChallenge, DigestResponse
+from sasl_digest.nonces import NonceBook, Nonces, NonceState
+from sasl_digest.outcomes import Challenge, Failure, Lookup, Reason, Success
+
+# Stands in for the credential of a user that is not there, so that the answer costs what a wrong password costs.
+_NOBODY = Password(secrets.token_hex(16))
+
+
+class _State(enum.Enum):
+    START = "step() with the initial response, mostly empty"
+    CHALLENGED = "step() with the digest-response"
+    ASKED = "verify() with what is known of the user"
+    OVER = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What one server offers and accepts, worked out once for all its exchanges."""
+
+    head: bytes  # the challenge up to its nonce's octets, and from them on
+    tail: bytes
+    tail_when_stale: bytes
+    service: str | None
+    hosts: frozenset[str] | None
+    serv_names: frozenset[str]
+    realms: frozenset[str] | None
+
+
+class DigestServer:
+    """One exchange, seen from the server; `fresh()` gives the next one under the same terms.
+
+    `response` is what the client sent, once it could be read: for the audit.
+    """
+
+    response: DigestResponse | None
+
+    def __init__(
+        self,
+        *,
+        realms: Iterable[str] = (),
+        other_realms: Iterable[str] = (),
+        service: str | None = None,
+        hosts: Iterable[str] | None = None,
+        qop: Collection[QOP] = (QOP.AUTH,),
+        utf8: bool = True,
+        maxbuf: int = DEFAULT_MAXBUF,
+        nonces: Nonces | None = None,
+    ) -> None:
+        """State the terms.
+
+        `realms` are offered, and with `other_realms` accepted, without regard to case; with neither any realm
+        is. An empty string among them accepts a client that names no realm. `service` is the serv-type that
+        digest-uri must name (`ldap`, `imap`), `hosts` the names of this server it may name; None checks
+        neither. `maxbuf` is in octets. `nonces` may be shared by many servers, and is their memory.
+
+        Raises UsageError for terms that no client could meet.
+        """
+        if set(qop) != {QOP.AUTH}:
+            raise UsageError("qop: only auth is implemented")
+        if not MIN_MAXBUF <= maxbuf <= MAX_MAXBUF:
+            raise UsageError(f"maxbuf: {maxbuf}; must be from {MIN_MAXBUF} to {MAX_MAXBUF}")
+        offered = tuple(realms)
+        accepted = frozenset(realm.lower() for realm in (*offered, *other_realms))
+        head, tail = _around_nonce(DigestChallenge(nonce=b"\0", realms=offered, maxbuf=maxbuf, utf8=utf8))
+        _, stale = _around_nonce(DigestChallenge(nonce=b"\0", realms=offered, maxbuf=maxbuf, utf8=utf8, stale=True))
+        self._terms = _Terms(
+            head=head,
+            tail=tail,
+            tail_when_stale=stale,
+            service=None if service is None else service.lower(),
+            hosts=None if hosts is None else frozenset(_host(host) for host in hosts),
+            serv_names=accepted,
+            realms=accepted or None,
+        )
+        self._nonces = NonceBook() if nonces is None else nonces
+        self._begin()
+
+    def fresh(self) -> Self:
+        """A server for the next exchange: the same terms, the same nonces, nothing else shared."""
+        other = object.__new__(type(self))
+        other._terms = self._terms
+        other._nonces = self._nonces
+        other._begin()
+        return other
+
+    def _begin(self) -> None:
+        self._state = _State.START
+        self._refusal: Reason | None = None
+        self.response = None
+
+    def step(self, data: bytes) -> Challenge | Lookup | Failure:
+        """Take what the client sent and say what comes next. Raises UsageError when called out of turn."""
+        if self._state is _State.START:
+            # "A server that does not support subsequent authentication", or has nothing saved of it, answers
+            # an initial response with a challenge and goes on as if there had been none.  Section 2.2
+            return self._challenge(stale=False)
+        if self._state is _State.CHALLENGED:
+            try:
+                self.response = response = DigestResponse.parse(data)
+            except MalformedMessage as cause:
+                self._state = _State.OVER
+                return Failure(Reason.MALFORMED, str(cause), cause)
+            return self._check(response)
+        raise UsageError(f"step() out of turn; due: {self._state.value}")
+
+    def verify(self, credential: Credential | None) -> Success | Challenge | Failure:
+        """Answer the Lookup: what is known of the user, or None for nobody, which costs the same time.
+
+        Raises UsageError when called out of turn.
+        """
+        response = self.response
+        if self._state is not _State.ASKED or response is None:
+            raise UsageError(f"verify() out of turn; due: {self._state.value}")
+        self._state = _State.OVER
+        refusal = self._refusal
+        realm = response.realm or ""
+        known = _NOBODY if credential is None or refusal is not None else credential
+        if credential is None:
+            refusal = refusal or Reason.UNKNOWN_USER
+        offered = tuple(known.secrets(response.username, realm))
+        if not offered:
+            refusal = Reason.NO_USABLE_SECRET
+            offered = tuple(_NOBODY.secrets(response.username, realm))
+        keyed = _matching(offered, response)
+        if refusal is not None:
+            return Failure(refusal)
+        if keyed is None:
+            return Failure(Reason.WRONG_PASSWORD)
+        # "Unless the credentials are right", nobody is told that it was the nonce.  Section 2.1.1, stale
+        if self._nonces.expired(response.nonce):
+            return self._challenge(stale=True)
+        # Section 2.1.3: the server proves itself with the same digest over its own A2.
+        rspauth = digest.response_value(keyed, digest.a2_of_server(response.digest_uri, response.qop))
+        return Success(response.username, realm, response.authzid, response.qop, b"rspauth=" + rspauth)
+
+    def _challenge(self, *, stale: bool) -> Challenge:
+        self._state = _State.CHALLENGED
+        self._nonce = self._nonces.issue()
+        terms = self._terms
+        return Challenge(terms.head + self._nonce + (terms.tail_when_stale if stale else terms.tail), stale)
+
+    def _check(self, response: DigestResponse) -> Lookup | Failure:
+        terms = self._terms
+        reason = None
+        # The nonce is the one just sent.  Section 2.1.2, nonce
+        if not hmac.compare_digest(response.nonce, self._nonce):
+            foreign = self._nonces.state(response.nonce) is NonceState.FOREIGN
+            reason = Reason.NONCE_FOREIGN if foreign else Reason.NONCE_REPLAYED
+        # The server "checks that the nonce-count is 00000001".  Section 2.1.3
+        elif response.nonce_count != 1:
+            reason = Reason.NONCE_COUNT
+        # The qop is one of those offered.  Section 2.1.2, qop
+        elif response.qop is not QOP.AUTH:
+            reason = Reason.QOP
+        elif not _names_us(terms, response.digest_uri):
+            reason = Reason.DIGEST_URI
+        if reason is not None:
+            self._state = _State.OVER
+            return Failure(reason)
+        realm = response.realm or ""
+        # A realm that is not served here ends as an unknown user does, after the same work.
+        if terms.realms is not None and realm.lower() not in terms.realms:
+            self._refusal = Reason.REALM
+        self._state = _State.ASKED
+        return Lookup(response.username, realm, response.authzid)
+
+
+def _matching(offered: tuple[bytes, ...], response: DigestResponse) -> bytes | None:
+    """`keyed()` under the secret that gives this response, or None."""
+    authzid = None if response.authzid is None else response.authzid.encode()
+    a2 = digest.a2_of_client(response.digest_uri, response.qop)
+    for secret in offered:
+        keyed = digest.keyed(
+            digest.h(digest.a1(secret, nonce=response.nonce, cnonce=response.cnonce, authzid=authzid)),
+            nonce=response.nonce,
+            nonce_count=response.nonce_count,
+            cnonce=response.cnonce,
+            qop=response.qop,
+        )
+        if hmac.compare_digest(digest.response_value(keyed, a2), response.response):
+            return keyed
+    return None
+
+
+def _names_us(terms: _Terms, digest_uri: bytes) -> bool:
+    # digest-uri-value = serv-type "/" host [ "/" serv-name ]; "servers SHOULD check that it names them".
+    # Section 2.1.2, digest-uri
+    serv_type, _, rest = digest_uri.decode("utf-8", "replace").partition("/")
+    host, _, serv_name = rest.partition("/")
+    if terms.service is not None and serv_type.lower() != terms.service:
+        return False
+    if terms.hosts is None:
+        return True
+    if _host(host) not in terms.hosts:
+        return False
+    # serv-name is sent for a replicated service, and is then its name: a host's or the realm's.
+    return not serv_name or _host(serv_name) in terms.hosts or serv_name.lower() in terms.serv_names
+
+
+def _host(name: str) -> str:
+    return name.lower().rstrip(".").strip("[]")
+
+
+def _around_nonce(challenge: DigestChallenge) -> tuple[bytes, bytes]:
+    head, _, tail = challenge.encode().partition(b"\0")
+    return head, tail
