@@ -4,7 +4,7 @@ from ldapserver.wire.messages import ResultCode
 
 
 class ProtocolViolation(Exception):
-    """Framing or BER is broken: nothing after it can be trusted, so the connection ends with a Notice of Disconnection."""
+    """Framing or BER is broken: nothing after it can be trusted, so the connection ends after a notice."""
 
 
 class InvalidRequest(Exception):
@@ -13,9 +13,7 @@ class InvalidRequest(Exception):
     `response_tag` is the tag octet of the answer's protocolOp, for the answer goes out before there is a request.
     """
 
-    def __init__(
-        self, message_id: int, response_tag: int, result_code: ResultCode, diagnostic_message: str
-    ) -> None:
+    def __init__(self, message_id: int, response_tag: int, result_code: ResultCode, diagnostic_message: str) -> None:
         super().__init__(diagnostic_message)
         self.message_id = message_id
         self.response_tag = response_tag

@@ -1,0 +1,135 @@
+"""Whole LDAP messages and their octets: `decode` and `encode` (RFC 4511 sections 4.1.1 and 4.1.11).
+
+Two things can be wrong with what a peer sent. Where "the encoding structures or lengths of data fields are found to
+be incorrect", that is a `ProtocolViolation`. Where a request is good BER and says what cannot be, it is an
+`InvalidRequest`, which is answered; in what has no answer (a response, an unbind, an abandon) it is a violation too.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ldapserver.errors import InvalidRequest, ProtocolViolation
+from ldapserver.wire import ber, requests, responses
+from ldapserver.wire import messages as m
+from ldapserver.wire.fields import Refused, read_name, read_optional_octets, write_text
+
+CONTROLS = 0xA0
+
+_READERS: Mapping[int, Callable[[bytes, int, int], m.Operation]] = {
+    m.BindRequest.tag: requests.read_bind_request,
+    m.BindResponse.tag: responses.read_bind_response,
+    m.UnbindRequest.tag: requests.read_unbind_request,
+    m.SearchRequest.tag: requests.read_search_request,
+    m.SearchResultEntry.tag: responses.read_search_result_entry,
+    m.SearchResultDone.tag: responses.result_reader(m.SearchResultDone),
+    m.SearchResultReference.tag: responses.read_search_result_reference,
+    m.ModifyRequest.tag: requests.read_modify_request,
+    m.ModifyResponse.tag: responses.result_reader(m.ModifyResponse),
+    m.AddRequest.tag: requests.read_add_request,
+    m.AddResponse.tag: responses.result_reader(m.AddResponse),
+    m.DelRequest.tag: requests.read_del_request,
+    m.DelResponse.tag: responses.result_reader(m.DelResponse),
+    m.ModifyDNRequest.tag: requests.read_modify_dn_request,
+    m.ModifyDNResponse.tag: responses.result_reader(m.ModifyDNResponse),
+    m.CompareRequest.tag: requests.read_compare_request,
+    m.CompareResponse.tag: responses.result_reader(m.CompareResponse),
+    m.AbandonRequest.tag: requests.read_abandon_request,
+    m.ExtendedRequest.tag: requests.read_extended_request,
+    m.ExtendedResponse.tag: responses.read_extended_response,
+    m.IntermediateResponse.tag: responses.read_intermediate_response,
+}
+
+# Each writer takes the class it stands behind, which the type of a mapping cannot say: hence Any.
+_WRITERS: Mapping[type[m.Operation], Callable[[Any], bytes]] = {
+    m.BindRequest: requests.write_bind_request,
+    m.BindResponse: responses.write_bind_response,
+    m.UnbindRequest: requests.write_unbind_request,
+    m.SearchRequest: requests.write_search_request,
+    m.SearchResultEntry: responses.write_search_result_entry,
+    m.SearchResultDone: responses.write_result,
+    m.SearchResultReference: responses.write_search_result_reference,
+    m.ModifyRequest: requests.write_modify_request,
+    m.ModifyResponse: responses.write_result,
+    m.AddRequest: requests.write_add_request,
+    m.AddResponse: responses.write_result,
+    m.DelRequest: requests.write_del_request,
+    m.DelResponse: responses.write_result,
+    m.ModifyDNRequest: requests.write_modify_dn_request,
+    m.ModifyDNResponse: responses.write_result,
+    m.CompareRequest: requests.write_compare_request,
+    m.CompareResponse: responses.write_result,
+    m.AbandonRequest: requests.write_abandon_request,
+    m.ExtendedRequest: requests.write_extended_request,
+    m.ExtendedResponse: responses.write_extended_response,
+    m.IntermediateResponse: responses.write_intermediate_response,
+}
+
+_RESPONSE_TAGS = {request.tag: request.response.tag for request in m.ANSWERED_REQUESTS}
+
+
+def decode(element: bytes) -> m.LDAPMessage:
+    """The message that `element` is, one whole LDAPMessage; raises ProtocolViolation or InvalidRequest."""
+    pos, end = ber.expect(element, 0, len(element), ber.SEQUENCE, "LDAPMessage")
+    if end != len(element):
+        raise ProtocolViolation(f"LDAPMessage: {len(element) - end} octets behind it")
+    message_id, pos = ber.integer(element, pos, end, "messageID")
+    tag, pos, stop = ber.header(element, pos, end, "protocolOp")
+    reader = _READERS.get(tag)
+    if reader is None:
+        raise ProtocolViolation(f"protocolOp: tag {tag:#04x} is no operation of RFC 4511")
+    # "The messageID of a request MUST have a non-zero value [...] The zero value is reserved for the unsolicited
+    # notification message", which is an ExtendedResponse.  RFC 4511 sections 4.1.1.1 and 4.4
+    if message_id <= 0 and (message_id < 0 or tag != m.ExtendedResponse.tag):
+        raise ProtocolViolation(f"messageID: {message_id}, it has to be 1 to {m.MAX_INT}")
+    try:
+        operation = reader(element, pos, stop)
+        controls = _read_controls(element, stop, end) if stop != end else ()
+    except Refused as refused:
+        # The reader stopped at what it refused; "not good BER" is still the graver answer.
+        ber.check(element)
+        if tag not in _RESPONSE_TAGS:
+            raise ProtocolViolation(str(refused)) from refused
+        raise InvalidRequest(message_id, _RESPONSE_TAGS[tag], refused.result_code, str(refused)) from refused
+    return m.LDAPMessage(message_id, operation, controls)
+
+
+def encode(message: m.LDAPMessage) -> bytes:
+    """The octets of `message`, every length in the fewest octets."""
+    operation = message.operation
+    contents = ber.encoded_integer(message.message_id) + _WRITERS[type(operation)](operation)
+    if message.controls:
+        contents += ber.encoded(CONTROLS, b"".join([_write_control(control) for control in message.controls]))
+    return ber.encoded(ber.SEQUENCE, contents)
+
+
+def _read_controls(data: bytes, pos: int, end: int) -> tuple[m.Control, ...]:
+    """What follows the protocolOp: "controls [0] Controls OPTIONAL", and what we do not know."""
+    controls = []
+    if data[pos] == CONTROLS:
+        start, pos = ber.expect(data, pos, end, CONTROLS, "controls")
+        while start < pos:
+            inside, start = ber.expect(data, start, pos, ber.SEQUENCE, "control")
+            controls.append(_read_control(data, inside, start))
+    ber.skip(data, pos, end, "LDAPMessage")
+    return tuple(controls)
+
+
+def _read_control(data: bytes, pos: int, end: int) -> m.Control:
+    """Section 4.1.11."""
+    control_type, pos = read_name(data, pos, end, "controlType")
+    criticality = False
+    if pos < end and data[pos] == ber.BOOLEAN:
+        criticality, pos = ber.boolean(data, pos, end, "criticality")
+    control_value, pos = read_optional_octets(data, pos, end, "controlValue", ber.OCTET_STRING)
+    ber.skip(data, pos, end, "control")
+    return m.Control(control_type, criticality, control_value)
+
+
+def _write_control(control: m.Control) -> bytes:
+    """Section 4.1.11; "If a value of a type is its default value, it is absent", section 5.1."""
+    contents = write_text(control.control_type)
+    if control.criticality:
+        contents += ber.encoded_boolean(True)
+    if control.control_value is not None:
+        contents += ber.encoded(ber.OCTET_STRING, control.control_value)
+    return ber.encoded(ber.SEQUENCE, contents)

@@ -1,0 +1,173 @@
+"""The responses over BER, each read and written as its ASN.1 stands in RFC 4511 sections 4.1.9 and 4.2 to 4.13.
+
+Readers and writers are as in `requests`. Six of the responses are an LDAPResult with a tag of their own; BindResponse
+and ExtendedResponse add to it; what a search finds and an IntermediateResponse have nothing of it.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from ldapserver.wire import ber
+from ldapserver.wire.fields import (
+    Refused,
+    has,
+    read_attributes,
+    read_dn,
+    read_optional_name,
+    read_optional_octets,
+    read_text,
+    read_texts,
+    write_attributes,
+    write_text,
+    write_texts,
+)
+from ldapserver.wire.messages import (
+    AddResponse,
+    BindResponse,
+    CompareResponse,
+    DelResponse,
+    ExtendedResponse,
+    IntermediateResponse,
+    LDAPResult,
+    ModifyDNResponse,
+    ModifyResponse,
+    ResultCode,
+    SearchResultDone,
+    SearchResultEntry,
+    SearchResultReference,
+)
+
+REFERRAL = 0xA3  # LDAPResult
+SERVER_SASL_CREDS = 0x87  # BindResponse
+RESPONSE_NAME = 0x8A  # ExtendedResponse
+RESPONSE_VALUE = 0x8B
+INTERMEDIATE_RESPONSE_NAME = 0x80  # IntermediateResponse
+INTERMEDIATE_RESPONSE_VALUE = 0x81
+
+PlainResult = SearchResultDone | ModifyResponse | AddResponse | DelResponse | ModifyDNResponse | CompareResponse
+_Plain = TypeVar("_Plain", bound=PlainResult)
+
+_RESULT_CODES: dict[int, ResultCode] = {int(code): code for code in ResultCode}
+
+
+def _read_result(data: bytes, pos: int, end: int) -> tuple[tuple[ResultCode | int, str, str, tuple[str, ...]], int]:
+    """The fields of an LDAPResult, section 4.1.9, and where they stop."""
+    number, pos = ber.integer(data, pos, end, "resultCode", ber.ENUMERATED)
+    matched_dn, pos = read_dn(data, pos, end, "matchedDN")
+    diagnostic_message, pos = read_text(data, pos, end, "diagnosticMessage")
+    referral: tuple[str, ...] = ()
+    if has(data, pos, end, REFERRAL):
+        start, pos = ber.expect(data, pos, end, REFERRAL, "referral")
+        referral = _read_uris(data, start, pos, "referral")
+    return (_RESULT_CODES.get(number, number), matched_dn, diagnostic_message, referral), pos
+
+
+def _read_uris(data: bytes, pos: int, end: int, field: str) -> tuple[str, ...]:
+    # "Referral ::= SEQUENCE SIZE (1..MAX) OF uri URI", and a SearchResultReference likewise.
+    if pos == end:
+        raise Refused(ResultCode.PROTOCOL_ERROR, f"{field}: empty, it has at least one URI")
+    return read_texts(data, pos, end, field)
+
+
+def _write_result(result: LDAPResult) -> bytes:
+    """The fields of an LDAPResult."""
+    contents = (
+        ber.encoded_integer(result.result_code, ber.ENUMERATED)
+        + write_text(result.matched_dn)
+        + write_text(result.diagnostic_message)
+    )
+    if result.referral:
+        contents += ber.encoded(REFERRAL, write_texts(result.referral))
+    return contents
+
+
+def result_reader(response: type[_Plain]) -> Callable[[bytes, int, int], _Plain]:
+    """The reader of a response that is an LDAPResult and nothing more."""
+
+    def read(data: bytes, pos: int, end: int) -> _Plain:
+        result, pos = _read_result(data, pos, end)
+        ber.skip(data, pos, end, "LDAPResult")
+        return response(*result)
+
+    return read
+
+
+def write_result(response: PlainResult) -> bytes:
+    """A response that is an LDAPResult and nothing more."""
+    return ber.encoded(response.tag, _write_result(response))
+
+
+def read_bind_response(data: bytes, pos: int, end: int) -> BindResponse:
+    """Section 4.2.2."""
+    result, pos = _read_result(data, pos, end)
+    server_sasl_creds, pos = read_optional_octets(data, pos, end, "serverSaslCreds", SERVER_SASL_CREDS)
+    ber.skip(data, pos, end, "BindResponse")
+    return BindResponse(*result, server_sasl_creds)
+
+
+def write_bind_response(response: BindResponse) -> bytes:
+    """Section 4.2.2."""
+    contents = _write_result(response)
+    if response.server_sasl_creds is not None:
+        contents += ber.encoded(SERVER_SASL_CREDS, response.server_sasl_creds)
+    return ber.encoded(response.tag, contents)
+
+
+def read_search_result_entry(data: bytes, pos: int, end: int) -> SearchResultEntry:
+    """Section 4.5.2."""
+    object_name, pos = read_dn(data, pos, end, "objectName")
+    attributes, pos = read_attributes(data, pos, end)
+    ber.skip(data, pos, end, "SearchResultEntry")
+    return SearchResultEntry(object_name, attributes)
+
+
+def write_search_result_entry(response: SearchResultEntry) -> bytes:
+    """Section 4.5.2."""
+    return ber.encoded(response.tag, write_text(response.object_name) + write_attributes(response.attributes))
+
+
+def read_search_result_reference(data: bytes, pos: int, end: int) -> SearchResultReference:
+    """Section 4.5.3."""
+    return SearchResultReference(_read_uris(data, pos, end, "SearchResultReference"))
+
+
+def write_search_result_reference(response: SearchResultReference) -> bytes:
+    """Section 4.5.3."""
+    return ber.encoded(response.tag, write_texts(response.uris))
+
+
+def read_extended_response(data: bytes, pos: int, end: int) -> ExtendedResponse:
+    """Section 4.12."""
+    result, pos = _read_result(data, pos, end)
+    response_name, pos = read_optional_name(data, pos, end, "responseName", RESPONSE_NAME)
+    response_value, pos = read_optional_octets(data, pos, end, "responseValue", RESPONSE_VALUE)
+    ber.skip(data, pos, end, "ExtendedResponse")
+    return ExtendedResponse(*result, response_name, response_value)
+
+
+def write_extended_response(response: ExtendedResponse) -> bytes:
+    """Section 4.12."""
+    contents = _write_result(response)
+    if response.response_name is not None:
+        contents += write_text(response.response_name, RESPONSE_NAME)
+    if response.response_value is not None:
+        contents += ber.encoded(RESPONSE_VALUE, response.response_value)
+    return ber.encoded(response.tag, contents)
+
+
+def read_intermediate_response(data: bytes, pos: int, end: int) -> IntermediateResponse:
+    """Section 4.13."""
+    response_name, pos = read_optional_name(data, pos, end, "responseName", INTERMEDIATE_RESPONSE_NAME)
+    response_value, pos = read_optional_octets(data, pos, end, "responseValue", INTERMEDIATE_RESPONSE_VALUE)
+    ber.skip(data, pos, end, "IntermediateResponse")
+    return IntermediateResponse(response_name, response_value)
+
+
+def write_intermediate_response(response: IntermediateResponse) -> bytes:
+    """Section 4.13."""
+    contents = b""
+    if response.response_name is not None:
+        contents += write_text(response.response_name, INTERMEDIATE_RESPONSE_NAME)
+    if response.response_value is not None:
+        contents += ber.encoded(INTERMEDIATE_RESPONSE_VALUE, response.response_value)
+    return ber.encoded(response.tag, contents)
