@@ -1,0 +1,280 @@
+"""When two values match, which sorts first, and what is part of what (RFC 4517 section 4.2, RFC 4518).
+
+A rule is a function from a value to a key: values match when their keys are equal, and sort as their keys do. A value
+that the rule's syntax does not allow has no key: the function raises ValueError, and what was asked is Undefined.
+"""
+
+import re
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+from unicodedata import normalize
+
+from ldapserver.directory.schema import AttributeType, Schema
+from ldapserver.wire import dn
+from ldapserver.wire.dn import DN
+
+# A key is compared only with keys of the same rule, so which type it has is the rule's own affair.
+Key = Callable[[bytes], Any]
+
+_PREFIX = "1.3.6.1.4.1.1466.115.121.1."
+
+
+def _syntaxes(*numbers: int) -> frozenset[str]:
+    return frozenset(f"{_PREFIX}{number}" for number in numbers)
+
+
+# Country String, Directory String, IA5 String, Numeric String, Printable String, Telephone Number.
+_STRINGS = _syntaxes(11, 15, 26, 36, 44, 50)
+_UUID = frozenset(("1.3.6.1.1.16.1",))
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A matching rule: its key, and the syntaxes of the attributes it may be asked to match."""
+
+    key: Key
+    syntaxes: frozenset[str]
+
+    def fits(self, attribute_type: AttributeType) -> bool:
+        """Whether it can be applied to values of this type."""
+        return attribute_type.syntax in self.syntaxes
+
+
+def case_ignore(value: bytes) -> str:
+    """caseIgnoreMatch, RFC 4517 section 4.2.11: folded, with inner blanks as one and none at the ends."""
+    if not value.isascii():
+        value.decode()  # octets that are not UTF-8 are no Directory String
+    return dn.case_ignore(value)
+
+
+def case_exact(value: bytes) -> str:
+    """caseExactMatch, section 4.2.4."""
+    text = _mapped(value)
+    return " ".join(text.split()) if "  " in text or text[:1] == " " or text[-1:] == " " else text
+
+
+def case_ignore_list(value: bytes) -> tuple[str, ...]:
+    r"""caseIgnoreListMatch, section 4.2.9: the lines of a postal address, where \24 is '$' and \5C a backslash."""
+    return tuple([case_ignore(_unescaped_line(line)) for line in value.split(b"$")])
+
+
+def numeric_string(value: bytes) -> str:
+    """numericStringMatch, section 4.2.22: spaces do not count."""
+    return "".join(_mapped(value).split())
+
+
+# What is a hyphen, RFC 4518 section 2.6.3.
+_HYPHENS = dict.fromkeys((0x2D, 0x58A, 0x2010, 0x2011, 0x2212, 0xFE63, 0xFF0D))
+
+
+def telephone_number(value: bytes) -> str:
+    """telephoneNumberMatch, RFC 4517 section 4.2.29: without spaces, hyphens and case."""
+    return "".join(case_ignore(value).translate(_HYPHENS).split())
+
+
+# "Integer = ( HYPHEN LDIGIT *DIGIT ) / number", RFC 4517 section 3.3.16; so many digits hold any serial number.
+_INTEGER = re.compile(rb"-?[1-9][0-9]{0,999}|0")
+
+
+def integer(value: bytes) -> int:
+    """integerMatch, section 4.2.19."""
+    if not _INTEGER.fullmatch(value):
+        raise ValueError("not an Integer")
+    return int(value)
+
+
+def boolean(value: bytes) -> bool:
+    """booleanMatch, section 4.2.2."""
+    if value not in (b"TRUE", b"FALSE"):
+        raise ValueError("not a Boolean")
+    return value == b"TRUE"
+
+
+def octet_string(value: bytes) -> bytes:
+    """octetStringMatch, section 4.2.27: the octets as they are."""
+    return value
+
+
+def bit_string(value: bytes) -> bytes:
+    """bitStringMatch, section 4.2.1, for `'0101'B`."""
+    if not re.fullmatch(rb"'[01]*'B", value):
+        raise ValueError("not a Bit String")
+    return value
+
+
+def distinguished_name(value: bytes) -> Hashable:
+    """distinguishedNameMatch, section 4.2.15."""
+    return DN.parse(value.decode()).key
+
+
+def name_and_optional_uid(value: bytes) -> Hashable:
+    """uniqueMemberMatch, section 4.2.31: a name, and after '#' perhaps a bit string."""
+    uid = re.search(rb"#('[01]*'B)$", value)
+    if uid:
+        return distinguished_name(value[: uid.start()]), uid[1]
+    return distinguished_name(value), None
+
+
+_GENERALIZED_TIME = re.compile(
+    rb"([0-9]{4})([0-9]{2})([0-9]{2})([01][0-9]|2[0-3])(?:([0-5][0-9])([0-5][0-9]|60)?)?(?:[.,]([0-9]{1,20}))?"
+    rb"(?:Z|([+-])([01][0-9]|2[0-3])([0-5][0-9])?)"
+)
+_FRACTION = 10**20  # a second in the parts that twenty digits of fraction can tell apart
+
+
+def generalized_time(value: bytes) -> int:
+    """generalizedTimeMatch, section 4.2.16: the moment, whatever zone and precision it is written in."""
+    match = _GENERALIZED_TIME.fullmatch(value)
+    if not match:
+        raise ValueError("not a Generalized Time")
+    year, month, day, hour, minute, second, fraction, sign, zone_hour, zone_minute = match.groups()
+    seconds = date(int(year), int(month), int(day)).toordinal() * 86400
+    seconds += int(hour) * 3600 + int(minute or 0) * 60 + int(second or 0)
+    if sign:
+        ahead = int(zone_hour) * 3600 + int(zone_minute or 0) * 60
+        seconds += ahead if sign == b"-" else -ahead
+    # A fraction is one of the smallest unit that is written, section 3.3.13.
+    unit = 1 if second else 60 if minute else 3600
+    return seconds * _FRACTION + unit * int((fraction or b"0").ljust(20, b"0"))
+
+
+_UUID_TEXT = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+
+def uuid(value: bytes) -> bytes:
+    """UUIDMatch, RFC 4530 section 2.2."""
+    if not _UUID_TEXT.fullmatch(value):
+        raise ValueError("not a UUID")
+    return value.lower()
+
+
+def _first_component(key: Key) -> Key:
+    """The rules that match a number with the first thing inside a definition, sections 4.2.18 and 4.2.25."""
+    return lambda value: key(value[1:].split(maxsplit=1)[0] if value[:1] == b"(" else value)
+
+
+EQUALITY = {
+    "caseignorematch": Rule(case_ignore, _STRINGS),
+    "caseignoreia5match": Rule(case_ignore, _STRINGS),
+    "caseexactmatch": Rule(case_exact, _STRINGS),
+    "caseexactia5match": Rule(case_exact, _STRINGS),
+    "caseignorelistmatch": Rule(case_ignore_list, _syntaxes(41)),
+    "numericstringmatch": Rule(numeric_string, _syntaxes(36)),
+    "telephonenumbermatch": Rule(telephone_number, _syntaxes(50)),
+    "integermatch": Rule(integer, _syntaxes(27)),
+    "integerfirstcomponentmatch": Rule(_first_component(integer), _syntaxes(17)),
+    "booleanmatch": Rule(boolean, _syntaxes(7)),
+    "octetstringmatch": Rule(octet_string, _syntaxes(28, 40)),
+    "bitstringmatch": Rule(bit_string, _syntaxes(6)),
+    "distinguishednamematch": Rule(distinguished_name, _syntaxes(12)),
+    "uniquemembermatch": Rule(name_and_optional_uid, _syntaxes(34)),
+    "generalizedtimematch": Rule(generalized_time, _syntaxes(24)),
+    "uuidmatch": Rule(uuid, _UUID),
+}
+ORDERING = {
+    "caseignoreorderingmatch": EQUALITY["caseignorematch"],
+    "caseexactorderingmatch": EQUALITY["caseexactmatch"],
+    "numericstringorderingmatch": EQUALITY["numericstringmatch"],
+    "integerorderingmatch": EQUALITY["integermatch"],
+    "octetstringorderingmatch": EQUALITY["octetstringmatch"],
+    "generalizedtimeorderingmatch": EQUALITY["generalizedtimematch"],
+    "uuidorderingmatch": EQUALITY["uuidmatch"],
+}
+
+
+def equality_rule(schema: Schema, name: str) -> Rule | None:
+    """The equality rule of this name, or None. Those on object identifiers know the names that `schema` does."""
+    key = name.lower()
+    if key == "objectidentifiermatch":
+        return Rule(lambda value: _oid(schema, value), _syntaxes(38))
+    if key == "objectidentifierfirstcomponentmatch":
+        return Rule(_first_component(lambda value: _oid(schema, value)), _syntaxes(3, 16, 30, 31, 35, 37, 54))
+    return EQUALITY.get(key)
+
+
+def _oid(schema: Schema, value: bytes) -> str:
+    # Of a short name that is not recognised nothing can be said, RFC 4517 section 4.2.26.
+    oid = schema.oid(value.decode("ascii"))
+    if oid is None:
+        raise ValueError("not a name known here")
+    return oid
+
+
+@dataclass(frozen=True, slots=True)
+class SubstringsRule:
+    """How a value and the three kinds of part are written so that plain text search finds the one in the other."""
+
+    value: Callable[[bytes], str]
+    initial: Callable[[bytes], str]
+    any: Callable[[bytes], str]
+    final: Callable[[bytes], str]
+
+
+# "Insignificant Space Handling", RFC 4518 section 2.6.1: a value gets one space at either end and two between words;
+# a part keeps what spaces it has at its ends, as one, except that an initial one begins, and a final one ends, with
+# one always.
+
+
+def _blanks(text: str) -> tuple[str, str, str]:
+    """A leading space if there is one, the words with two spaces between them, a trailing space if there is one."""
+    before = " " if text[:1].isspace() else ""
+    after = " " if text[-1:].isspace() else ""
+    return before, "  ".join(text.split()), after
+
+
+def _spaced(prepare: Callable[[bytes], str]) -> SubstringsRule:
+    def value(octets: bytes) -> str:
+        return f" {'  '.join(prepare(octets).split())} "
+
+    def initial(octets: bytes) -> str:
+        _, words, after = _blanks(prepare(octets))
+        return f" {words}{after}" if words else " "
+
+    def any_(octets: bytes) -> str:
+        before, words, after = _blanks(prepare(octets))
+        return f"{before}{words}{after}" if words else before
+
+    def final(octets: bytes) -> str:
+        before, words, _ = _blanks(prepare(octets))
+        return f"{before}{words} " if words else " "
+
+    return SubstringsRule(value, initial, any_, final)
+
+
+def _mapped(value: bytes) -> str:
+    """Mapped and normalised, RFC 4518 sections 2.2 and 2.3, and no more."""
+    text = value.decode()
+    if text.isascii() and text.isprintable():
+        return text
+    return normalize("NFKC", text.translate(dn.MAPPED))
+
+
+def _folded(value: bytes) -> str:
+    text = _mapped(value)
+    return text.lower() if text.isascii() else normalize("NFKC", text.casefold()).casefold()
+
+
+def _unescaped_line(line: bytes) -> bytes:
+    return line.replace(b"\\24", b"$").replace(b"\\5c", b"\\").replace(b"\\5C", b"\\")
+
+
+_CASE_IGNORE = _spaced(_folded)
+_CASE_EXACT = _spaced(_mapped)
+
+
+def _list_value(value: bytes) -> str:
+    """The lines with something between them that no part can hold: preparing leaves no line feed in a part."""
+    return "\n".join([_CASE_IGNORE.value(_unescaped_line(line)) for line in value.split(b"$")])
+
+
+SUBSTRINGS = {
+    "caseignoresubstringsmatch": _CASE_IGNORE,
+    "caseignoreia5substringsmatch": _CASE_IGNORE,
+    "caseexactsubstringsmatch": _CASE_EXACT,
+    "caseexactia5substringsmatch": _CASE_EXACT,
+    "caseignorelistsubstringsmatch": replace(_CASE_IGNORE, value=_list_value),
+    "numericstringsubstringsmatch": SubstringsRule(*[numeric_string] * 4),
+    "telephonenumbersubstringsmatch": SubstringsRule(*[telephone_number] * 4),
+}

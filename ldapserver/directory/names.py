@@ -1,0 +1,137 @@
+r"""Which names an account answers to, and which account a typed name means.
+
+    alice                 uid, sAMAccountName, userPrincipalName, or cn where the entry has none of these
+    CONTOSO\alice         uid or sAMAccountName in the domain of that NetBIOS name
+    alice@contoso.com     userPrincipalName, or uid or sAMAccountName in that domain where there is none
+
+Names compare as their attributes do, without case. A name that leads to two entries leads to neither.
+"""
+
+from ldapserver.directory.account import AmbiguousName
+from ldapserver.directory.entry import Entry
+from ldapserver.directory.evaluation import Values
+from ldapserver.directory.matching import case_ignore
+from ldapserver.directory.schema import Schema
+from ldapserver.directory.tree import Node, NodesByKey, put, taken
+from ldapserver.wire.dn import DN
+
+# An entry of one of these classes is somebody, even without a password: who tries to bind as them is told apart in
+# the audit record from a name that nobody has.
+PEOPLE = ("person", "account", "posixAccount", "shadowAccount", "simpleSecurityObject", "uidObject")
+
+
+def dns_domain(context: DN) -> str:
+    """The DNS name of a naming context: dc=contoso,dc=com is contoso.com; without dc, its first label."""
+    labels = [_text(rdn[0].value) for rdn in context.rdns if rdn[0].type.lower() in _DC]
+    return ".".join(labels) if labels else first_label(context)
+
+
+def netbios_domain(context: DN) -> str:
+    """The NetBIOS name a naming context is taken to have: its first label in upper case."""
+    return first_label(context).upper()
+
+
+def first_label(context: DN) -> str:
+    """The value of the leaf RDN, or nothing."""
+    return _text(context.rdns[0][0].value) if context.rdns else ""
+
+
+_DC = ("dc", "domaincomponent", "0.9.2342.19200300.100.1.25")
+
+
+def folded(name: str) -> str | None:
+    """The name as it is compared, or None for one that no account can have."""
+    if name.isascii() and name.isprintable() and " " not in name:
+        return name.lower()
+    # Matching would drop control characters, and a record of the bind would show another name than the account's.
+    if not name.isprintable():
+        return None
+    try:
+        return case_ignore(name.encode())
+    except UnicodeEncodeError:
+        return None
+
+
+class Names:
+    """The names of all accounts."""
+
+    def __init__(self, schema: Schema) -> None:
+        def values(name: str) -> Values:
+            attribute_type = schema.attribute_type(name)
+            assert attribute_type is not None  # all four stand in core.schema
+            return Values(schema, attribute_type, name)
+
+        self._sam_account_name = values("sAMAccountName")
+        self._uid = values("uid")
+        self._user_principal_name = values("userPrincipalName")
+        self._cn = values("cn")
+        self._nodes: NodesByKey = {}
+
+    def add(self, node: Node, entry: Entry) -> str:
+        """Let the account that `entry` is, at `node`, be found; the first of its names is what it is called."""
+        names = [
+            *_texts(self._sam_account_name, entry),
+            *_texts(self._uid, entry),
+            *_texts(self._user_principal_name, entry),
+        ] or _texts(self._cn, entry)
+        for name in names:
+            key = folded(name)
+            if key is not None:
+                put(self._nodes, key, node)
+        return names[0] if names else first_label(entry.dn)
+
+    def find(self, name: str, netbios: str, realm: str) -> Node | None:
+        """The account of this name in the domain of these two names, or raise `AmbiguousName`."""
+        key = folded(name)
+        found = self._nodes.get(key)
+        if isinstance(found, Node) and "@" not in name and "\\" not in name:
+            return found
+        nodes = taken(self._nodes, key)
+        if "\\" in name:
+            # Two backslashes where a client escaped the one as in a quoted string and its library did so again.
+            domain, _, user = name.partition("\\")
+            if _same(domain, netbios):
+                nodes += self._in_domain(user.removeprefix("\\"))
+        if "@" in name:
+            user, _, domain = name.rpartition("@")
+            if _same(domain, realm):
+                # An account that has a userPrincipalName has no implicit one, facts of [MS-SAMR] 3.1.1.8.11.3.1.
+                nodes += [node for node in self._in_domain(user) if not self._has_principal_name(node)]
+        distinct = {id(node): node for node in nodes}
+        if len(distinct) > 1:
+            raise AmbiguousName(f"{name!r}: {len(distinct)} entries answer to it")
+        return next(iter(distinct.values()), None)
+
+    def _in_domain(self, user: str) -> list[Node]:
+        """The accounts that have this uid or sAMAccountName."""
+        key = folded(user)
+        return [node for node in taken(self._nodes, key) if node.entry is not None and key in self._users(node.entry)]
+
+    def _users(self, entry: Entry) -> list[str | None]:
+        return [folded(name) for values in (self._sam_account_name, self._uid) for name in _texts(values, entry)]
+
+    def _has_principal_name(self, node: Node) -> bool:
+        return node.entry is not None and bool(self._user_principal_name(node.entry))
+
+
+def _same(domain: str, name: str) -> bool:
+    key = folded(domain)
+    return bool(key) and key == folded(name)
+
+
+def _texts(values: Values, entry: Entry) -> list[str]:
+    """The values that are names a person can type."""
+    texts = []
+    for each in values(entry):
+        for value in each:
+            try:
+                text = value.decode()
+            except UnicodeDecodeError:
+                continue
+            if text:
+                texts.append(text)
+    return texts
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
