@@ -1,1 +1,30 @@
-"""A Twisted LDAP server that accepts SASL DIGEST-MD5 and records every bind (placeholder docstring, rewritten with the public names)."""
+"""An LDAP server for tests that accepts SASL DIGEST-MD5 and writes a Windows 4776 record for every bind."""
+
+from ldapserver.audit.log import AuditLog
+from ldapserver.audit.record import BindRecord
+from ldapserver.audit.render import JSONRenderer
+from ldapserver.audit.sinks import AuditUnavailable, FileSink, MemorySink, Sink, StreamSink
+from ldapserver.audit.status import BindReason, Status
+from ldapserver.config import Config
+from ldapserver.directory.account import Account
+from ldapserver.directory.directory import Directory
+from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.service import Service
+
+__all__ = [
+    "Account",
+    "AuditLog",
+    "AuditUnavailable",
+    "BindReason",
+    "BindRecord",
+    "Config",
+    "Directory",
+    "FileSink",
+    "JSONRenderer",
+    "MemoryDirectory",
+    "MemorySink",
+    "Service",
+    "Sink",
+    "Status",
+    "StreamSink",
+]

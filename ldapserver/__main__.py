@@ -1,0 +1,7 @@
+"""`python -m ldapserver` is `ldapserver`."""
+
+import sys
+
+from ldapserver.cli import main
+
+sys.exit(main())

@@ -1,0 +1,38 @@
+"""One record a bind: what happened, before anything is said about how it is written."""
+
+from dataclasses import dataclass
+
+from ldapserver.audit.status import BindReason, Status
+from sasl_digest import Reason
+
+WDIGEST = "WDigest"  # PackageName of a DIGEST-MD5 bind, as Windows names it
+MSV1_0 = "MICROSOFT_AUTHENTICATION_PACKAGE_V1_0"  # ... of a simple bind
+
+
+@dataclass(frozen=True, slots=True)
+class BindRecord:
+    """What one bind came to; no field ever holds a secret, a hash, a nonce or a response.
+
+    `time_ns` is nanoseconds since the epoch. `status` is None when no verdict about credentials was reached: such a
+    record is no Windows event. `account` is the name as the client sent it, or the account's for a simple bind by DN;
+    `source_ip` is None where there is no address (a Unix socket). `detail` names the directive and the rule of a
+    malformed message.
+    """
+
+    time_ns: int
+    status: Status | None
+    package: str
+    account: str
+    workstation: str
+    source_ip: str | None
+    source_port: int | None
+    connection: int
+    message_id: int
+    mechanism: str
+    realm: str | None
+    authzid: str | None
+    qop: str | None
+    digest_uri: str | None
+    result_code: int | None
+    reason: Reason | BindReason
+    detail: str | None

@@ -1,0 +1,113 @@
+"""What each end of a bind means: the result code on the wire, the kind of record, the NTSTATUS in it.
+
+The one table of this mapping; `docs/audit.md` shows it row by row. Codes: [MS-ERREF] section 2.3.
+"""
+
+import enum
+from dataclasses import dataclass
+
+from ldapserver.wire.messages import ResultCode
+from sasl_digest import Reason
+
+
+class Status(enum.IntEnum):
+    """The NTSTATUS that event 4776 carries."""
+
+    SUCCESS = 0x00000000
+    NO_SUCH_USER = 0xC0000064
+    WRONG_PASSWORD = 0xC000006A
+    ACCOUNT_RESTRICTION = 0xC000006E
+    INVALID_LOGON_HOURS = 0xC000006F
+    INVALID_WORKSTATION = 0xC0000070
+    PASSWORD_EXPIRED = 0xC0000071
+    ACCOUNT_DISABLED = 0xC0000072
+    ACCOUNT_EXPIRED = 0xC0000193
+    PASSWORD_MUST_CHANGE = 0xC0000224
+    ACCOUNT_LOCKED_OUT = 0xC0000234
+    LOCAL_USER_SESSION_KEY = 0xC0000371  # "no secret material for the account in the local store"
+
+    @property
+    def hexadecimal(self) -> str:
+        """As Windows writes it in event data: lower case, without leading zeros."""
+        return f"0x{self.value:x}"
+
+    @property
+    def words(self) -> str:
+        """What it says to a person."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Status.SUCCESS: "Status OK.",
+    Status.NO_SUCH_USER: "No such user",
+    Status.WRONG_PASSWORD: "Wrong password",
+    Status.ACCOUNT_RESTRICTION: "Account restriction",
+    Status.INVALID_LOGON_HOURS: "Outside the hours this user may log on",
+    Status.INVALID_WORKSTATION: "This user may not log on from this workstation",
+    Status.PASSWORD_EXPIRED: "Password expired",
+    Status.ACCOUNT_DISABLED: "Account disabled",
+    Status.ACCOUNT_EXPIRED: "Account expired",
+    Status.PASSWORD_MUST_CHANGE: "Password must be changed first",
+    Status.ACCOUNT_LOCKED_OUT: "Account locked out",
+    Status.LOCAL_USER_SESSION_KEY: "No secret stored that could verify this mechanism",
+}
+
+
+class BindReason(enum.Enum):
+    """Why a bind ended as it did, beyond what the digest exchange says itself (`sasl_digest.Reason`)."""
+
+    SUCCESS = "success"
+    AMBIGUOUS_NAME = "ambiguous-name"
+    """Two entries answer to the name: nobody is authenticated."""
+    AUTHZID_REFUSED = "authzid-refused"
+    """The password was right, and the user may not act as the authzid."""
+    UNAUTHENTICATED = "unauthenticated"
+    """A simple bind with a name and no password (RFC 4513 section 5.1.2)."""
+    ABANDONED = "abandoned"
+    """The client left a SASL exchange before its end."""
+    MECHANISM = "mechanism"
+    """The mechanism, or the way to authenticate, is not offered."""
+    VERSION = "version"
+    """Another protocol version than 3."""
+    INVALID_REQUEST = "invalid-request"
+    """The BindRequest itself was refused, before any credentials were looked at."""
+    BUSY = "busy"
+    """As many dear passwords are being checked as may be at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a bind with one reason ends.
+
+    `status` is what its 4776 says, or None when no verdict about credentials was reached: then the record is an
+    `ldap`-only one. `result_code` is None when nothing is answered.
+    """
+
+    result_code: ResultCode | None
+    status: Status | None
+
+
+_REFUSED = ResultCode.INVALID_CREDENTIALS
+
+ENDINGS: dict[Reason | BindReason, Ending] = {
+    BindReason.SUCCESS: Ending(ResultCode.SUCCESS, Status.SUCCESS),
+    Reason.WRONG_PASSWORD: Ending(_REFUSED, Status.WRONG_PASSWORD),
+    Reason.UNKNOWN_USER: Ending(_REFUSED, Status.NO_SUCH_USER),
+    Reason.REALM: Ending(_REFUSED, Status.NO_SUCH_USER),
+    BindReason.AMBIGUOUS_NAME: Ending(_REFUSED, Status.NO_SUCH_USER),
+    Reason.NO_USABLE_SECRET: Ending(_REFUSED, Status.LOCAL_USER_SESSION_KEY),
+    BindReason.AUTHZID_REFUSED: Ending(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, Status.SUCCESS),
+    Reason.MALFORMED: Ending(_REFUSED, None),
+    Reason.NONCE_FOREIGN: Ending(_REFUSED, None),
+    Reason.NONCE_REPLAYED: Ending(_REFUSED, None),
+    Reason.NONCE_EXPIRED: Ending(ResultCode.SASL_BIND_IN_PROGRESS, None),
+    Reason.NONCE_COUNT: Ending(_REFUSED, None),
+    Reason.QOP: Ending(_REFUSED, None),
+    Reason.DIGEST_URI: Ending(_REFUSED, None),
+    BindReason.UNAUTHENTICATED: Ending(ResultCode.UNWILLING_TO_PERFORM, None),
+    BindReason.ABANDONED: Ending(None, None),
+    BindReason.MECHANISM: Ending(ResultCode.AUTH_METHOD_NOT_SUPPORTED, None),
+    BindReason.VERSION: Ending(ResultCode.PROTOCOL_ERROR, None),
+    BindReason.INVALID_REQUEST: Ending(ResultCode.PROTOCOL_ERROR, None),
+    BindReason.BUSY: Ending(ResultCode.BUSY, None),
+}

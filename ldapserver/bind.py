@@ -1,0 +1,243 @@
+"""The Bind operation (RFC 4511 section 4.2, RFC 4513): simple and SASL, and the one place that makes audit records.
+
+A bind ends in a `Decision`: nothing of it is true, and nothing is answered, before its records are handed over.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ldapserver.access import ANONYMOUS, Identity
+from ldapserver.audit.record import MSV1_0, BindRecord
+from ldapserver.audit.status import ENDINGS, BindReason
+from ldapserver.directory.account import Account, AmbiguousName
+from ldapserver.sasl.mechanism import NO_FACTS, Accepted, Continue, Exchange, Facts, Refused
+from ldapserver.service import Peer, Service
+from ldapserver.suspension import Host
+from ldapserver.wire.dn import DN, InvalidDN
+from ldapserver.wire.messages import BindRequest, BindResponse, ResultCode, SaslAuthentication
+from sasl_digest import Reason
+
+SIMPLE = "simple"  # what a record calls the mechanism of a simple bind
+
+# One text for every failure about credentials: what was wrong is for the audit, not for who is guessing.
+_REFUSAL = BindResponse(ResultCode.INVALID_CREDENTIALS, diagnostic_message="Invalid credentials")
+_RESPONSES = {
+    BindReason.AUTHZID_REFUSED: BindResponse(
+        ResultCode.INSUFFICIENT_ACCESS_RIGHTS, diagnostic_message="authzid: you may not act as this identity"
+    ),
+    BindReason.UNAUTHENTICATED: BindResponse(
+        ResultCode.UNWILLING_TO_PERFORM,
+        diagnostic_message="a simple bind with a name needs a password (RFC 4513 section 5.1.2)",
+    ),
+    BindReason.MECHANISM: BindResponse(
+        ResultCode.AUTH_METHOD_NOT_SUPPORTED, diagnostic_message="mechanism: not one of supportedSASLMechanisms"
+    ),
+    BindReason.VERSION: BindResponse(ResultCode.PROTOCOL_ERROR, diagnostic_message="version: only 3 is supported"),
+    BindReason.BUSY: BindResponse(
+        ResultCode.BUSY, diagnostic_message="too many passwords are being checked; try again"
+    ),
+}
+INTERNAL_ERROR = BindResponse(ResultCode.OTHER, diagnostic_message="internal error")
+UNAVAILABLE = BindResponse(ResultCode.UNAVAILABLE, diagnostic_message="the bind could not be recorded")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a bind came to: hand the records over, then take the identity, then send the response."""
+
+    response: BindResponse
+    identity: Identity = ANONYMOUS
+    records: Sequence[BindRecord] = ()
+
+
+class Binder:
+    """The binds of one connection, and the SASL exchange they may be in the middle of."""
+
+    def __init__(self, service: Service, peer: Peer, host: Host, clock_ns: Callable[[], int] = time.time_ns) -> None:
+        self._service = service
+        self._peer = peer
+        self._host = host
+        self._clock_ns = clock_ns
+        self._exchange: Exchange | None = None
+        self._mechanism = ""
+        self._message_id = 0
+        self._left: tuple[BindRecord, ...] = ()  # of an exchange that the bind under way has put an end to
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether the client owes the next step of an exchange."""
+        return self._exchange is not None
+
+    def abandon(self) -> tuple[BindRecord, ...]:
+        """Drop the exchange under way, if any; its record, that an attack may be seen."""
+        exchange, self._exchange = self._exchange, None
+        left, self._left = self._left, ()
+        if exchange is None:
+            return left
+        return (
+            *left,
+            self._record(self._message_id, self._mechanism, exchange.package, BindReason.ABANDONED, NO_FACTS),
+        )
+
+    def refused(self, message_id: int, response: BindResponse) -> Decision:
+        """The decision about a BindRequest that was refused as a whole, with `response`."""
+        record = self._record(message_id, "", "", BindReason.INVALID_REQUEST, NO_FACTS, response.diagnostic_message)
+        return Decision(response, records=(*self.abandon(), replace(record, result_code=response.result_code)))
+
+    async def bind(self, message_id: int, request: BindRequest) -> Decision:
+        """Carry out one BindRequest. The connection is anonymous already (RFC 4513 section 4)."""
+        authentication = request.authentication
+        mechanism = authentication.mechanism if isinstance(authentication, SaslAuthentication) else SIMPLE
+        exchange = self._exchange
+        # "A client aborts a SASL bind by a bind with another mechanism", an empty one, or a simple one.
+        # RFC 4511 section 4.2.1, RFC 4513 section 5.2.1.2
+        if exchange is not None and (mechanism != self._mechanism or request.version != 3):
+            self._left = self.abandon()
+            exchange = None
+        self._message_id = message_id
+        # "If the server does not support the version, it returns protocolError".  RFC 4511 section 4.2
+        if request.version != 3:
+            decision = self._end(message_id, mechanism, MSV1_0, BindReason.VERSION)
+        elif isinstance(authentication, SaslAuthentication):
+            decision = await self._sasl(message_id, exchange, authentication)
+        else:
+            decision = await self._simple(message_id, request.name, authentication.password)
+        if self._left:
+            left, self._left = self._left, ()
+            return replace(decision, records=(*left, *decision.records))
+        return decision
+
+    async def _sasl(self, message_id: int, exchange: Exchange | None, authentication: SaslAuthentication) -> Decision:
+        name = authentication.mechanism
+        if exchange is None:
+            mechanism = self._service.mechanisms.get(name)
+            if mechanism is None:
+                return self._end(message_id, name, "", BindReason.MECHANISM)
+            exchange = mechanism.start()
+            self._mechanism = name
+        outcome = await exchange.step(authentication.credentials)
+        if isinstance(outcome, Continue):
+            self._exchange = exchange
+            response = BindResponse(ResultCode.SASL_BIND_IN_PROGRESS, server_sasl_creds=outcome.data)
+            if outcome.reason is None:
+                return Decision(response)
+            record = self._record(message_id, name, exchange.package, outcome.reason, outcome.facts)
+            return Decision(response, records=(record,))
+        self._exchange = None
+        package = exchange.package
+        if isinstance(outcome, Refused):
+            return self._end(message_id, name, package, outcome.reason, outcome.facts, outcome.detail)
+        authzid = outcome.facts.authzid
+        # The policy is asked after the password and before any rspauth leaves.  RFC 4422 section 3.4.1, authzid
+        if authzid is not None and not await self._is_own(outcome.account, authzid):
+            return self._end(message_id, name, package, BindReason.AUTHZID_REFUSED, outcome.facts)
+        return self._accept(message_id, name, package, outcome)
+
+    def _accept(self, message_id: int, mechanism: str, package: str, accepted: Accepted) -> Decision:
+        return Decision(
+            BindResponse(ResultCode.SUCCESS, server_sasl_creds=accepted.data or None),
+            self._service.identity(accepted.account),
+            (self._record(message_id, mechanism, package, BindReason.SUCCESS, accepted.facts),),
+        )
+
+    async def _is_own(self, account: Account, authzid: str) -> bool:
+        # authzId = "dn:" distinguishedName / "u:" userid.  RFC 4513 section 5.2.1.8
+        kind, _, name = authzid.partition(":")
+        try:
+            if kind == "dn":
+                return DN.parse(name).key == account.dn.key
+            if kind == "u":
+                other = await self._service.directory.find_account(name)
+                return other is not None and other.dn.key == account.dn.key
+        except (InvalidDN, AmbiguousName):
+            return False
+        return False
+
+    async def _simple(self, message_id: int, name: str, password: bytes) -> Decision:
+        if not password:
+            # Anonymous is a name and a password of no length.  RFC 4513 section 5.1.1
+            if not name:
+                return Decision(BindResponse(ResultCode.SUCCESS))
+            return self._end(message_id, SIMPLE, MSV1_0, BindReason.UNAUTHENTICATED, Facts(name))
+        directory = self._service.directory
+        account, shown, reason = await self._named(name)
+        facts = Facts(shown)
+        known = account is not None and account.passwords
+        stored = account.passwords if account is not None and known else directory.decoy.passwords
+        right = False
+        for one in stored:
+            if one.dear:
+                work = self._host.offload(lambda one=one: one.check(password))  # type: ignore[misc]
+                if work is None:
+                    return self._end(message_id, SIMPLE, MSV1_0, BindReason.BUSY, facts)
+                right = await work
+            else:
+                right = one.check(password)
+            if right:
+                break
+        if account is None:
+            return self._end(message_id, SIMPLE, MSV1_0, reason, facts)
+        if not known:
+            return self._end(message_id, SIMPLE, MSV1_0, Reason.NO_USABLE_SECRET, facts)
+        if not right:
+            return self._end(message_id, SIMPLE, MSV1_0, Reason.WRONG_PASSWORD, facts)
+        return self._accept(message_id, SIMPLE, MSV1_0, Accepted(account, b"", facts))
+
+    async def _named(self, name: str) -> tuple[Account | None, str, Reason | BindReason]:
+        """The account of a simple bind, by DN or by any name it answers to; what a record calls it; why none."""
+        directory = self._service.directory
+        if "=" in name:
+            try:
+                account = await directory.account_at(DN.parse(name))
+            except InvalidDN:
+                account = None  # it may still be a name: user names may hold "="
+            if account is not None:
+                return account, account.name, Reason.UNKNOWN_USER
+        try:
+            return await directory.find_account(name), name, Reason.UNKNOWN_USER
+        except AmbiguousName:
+            return None, name, BindReason.AMBIGUOUS_NAME
+
+    def _end(
+        self,
+        message_id: int,
+        mechanism: str,
+        package: str,
+        reason: Reason | BindReason,
+        facts: Facts = NO_FACTS,
+        detail: str | None = None,
+    ) -> Decision:
+        response = _RESPONSES[reason] if isinstance(reason, BindReason) and reason in _RESPONSES else _REFUSAL
+        return Decision(response, records=(self._record(message_id, mechanism, package, reason, facts, detail),))
+
+    def _record(
+        self,
+        message_id: int,
+        mechanism: str,
+        package: str,
+        reason: Reason | BindReason,
+        facts: Facts,
+        detail: str | None = None,
+    ) -> BindRecord:
+        ending = ENDINGS[reason]
+        peer = self._peer
+        return BindRecord(
+            self._clock_ns(),
+            ending.status,
+            package,
+            facts.username,
+            self._service.workstation or peer.ip or "",
+            peer.ip,
+            peer.port,
+            peer.connection,
+            message_id,
+            mechanism,
+            facts.realm,
+            facts.authzid,
+            facts.qop,
+            facts.digest_uri,
+            ending.result_code,
+            reason,
+            detail,
+        )

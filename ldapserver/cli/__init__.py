@@ -1,0 +1,45 @@
+"""The `ldapserver` command: one module a subcommand, imported when it is asked for."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from sasl_digest import __version__
+
+COMMANDS = {
+    "serve": "answer LDAP binds and searches, and write an audit record for every bind",
+}
+
+USAGE = """\
+usage: ldapserver COMMAND [OPTION...]
+
+An LDAP server that accepts SASL DIGEST-MD5 and writes a Windows 4776 record for every bind.
+
+commands:
+{commands}
+
+ldapserver COMMAND --help says more; ldapserver --version prints the version.
+
+example:
+  ldapserver serve --ldif examples/contoso.ldif --listen ldap://127.0.0.1:3890
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; the exit status."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments and arguments[0] in COMMANDS:
+        run = import_module(f"ldapserver.cli.{arguments[0]}").main
+        return int(run(arguments[1:]))
+    if arguments and arguments[0] == "--version":
+        print(f"ldapserver {__version__}")
+        return 0
+    usage = USAGE.format(commands="\n".join(f"  {name:8}{words}" for name, words in COMMANDS.items()))
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(usage, end="")
+        return 0
+    if arguments:
+        print(f"ldapserver: {arguments[0]!r} is no command; there is: {', '.join(COMMANDS)}", file=sys.stderr)
+    else:
+        print(usage, end="", file=sys.stderr)
+    return 2

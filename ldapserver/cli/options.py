@@ -1,0 +1,190 @@
+"""The options of `ldapserver serve`: what may be typed, or written into a TOML file under the same names."""
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from ldapserver.config import MEBIBYTE, Config
+from ldapserver.url import InvalidURL, ListenURL
+
+DEFAULT_LISTEN = "ldap://127.0.0.1:3890"
+DEFAULT_AUDIT = "audit.jsonl"
+DEFAULT_SUFFIX = "dc=example,dc=com"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+MECHANISMS = ("DIGEST-MD5",)
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_EPILOG = """\
+example:
+  ldapserver serve --ldif examples/contoso.ldif --netbios CONTOSO --audit audit.jsonl
+
+TIME is a number of seconds, or a number with s, m, h or d behind it. A TOML file has the same names without the
+dashes, and lists where an option may be repeated:
+  ldif = ["examples/contoso.ldif"]
+  idle-timeout = "15m"
+What is typed takes the place of what the file says.
+"""
+
+
+class UsageFault(Exception):
+    """The command line or a file that it names is wrong; the text is the one line to print."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line and no usage: it is the option that was wrong, not the user's memory of all of them."""
+        raise UsageFault(message)
+
+
+def read_options(arguments: Sequence[str]) -> argparse.Namespace:
+    """All options: what was typed, else what --config says, else the defaults. Raises UsageFault."""
+    parser = _parser()
+    typed = vars(parser.parse_args(arguments))
+    options: dict[str, Any] = dict(_DEFAULTS)
+    if (path := typed.get("config")) is not None:
+        options |= vars(_from_file(parser, path))
+    return argparse.Namespace(**(options | typed))
+
+
+_DEFAULTS = {
+    "config": None,
+    "listen": [ListenURL.parse(DEFAULT_LISTEN)],
+    "suffix": [],
+    "ldif": [],
+    "realm": None,
+    "netbios": None,
+    "host": [],
+    "mechanism": list(MECHANISMS),
+    "charset": "utf-8",
+    "audit": [DEFAULT_AUDIT],
+    "audit_sync": False,
+    "audit_best_effort": False,
+    "workstation": "server",
+    "admin": [],
+    "anonymous_search": False,
+    "insecure_public": False,
+    "max_connections": Config.max_connections,
+    "max_message": Config.max_message,
+    "idle_timeout": Config.idle_timeout,
+    "handshake_timeout": Config.handshake_timeout,
+    "ready_file": None,
+    "log_level": "info",
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="ldapserver serve",
+        description="Answer LDAP binds (SASL DIGEST-MD5, simple, anonymous) and searches; write an audit record for "
+        "every bind before it is answered. DIGEST-MD5 is Historic (RFC 6331): for tests, and for what needs it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+
+    def add(group: argparse._ArgumentGroup, name: str, help: str, **rest: Any) -> None:
+        group.add_argument(name, help=help, **rest)
+
+    many = {"action": "append"}
+    flag = {"action": "store_true"}
+
+    where = parser.add_argument_group("where")
+    add(where, "--config", "options from a TOML file", metavar="FILE")
+    help = f"ldap://HOST:PORT or ldapi://%%2Fpath, repeatable; port 0 is any free one (default: {DEFAULT_LISTEN})"
+    add(where, "--listen", help, metavar="URL", type=_listen_url, **many)
+    add(where, "--insecure-public", "allow an address that others can reach: nothing is encrypted", **flag)
+    add(where, "--ready-file", "written when every listener accepts: one URL a line", metavar="FILE")
+    add(where, "--log-level", "diagnostics on standard error (default: info)", choices=LOG_LEVELS)
+
+    data = parser.add_argument_group("directory")
+    add(data, "--ldif", "entries to load, repeatable", metavar="FILE", **many)
+    help = f"a naming context, repeatable (default: the roots of the LDIF, or {DEFAULT_SUFFIX})"
+    add(data, "--suffix", help, metavar="DN", **many)
+    add(
+        data,
+        "--admin",
+        "an administrator, repeatable: sees which kinds of secret accounts hold",
+        metavar="DN",
+        **many,
+    )
+    add(data, "--anonymous-search", "let anonymous read entries, not only the root DSE and the subschema", **flag)
+
+    sasl = parser.add_argument_group("authentication")
+    add(sasl, "--mechanism", "a SASL mechanism to offer, repeatable (default: all)", choices=MECHANISMS, **many)
+    add(sasl, "--realm", "the realm to offer (default: from the suffix, contoso.com for dc=contoso,dc=com)")
+    add(sasl, "--netbios", "the NetBIOS domain name, for DOMAIN\\user (default: the suffix's first label)")
+    help = "a name of this server that digest-uri may hold, repeatable; '*' is any (default: this machine's names)"
+    add(sasl, "--host", help, metavar="NAME", **many)
+    add(sasl, "--charset", "offer charset=utf-8, or none (default: utf-8)", choices=("utf-8", "none"))
+
+    audit = parser.add_argument_group("audit")
+    help = f"a file for JSON lines, or - for standard output, repeatable (default: {DEFAULT_AUDIT})"
+    add(audit, "--audit", help, metavar="TARGET", **many)
+    add(audit, "--audit-sync", "have each record on stable storage before its bind is answered", **flag)
+    add(audit, "--audit-best-effort", "answer binds even when their record could not be written", **flag)
+    help = "what 4776 names: server (this server's NetBIOS name, default), client (its address), or a name"
+    add(audit, "--workstation", help, metavar="server|client|NAME")
+
+    limits = parser.add_argument_group("limits")
+    add(limits, "--max-connections", f"(default: {Config.max_connections})", metavar="N", type=_positive)
+    help = f"octets of one message of a bound client (default: {MEBIBYTE})"
+    add(limits, "--max-message", help, metavar="N", type=_positive)
+    help = "close a connection that asks nothing for so long (default: 15m)"
+    add(limits, "--idle-timeout", help, metavar="TIME", type=_seconds)
+    help = "... that has not sent one whole message yet (default: 30s)"
+    add(limits, "--handshake-timeout", help, metavar="TIME", type=_seconds)
+    return parser
+
+
+def _from_file(parser: argparse.ArgumentParser, path: str) -> argparse.Namespace:
+    try:
+        with open(path, "rb") as file:
+            table = tomllib.load(file)
+    except OSError as error:
+        raise UsageFault(f"argument --config: {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageFault(f"argument --config: {path}: {error}") from None
+    typed: list[str] = []
+    for name, value in table.items():
+        if name == "config" or name.replace("-", "_") not in _DEFAULTS:
+            raise UsageFault(f"argument --config: {path}: {name}: no such option")
+        if isinstance(value, bool):
+            if not isinstance(_DEFAULTS[name.replace("-", "_")], bool):
+                raise UsageFault(f"argument --config: {path}: {name}: must not be true or false")
+            typed += [f"--{name}"] if value else []
+            continue
+        values = value if isinstance(value, list) else [value]
+        if any(not isinstance(one, str | int | float) or isinstance(one, bool) for one in values):
+            raise UsageFault(f"argument --config: {path}: {name}: must be text, a number, or a list of them")
+        typed += [f"--{name}={one}" for one in values]
+    try:
+        return parser.parse_args(typed)
+    except UsageFault as fault:
+        raise UsageFault(f"argument --config: {path}: {fault}") from None
+
+
+def _listen_url(text: str) -> ListenURL:
+    try:
+        return ListenURL.parse(text)
+    except InvalidURL as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    try:
+        seconds = float(number) * _UNITS[unit]
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < sys.maxsize:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time above 0, like 30, 30s, 15m")
+    return seconds

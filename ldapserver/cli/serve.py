@@ -1,0 +1,221 @@
+"""`ldapserver serve`: put a configuration to work, listen, and stop cleanly."""
+
+import argparse
+import contextlib
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+from ldapserver.audit.log import AuditLog
+from ldapserver.audit.render import JSONRenderer
+from ldapserver.audit.sinks import FileSink, Sink, StreamSink
+from ldapserver.cli.options import DEFAULT_SUFFIX, UsageFault, read_options
+from ldapserver.config import Config, InvalidConfig, netbios_name, own_names
+from ldapserver.directory.ldif import InvalidLDIF, Record, read_ldif
+from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.service import Service
+from ldapserver.url import InvalidURL, ListenURL, is_loopback
+from ldapserver.wire.dn import DN, InvalidDN
+
+_log = logging.getLogger("ldapserver")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status."""
+    try:
+        options = read_options(arguments)
+        logging.basicConfig(
+            stream=sys.stderr, level=options.log_level.upper(), format="ldapserver: %(message)s", force=True
+        )
+        addresses = [(url, _address(url, options.insecure_public)) for url in options.listen]
+        directory, config = _directory_and_config(options, [address for _, address in addresses])
+        sinks = _sinks(options, JSONRenderer(config.computer))
+    except UsageFault as fault:
+        print(f"ldapserver serve: {fault}", file=sys.stderr)
+        return 2
+    audit = AuditLog(sinks, best_effort=options.audit_best_effort, report=_log.error)
+    try:
+        _raise_file_limit(config.max_connections)
+        return _run(Service.assemble(config, directory, audit), addresses, options.ready_file)
+    finally:
+        audit.close()
+
+
+def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str]) -> tuple[MemoryDirectory, Config]:
+    suffixes = [_dn("--suffix", text) for text in options.suffix]
+    if not suffixes and not options.ldif:
+        suffixes = [DN.parse(DEFAULT_SUFFIX)]
+    for admin in options.admin:
+        _dn("--admin", admin)
+    # A directory is millions of objects that all stay: collecting among them is time for nothing, now and later.
+    gc.disable()
+    try:
+        directory = MemoryDirectory(
+            ((path, _records(path)) for path in options.ldif),
+            suffixes=suffixes,
+            netbios=options.netbios,
+            realm=options.realm,
+        )
+    except InvalidLDIF as error:
+        raise UsageFault(f"argument --ldif: {error}") from None
+    finally:
+        gc.enable()
+    gc.freeze()
+    host, realm = socket.gethostname(), directory.realm
+    # A machine that does not know its domain is taken to be in the one it serves.
+    computer = host if "." in host or not realm else f"{host}.{realm}"
+    own = (*own_names(), computer, *(address for address in addresses if address))
+    try:
+        config = Config(
+            realm=realm,
+            netbios=directory.netbios,
+            hosts=tuple(options.host) or own,
+            computer=computer,
+            workstation=netbios_name(host) if options.workstation == "server" else options.workstation,
+            utf8=options.charset == "utf-8",
+            admins=tuple(options.admin),
+            anonymous_search=options.anonymous_search,
+            max_connections=options.max_connections,
+            max_message=options.max_message,
+            idle_timeout=options.idle_timeout,
+            handshake_timeout=options.handshake_timeout,
+        )
+    except InvalidConfig as error:
+        raise UsageFault(str(error)) from None
+    return directory, config
+
+
+def _records(path: str) -> Iterator[Record]:
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            yield from read_ldif(file, path)
+    except OSError as error:
+        raise UsageFault(f"argument --ldif: {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageFault(f"argument --ldif: {path}: not UTF-8; binary values are written in base64") from None
+
+
+def _dn(option: str, text: str) -> DN:
+    try:
+        return DN.parse(text)
+    except InvalidDN as error:
+        raise UsageFault(f"argument {option}: {text}: {error}") from None
+
+
+def _address(url: ListenURL, insecure_public: bool) -> str:
+    """The IP address to listen on, empty for a Unix socket."""
+    if url.path:
+        return ""
+    try:
+        address = url.address()
+    except InvalidURL as error:
+        raise UsageFault(f"argument --listen: {error}") from None
+    if not is_loopback(address) and not insecure_public:
+        raise UsageFault(
+            f"argument --listen: {url}: others can reach this address, and nothing is encrypted; "
+            "say --insecure-public if that is meant"
+        )
+    return address
+
+
+def _sinks(options: argparse.Namespace, renderer: JSONRenderer) -> list[Sink]:
+    sinks: list[Sink] = []
+    for target in options.audit:
+        if target == "-":
+            sinks.append(StreamSink(sys.stdout.buffer.write, sys.stdout.buffer.flush, renderer))
+            continue
+        scheme = target.partition(":")[0]
+        if scheme in ("xml", "syslog", "syslog+udp", "syslog+tcp", "syslog+tls") and ":" in target:
+            raise UsageFault(f"argument --audit: {target}: {scheme} is not supported in this version")
+        try:
+            sink = FileSink(target, renderer, sync=options.audit_sync)
+        except BlockingIOError:
+            raise UsageFault(f"argument --audit: {target}: another process writes this log") from None
+        except OSError as error:
+            raise UsageFault(f"argument --audit: {target}: {error.strerror}") from None
+        if sink.torn:
+            _log.warning(
+                "audit: %s: its last line was cut short, as by a crash; it stays, and records follow", target
+            )
+        sinks.append(sink)
+    return sinks
+
+
+def _raise_file_limit(connections: int) -> None:
+    """Let the process open as many files as it may have connections."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 64
+    if soft < wanted:
+        raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+
+
+def _run(service: Service, addresses: Sequence[tuple[ListenURL, str]], ready_file: str | None) -> int:
+    from twisted.internet import error
+    from twisted.internet import reactor as installed
+    from twisted.python import log
+
+    from ldapserver.protocol import LDAPFactory
+
+    reactor = cast(Any, installed)
+    log.PythonLoggingObserver("ldapserver.twisted").start()  # type: ignore[no-untyped-call]  # Twisted's own
+    logging.getLogger("ldapserver.twisted").setLevel(logging.WARNING)
+    factory = LDAPFactory(service, reactor)
+    urls = []
+    ports: list[Any] = []
+    for url, address in addresses:
+        try:
+            port = (
+                reactor.listenUNIX(url.path, factory, 511, 0o600, True)
+                if url.path
+                else reactor.listenTCP(url.port, factory, 511, address)
+            )
+        except error.CannotListenError as refused:
+            for opened in ports:
+                opened.stopListening()
+            reason = getattr(refused.socketError, "strerror", None) or refused.socketError
+            print(f"ldapserver serve: argument --listen: {url}: {reason}", file=sys.stderr)
+            return 2
+        ports.append(port)
+        urls.append(str(url if url.path else ListenURL(url.host, port.getHost().port)))
+    for listening in urls:
+        _log.info("listening on %s", listening)
+    if ready_file is not None:
+        try:
+            _write_whole(ready_file, "".join(f"{listening}\n" for listening in urls))
+        except OSError as refused:
+            print(f"ldapserver serve: argument --ready-file: {ready_file}: {refused.strerror}", file=sys.stderr)
+            return 2
+    signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(_reopen, service.audit))
+    reactor.addSystemEventTrigger("before", "shutdown", _log.info, "stopping")
+    reactor.run()
+    if ready_file is not None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(ready_file)
+    return 0
+
+
+def _reopen(audit: AuditLog) -> None:
+    for sink in audit.sinks:
+        if isinstance(sink, FileSink):
+            try:
+                sink.reopen()
+            except OSError as error:
+                _log.error("audit: %s: cannot be opened again: %s", sink.path, error.strerror)
+            else:
+                _log.info("audit: %s: opened again", sink.path)
+
+
+def _write_whole(path: str, text: str) -> None:
+    """Write a file so that who waits for it never sees half of it."""
+    unfinished = f"{path}.{os.getpid()}"
+    with open(unfinished, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(unfinished, path)

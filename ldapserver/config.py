@@ -1,0 +1,66 @@
+"""Every setting of a server, its default, and the rules that settings keep among themselves."""
+
+import socket
+from dataclasses import dataclass
+
+MEBIBYTE = 1024 * 1024
+
+
+class InvalidConfig(ValueError):
+    """A setting breaks a rule; the text names the setting and the rule."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of one server.
+
+    `realm` is offered in the challenge, `netbios` is the domain's NetBIOS name, `hosts` the names accepted in
+    digest-uri ("*" among them accepts any). `workstation` is what event 4776 names: a name, or "client" for the
+    client's address. `computer` is the full name that events carry. Sizes are in octets, times in seconds.
+    """
+
+    realm: str = "example.com"
+    netbios: str = "EXAMPLE"
+    hosts: tuple[str, ...] = ("localhost",)
+    computer: str = "localhost"
+    workstation: str = "LOCALHOST"
+    utf8: bool = True
+    admins: tuple[str, ...] = ()
+    anonymous_search: bool = False
+    max_connections: int = 4096
+    max_message: int = MEBIBYTE
+    max_message_before_bind: int = 64 * 1024
+    max_outstanding: int = 32  # operations of one connection under way at once; beyond it, reading waits
+    idle_timeout: float = 900.0
+    handshake_timeout: float = 30.0  # from the connection to its first whole message
+
+    def __post_init__(self) -> None:
+        """Raises InvalidConfig."""
+        for name in (
+            *("max_connections", "max_message", "max_message_before_bind", "max_outstanding"),
+            *("idle_timeout", "handshake_timeout"),
+        ):
+            if getattr(self, name) <= 0:
+                raise InvalidConfig(f"{name}: must be more than 0")
+        for name in ("realm", "netbios", "computer", "workstation"):
+            # What was typed in another encoding than the locale's arrives as lone surrogates: no record could hold it.
+            try:
+                getattr(self, name).encode()
+            except UnicodeEncodeError:
+                raise InvalidConfig(f"{name}: must be text in UTF-8") from None
+        if not self.utf8:
+            try:
+                self.realm.encode("iso-8859-1")
+            except UnicodeEncodeError:
+                raise InvalidConfig("realm: not in ISO 8859-1, and charset is none") from None
+
+
+def own_names() -> tuple[str, ...]:
+    """This machine's names, as a client may look them up: short and full, and localhost."""
+    name = socket.gethostname()
+    return tuple(dict.fromkeys((name, name.partition(".")[0], socket.getfqdn(name), "localhost")))
+
+
+def netbios_name(host: str) -> str:
+    """The NetBIOS name of a host: its first label, in upper case, 15 characters at most."""
+    return host.partition(".")[0].upper()[:15]

@@ -1,0 +1,261 @@
+"""Where Twisted is: octets in and out of a session, its timers and its threads.
+
+A session's coroutines wait for two things only, another turn of the reactor or a thread; both come back through here.
+"""
+
+import logging
+import typing
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from twisted.internet import interfaces
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+from zope.interface import implementer
+
+from ldapserver.service import Peer, Service
+from ldapserver.session import Session
+from ldapserver.suspension import Suspension
+from ldapserver.wire.messages import ResultCode
+
+T = TypeVar("T")
+
+MAX_OFFLOADED = 8  # dear passwords checked at once, for all connections together: beyond it, busy
+FAREWELL = 5.0  # seconds that a stopping server waits for peers to take their notice
+SWEEPS = 4  # looks at idle connections within one time-out, which is kept to within a quarter
+
+_log = logging.getLogger("ldapserver")
+
+
+class Reactor(typing.Protocol):
+    """What is needed of a reactor; it may also be told to run things from threads (IReactorFromThreads)."""
+
+    def seconds(self) -> float:
+        """The time, in seconds."""
+        ...
+
+    def callLater(self, delay: float, callable: Callable[[], object]) -> object:  # noqa: N802
+        """Call it `delay` seconds from now."""
+        ...
+
+    def getThreadPool(self) -> ThreadPool:  # noqa: N802
+        """The threads to work in."""
+        ...
+
+
+@implementer(interfaces.IPushProducer)
+class LDAPProtocol(Protocol):
+    """One connection: a `Channel` for its session."""
+
+    session: Session
+    transport: interfaces.ITransport
+    writable = True
+    quiet_since = 0.0
+
+    def __init__(self, factory: "LDAPFactory") -> None:
+        self._factory = factory
+        self._reading = True
+        self._producing = False
+        self._drained = 0  # times that a peer which did not read has begun to read again
+        self._seen = (0, 0)
+        self._pausing: list[Suspension[None]] = []
+
+    def connectionMade(self) -> None:  # noqa: N802  Twisted's name, as are the others
+        """Start a session."""
+        address = self.transport.getPeer()
+        peer = Peer(self._factory.next_number(), getattr(address, "host", None), getattr(address, "port", None))
+        self.session = Session(self._factory.service, peer, self)
+        self.quiet_since = self._factory.reactor.seconds()
+        tcp = interfaces.ITCPTransport(self.transport, None)  # a Unix socket is none
+        if tcp is not None:
+            tcp.setTcpNoDelay(True)
+        if not self._factory.admit(self):
+            self.session.disconnect(ResultCode.UNAVAILABLE, "too many connections")
+            return
+        self._producing = True
+        cast(interfaces.IConsumer, self.transport).registerProducer(self, True)
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        """Hand octets to the session; stop reading while it takes no more."""
+        session = self.session
+        session.data_received(data)
+        if session.waiting and self._reading:
+            self._reading = False
+            cast(interfaces.IPushProducer, self.transport).pauseProducing()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
+        """End the session."""
+        self.session.lost()
+        self._factory.dismiss(self)
+
+    def active(self) -> bool:
+        """Whether the peer did anything since this was last asked, or waits for what it asked, and reads."""
+        seen, self._seen = self._seen, (self.session.messages, self._drained)
+        return seen != self._seen or (self.session.busy and self.writable)
+
+    def give_up(self) -> None:
+        """Nothing is heard of the peer: tell it and close; if that was done already, do not wait for it to read."""
+        if self.session.closed:
+            cast(interfaces.ITCPTransport, self.transport).abortConnection()
+        else:
+            self.session.disconnect(ResultCode.UNAVAILABLE, "idle for too long")
+
+    # Channel
+
+    def write(self, data: bytes) -> None:
+        """Send octets."""
+        self.transport.write(data)
+
+    def close(self) -> None:
+        """Send what was written, then end the connection."""
+        if self._producing:
+            # A transport that has a producer waits for it, and would not close.  IConsumer.unregisterProducer
+            self._producing = False
+            cast(interfaces.IConsumer, self.transport).unregisterProducer()
+        self.transport.loseConnection()
+
+    def failed(self, error: Exception) -> None:
+        """Report a fault of ours, with its traceback."""
+        _log.error("an operation failed", exc_info=error)
+
+    def resume_reading(self) -> None:
+        """The session takes octets again."""
+        if not self._reading:
+            self._reading = True
+            cast(interfaces.IPushProducer, self.transport).resumeProducing()
+
+    def pause(self) -> Suspension[None]:
+        """Another turn of the reactor, once the peer reads."""
+        suspension: Suspension[None] = Suspension()
+        self._pausing.append(suspension)
+        if self.writable:
+            self._factory.reactor.callLater(0, self._go_on)
+        return suspension
+
+    def offload(self, work: Callable[[], T]) -> Suspension[T] | None:
+        """Do dear work in a thread."""
+        return self._factory.offload(work)
+
+    # What the transport says about the peer's reading (IPushProducer)
+
+    def pauseProducing(self) -> None:  # noqa: N802
+        """The peer does not read."""
+        self.writable = False
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        """The peer reads again."""
+        self.writable = True
+        self._drained += 1
+        self._go_on()
+        self.session.go_on()
+
+    def stopProducing(self) -> None:  # noqa: N802
+        """The connection is gone: `connectionLost` follows."""
+
+    def _go_on(self) -> None:
+        if self.writable:
+            pausing, self._pausing = self._pausing, []
+            for suspension in pausing:
+                suspension.resume(None)
+
+
+class LDAPFactory(Factory):
+    """Makes a connection's protocol, and keeps the limits that connections have together."""
+
+    noisy = False
+
+    def __init__(self, service: Service, reactor: Reactor | None = None) -> None:
+        if reactor is None:
+            from twisted.internet import reactor as default
+
+            reactor = cast(Any, default)
+        self.service = service
+        self.reactor = reactor
+        self._connections: set[LDAPProtocol] = set()
+        self._count = 0
+        self._offloaded = 0
+        self._gone: Deferred[None] | None = None
+        self._sweep = LoopingCall(self._close_idle)
+        self._sweep.clock = cast(Any, reactor)
+
+    def buildProtocol(self, addr: interfaces.IAddress | None) -> LDAPProtocol:  # noqa: N802
+        """A protocol for a new connection."""
+        return LDAPProtocol(self)
+
+    def startFactory(self) -> None:  # noqa: N802
+        """The first listener is there."""
+        config = self.service.config
+        self._sweep.start(min(config.idle_timeout, config.handshake_timeout) / SWEEPS, now=False)
+
+    def stopFactory(self) -> None:  # noqa: N802
+        """The last listener is gone: tell everybody, and go."""
+        if self._sweep.running:
+            self._sweep.stop()
+        for connection in tuple(self._connections):
+            connection.session.disconnect(ResultCode.UNAVAILABLE, "the server is stopping")
+
+    def next_number(self) -> int:
+        """The number of a new connection, as audit records name it."""
+        self._count += 1
+        return self._count
+
+    def admit(self, connection: LDAPProtocol) -> bool:
+        """Whether there is room for one more."""
+        if len(self._connections) >= self.service.config.max_connections:
+            return False
+        self._connections.add(connection)
+        return True
+
+    def dismiss(self, connection: LDAPProtocol) -> None:
+        """A connection is gone."""
+        self._connections.discard(connection)
+        if not self._connections:
+            self._all_gone()
+
+    def farewell(self) -> Deferred[None]:
+        """Fires when every connection is gone, in `FAREWELL` seconds at the latest: some peers do not read."""
+        self._gone = gone = Deferred()
+        if self._connections:
+            self.reactor.callLater(FAREWELL, self._all_gone)
+        else:
+            self._all_gone()
+        return gone
+
+    def _all_gone(self) -> None:
+        gone, self._gone = self._gone, None
+        if gone is not None:
+            gone.callback(None)
+
+    def offload(self, work: Callable[[], T]) -> Suspension[T] | None:
+        """Do dear work in one of a bounded number of threads; None when all are taken."""
+        if self._offloaded >= MAX_OFFLOADED:
+            return None
+        self._offloaded += 1
+        suspension: Suspension[T] = Suspension()
+
+        def done(result: T) -> None:
+            self._offloaded -= 1
+            suspension.resume(result)
+
+        def failed(failure: Failure) -> None:
+            self._offloaded -= 1
+            suspension.fail(failure.value or RuntimeError("offloaded work failed"))
+
+        pool = self.reactor.getThreadPool()
+        deferToThreadPool(cast(Any, self.reactor), pool, work).addCallbacks(done, failed)
+        return suspension
+
+    def _close_idle(self) -> None:
+        now = self.reactor.seconds()
+        config = self.service.config
+        for connection in tuple(self._connections):
+            limit = config.idle_timeout if connection.session.messages else config.handshake_timeout
+            if connection.active():
+                connection.quiet_since = now
+            elif now - connection.quiet_since >= limit:
+                connection.quiet_since = now
+                connection.give_up()

@@ -1,0 +1,32 @@
+"""The root DSE: what the server says of itself, computed from what it does (RFC 4512 section 5.1)."""
+
+from ldapserver.controls import SUPPORTED_CONTROLS
+from ldapserver.directory.entry import Entry
+from ldapserver.extended import EXTENDED_OPERATIONS
+from ldapserver.service import Service
+from ldapserver.wire.dn import ROOT
+
+VENDOR_NAME = "sasl-digest"
+
+FEATURES = (
+    "1.3.6.1.4.1.4203.1.5.1",  # "+" for all operational attributes: RFC 3673
+    "1.3.6.1.4.1.4203.1.5.3",  # (&) and (|), true and false: RFC 4526
+)
+
+
+def root_dse(service: Service, version: str) -> Entry:
+    """The entry of no name, as things stand now."""
+    directory = service.directory
+    attributes = (
+        ("objectClass", ("top",)),
+        ("namingContexts", tuple(str(dn) for dn in directory.naming_contexts)),
+        ("subschemaSubentry", (str(directory.subschema.dn),)),
+        ("supportedControl", SUPPORTED_CONTROLS),
+        ("supportedExtension", tuple(EXTENDED_OPERATIONS)),
+        ("supportedFeatures", FEATURES),
+        ("supportedLDAPVersion", ("3",)),
+        ("supportedSASLMechanisms", tuple(service.mechanisms)),
+        ("vendorName", (VENDOR_NAME,)),
+        ("vendorVersion", (version,)),
+    )
+    return Entry(ROOT, [(name, [value.encode() for value in values]) for name, values in attributes if values])

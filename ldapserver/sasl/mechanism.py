@@ -1,0 +1,71 @@
+"""What the Bind operation asks of a mechanism (RFC 4422): an exchange, its steps, and how each step ends."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ldapserver.audit.status import BindReason
+from ldapserver.directory.account import Account
+from sasl_digest import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the client said in the exchange, for the record: `username` as it was sent."""
+
+    username: str = ""
+    realm: str | None = None
+    authzid: str | None = None
+    qop: str | None = None
+    digest_uri: str | None = None
+
+
+NO_FACTS = Facts()
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """The exchange goes on: `data` goes to the client. With a `reason` the step is worth a record."""
+
+    data: bytes = field(repr=False)
+    reason: Reason | None = None
+    facts: Facts = NO_FACTS
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The client is `account`, and `data` its last word from the server."""
+
+    account: Account
+    data: bytes = field(repr=False)
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The exchange is over."""
+
+    reason: Reason | BindReason
+    facts: Facts = NO_FACTS
+    detail: str | None = None
+
+
+Outcome = Continue | Accepted | Refused
+
+
+class Exchange(Protocol):
+    """One run of a mechanism."""
+
+    package: str
+    """What event 4776 calls whoever checks the credentials."""
+
+    async def step(self, credentials: bytes | None) -> Outcome:
+        """Take the client's credentials, which may be absent in the first step."""
+        ...
+
+
+class Mechanism(Protocol):
+    """A mechanism that the server offers under the name it has in the configuration's mapping."""
+
+    def start(self) -> Exchange:
+        """A new exchange."""
+        ...

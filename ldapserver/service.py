@@ -1,0 +1,66 @@
+"""What all connections of one server share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ldapserver.access import Identity
+from ldapserver.audit.log import AuditLog
+from ldapserver.config import Config
+from ldapserver.directory.account import Account
+from ldapserver.directory.directory import Directory
+from ldapserver.sasl.digest_md5 import DigestMD5
+from ldapserver.sasl.mechanism import Mechanism
+from ldapserver.wire.dn import DN
+from sasl_digest import DigestServer, NonceBook
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other end of a connection; without an address (a Unix socket) `ip` and `port` are None."""
+
+    connection: int
+    ip: str | None
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A configuration put to work.
+
+    `mechanisms` is what the root DSE lists and what a bind may name; `workstation` is what event 4776 names, or None
+    for the client's address.
+    """
+
+    config: Config
+    directory: Directory
+    audit: AuditLog
+    mechanisms: Mapping[str, Mechanism]
+    workstation: str | None
+    admins: frozenset[object]
+
+    @classmethod
+    def assemble(
+        cls, config: Config, directory: Directory, audit: AuditLog, nonces: NonceBook | None = None
+    ) -> "Service":
+        """The service that `config` describes, over this directory and this audit."""
+        digest = DigestServer(
+            realms=(config.realm,) if config.realm else (),
+            # Active Directory offers the DNS name and takes all of these.  [MS-SAMR] 3.1.1.8.11.3.1, the 29 forms
+            other_realms=(config.netbios, "Digest", ""),
+            service="ldap",
+            hosts=None if "*" in config.hosts else config.hosts,
+            utf8=config.utf8,
+            nonces=nonces,
+        )
+        return cls(
+            config=config,
+            directory=directory,
+            audit=audit,
+            mechanisms={"DIGEST-MD5": DigestMD5(digest, directory)},
+            workstation=None if config.workstation == "client" else config.workstation,
+            admins=frozenset(DN.parse(dn).key for dn in config.admins),
+        )
+
+    def identity(self, account: Account) -> Identity:
+        """Who a connection becomes when it has bound as `account`."""
+        return Identity(account.dn, account.name, account.dn.key in self.admins)

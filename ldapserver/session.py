@@ -1,0 +1,302 @@
+"""One connection's state and dispatch: octets in, messages out. Knows no transport and no event loop.
+
+While a bind runs nothing behind it is looked at, for that is under another identity; searches run in slices beside
+later messages, so that they can be abandoned.
+"""
+
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
+
+from ldapserver.access import ANONYMOUS, Identity
+from ldapserver.audit.record import BindRecord
+from ldapserver.audit.sinks import AuditUnavailable
+from ldapserver.bind import INTERNAL_ERROR, UNAVAILABLE, Binder, Decision
+from ldapserver.compare import compare
+from ldapserver.controls import unknown_critical
+from ldapserver.errors import InvalidRequest, ProtocolViolation
+from ldapserver.extended import NOTICE_OF_DISCONNECTION, extended
+from ldapserver.search import search
+from ldapserver.service import Peer, Service
+from ldapserver.suspension import Host, Task
+from ldapserver.wire import codec
+from ldapserver.wire.framing import Framer
+from ldapserver.wire.messages import (
+    RESULTS,
+    AbandonRequest,
+    AnsweredRequest,
+    BindRequest,
+    BindResponse,
+    CompareRequest,
+    ExtendedRequest,
+    ExtendedResponse,
+    LDAPMessage,
+    Response,
+    ResultCode,
+    SearchRequest,
+    SearchResultDone,
+    UnbindRequest,
+)
+
+_WRITE_SIZE = 16 * 1024  # octets of search results gathered before they are written
+
+
+class Channel(Host, Protocol):
+    """What a session asks of its transport."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether the peer reads what it is sent: while it does not, no more is taken from it."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send octets."""
+        ...
+
+    def close(self) -> None:
+        """Send what was written, then end the connection."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Octets are wanted again, after `waiting` was true."""
+        ...
+
+    def failed(self, error: Exception) -> None:
+        """Report a fault of ours, with its traceback."""
+        ...
+
+
+class Session:
+    """The state of one connection."""
+
+    def __init__(self, service: Service, peer: Peer, channel: Channel) -> None:
+        self.identity: Identity = ANONYMOUS
+        self.messages = 0  # whole messages taken so far: a connection whose count stands still is idle
+        self._service = service
+        self._channel = channel
+        config = service.config
+        self._framer = Framer(min(config.max_message_before_bind, config.max_message))
+        self._binder = Binder(service, peer, channel)
+        self._bind: Task[Decision] | None = None
+        self._outstanding: dict[int, Task[None]] = {}
+        self.closed = False  # what was sent may still be on its way; nothing more is taken
+        self._running = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether no more octets are wanted: a bind is being decided, enough is under way, or answers are not read."""
+        return (
+            self._bind is not None
+            or len(self._outstanding) >= self._service.config.max_outstanding
+            or not self._channel.writable
+        )
+
+    @property
+    def busy(self) -> bool:
+        """Whether an operation is under way."""
+        return self._bind is not None or bool(self._outstanding)
+
+    def data_received(self, data: bytes) -> None:
+        """Take octets as they arrive."""
+        if self.closed:
+            return
+        self._framer.feed(data)
+        self._run()
+
+    def lost(self) -> None:
+        """The connection is gone, or is to go: what was under way ends."""
+        self.closed = True
+        self._end_outstanding()
+        if self._bind is not None:
+            self._bind.cancel()
+            self._bind = None
+        if records := self._binder.abandon():
+            self._record(records)
+
+    def disconnect(self, result_code: ResultCode, text: str) -> None:
+        """Send the Notice of Disconnection and close (RFC 4511 section 4.4.1)."""
+        if self.closed:
+            return
+        notice = ExtendedResponse(result_code, diagnostic_message=text, response_name=NOTICE_OF_DISCONNECTION)
+        self._send(0, notice)
+        self._close()
+
+    def _run(self) -> None:
+        """Take messages while there are any and nothing is in the way; not again inside itself."""
+        if self._running:
+            return
+        self._running = True
+        try:
+            while not (self.closed or self.waiting):
+                element = self._framer.next()
+                if element is None:
+                    break
+                self.messages += 1
+                try:
+                    message = codec.decode(element)
+                except InvalidRequest as refused:
+                    self._refuse(refused)
+                else:
+                    self._dispatch(message)
+        except ProtocolViolation as violation:
+            self.disconnect(ResultCode.PROTOCOL_ERROR, str(violation))
+        finally:
+            self._running = False
+
+    def go_on(self) -> None:
+        """Something that was waited for is over: take the messages that stood behind it, then new octets."""
+        self._run()
+        if not (self.closed or self.waiting):
+            self._channel.resume_reading()
+
+    def _dispatch(self, message: LDAPMessage) -> None:
+        request = message.operation
+        if isinstance(request, BindRequest):
+            self._begin_bind(message, request)
+        elif isinstance(request, UnbindRequest):
+            self._close()
+        elif isinstance(request, AbandonRequest):
+            # "There is no response defined in the Abandon operation", whatever it found.  RFC 4511 section 4.11
+            if task := self._outstanding.pop(request.message_id, None):
+                task.cancel()
+        elif isinstance(request, AnsweredRequest):
+            self._begin(message, request)
+        else:
+            raise ProtocolViolation(f"protocolOp: {type(request).__name__} is not for clients to send")
+
+    def _begin(self, message: LDAPMessage, request: AnsweredRequest) -> None:
+        message_id = message.message_id
+        refusal = self._refusal(message)
+        if refusal is not None:
+            code, text = refusal
+            self._send(message_id, request.response(code, diagnostic_message=text))
+        elif isinstance(request, SearchRequest):
+            self._start(message_id, request, self._search(message_id, request))
+        elif isinstance(request, CompareRequest):
+            self._start(message_id, request, self._compare(message_id, request))
+        elif isinstance(request, ExtendedRequest):
+            self._send(message_id, extended(self.identity, request))
+        else:
+            text = "the directory is read-only"
+            self._send(message_id, request.response(ResultCode.UNWILLING_TO_PERFORM, diagnostic_message=text))
+
+    def _refuse(self, refused: InvalidRequest) -> None:
+        """Answer a request that is good BER and nothing else."""
+        code, text = refused.result_code, refused.diagnostic_message
+        response = RESULTS[refused.response_tag](code, diagnostic_message=text)
+        if isinstance(response, BindResponse):
+            self._become_anonymous()
+            self._commit(refused.message_id, self._binder.refused(refused.message_id, response))
+        else:
+            self._send(refused.message_id, response)
+
+    def _refusal(self, message: LDAPMessage) -> tuple[ResultCode, str] | None:
+        # Between the steps of a bind only bind, unbind and abandon are taken.  RFC 4511 section 4.2.1
+        if self._binder.in_progress:
+            return ResultCode.OPERATIONS_ERROR, "a SASL bind is in progress"
+        control = unknown_critical(message.controls)
+        if control is not None:
+            text = f"control {control.control_type}: not supported, and critical"
+            return ResultCode.UNAVAILABLE_CRITICAL_EXTENSION, text
+        if message.message_id in self._outstanding:
+            return (
+                ResultCode.PROTOCOL_ERROR,
+                f"messageID {message.message_id}: still in use (RFC 4511 section 4.1.1.1)",
+            )
+        return None
+
+    # Binds
+
+    def _become_anonymous(self) -> None:
+        # "Before processing a BindRequest, all uncompleted operations MUST either complete or be abandoned".
+        # RFC 4511 section 4.2.1
+        if self._outstanding:
+            self._end_outstanding()
+        # The connection is anonymous from the BindRequest on, until the bind succeeds.  RFC 4513 section 4
+        self.identity = ANONYMOUS
+
+    def _begin_bind(self, message: LDAPMessage, request: BindRequest) -> None:
+        self._become_anonymous()
+        message_id = message.message_id
+        if message.controls and (control := unknown_critical(message.controls)) is not None:
+            text = f"control {control.control_type}: not supported, and critical"
+            response = request.response(ResultCode.UNAVAILABLE_CRITICAL_EXTENSION, diagnostic_message=text)
+            self._commit(message_id, self._binder.refused(message_id, response))
+            return
+        self._bind = Task(self._binder.bind(message_id, request), lambda task: self._decided(message_id, task))
+        self._bind.start()
+
+    def _decided(self, message_id: int, task: Task[Decision]) -> None:
+        self._bind = None
+        if task.value is not None:
+            self._commit(message_id, task.value)
+        elif task.error is not None:
+            self._channel.failed(task.error)
+            self._commit(message_id, self._binder.refused(message_id, INTERNAL_ERROR))
+        self.go_on()
+
+    def _commit(self, message_id: int, decision: Decision) -> None:
+        """Records first; then the identity; then the answer."""
+        response = decision.response
+        if decision.records and not self._record(decision.records):
+            self._binder.abandon()
+            response = UNAVAILABLE
+        elif not decision.identity.anonymous:
+            self.identity = decision.identity
+            self._framer.limit = self._service.config.max_message
+        self._send(message_id, response)
+
+    def _record(self, records: Sequence[BindRecord]) -> bool:
+        try:
+            self._service.audit.write(records)
+        except AuditUnavailable:
+            return False
+        return True
+
+    # Operations that take their time
+
+    def _start(self, message_id: int, request: AnsweredRequest, coroutine: Coroutine[Any, Any, None]) -> None:
+        def ended(task: Task[None]) -> None:
+            del self._outstanding[message_id]
+            if task.error is not None:
+                self._channel.failed(task.error)
+                self._send(message_id, request.response(ResultCode.OTHER, diagnostic_message="internal error"))
+            self.go_on()
+
+        task = self._outstanding[message_id] = Task(coroutine, ended)
+        task.start()
+
+    def _end_outstanding(self) -> None:
+        for task in self._outstanding.values():
+            task.cancel()
+        self._outstanding.clear()
+
+    async def _search(self, message_id: int, request: SearchRequest) -> None:
+        gathered: list[bytes] = []
+        size = 0
+        first = True
+        async for part in search(self._service, self.identity, request):
+            if isinstance(part, SearchResultDone):
+                gathered.append(codec.encode(LDAPMessage(message_id, part)))
+                break
+            for entry in part:
+                gathered.append(codec.encode(LDAPMessage(message_id, entry)))
+                size += len(gathered[-1])
+            if size > _WRITE_SIZE:
+                self._channel.write(b"".join(gathered))
+                gathered.clear()
+                size = 0
+            # A search that ends with its first batch is answered in one write and one turn.
+            if not first:
+                await self._channel.pause()
+            first = False
+        self._channel.write(b"".join(gathered))
+
+    async def _compare(self, message_id: int, request: CompareRequest) -> None:
+        self._send(message_id, await compare(self._service, self.identity, request))
+
+    def _send(self, message_id: int, response: Response) -> None:
+        self._channel.write(codec.encode(LDAPMessage(message_id, response)))
+
+    def _close(self) -> None:
+        self.lost()
+        self._channel.close()
