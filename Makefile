@@ -1,0 +1,48 @@
+# Two commands on a fresh machine: make demo, make test. Everything happens in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# "required" makes an absent interoperability client a failure instead of a named skip.
+INTEROP ?=
+CHECKED := sasl_digest ldapserver tests examples
+
+.PHONY: demo test check serve bench interop format clean
+
+demo: $(VENV)/.demo
+	@$(BIN)/python examples/demo.py
+
+test: $(VENV)/.test
+	INTEROP=$(INTEROP) $(BIN)/python -m pytest
+
+check: $(VENV)/.test
+	$(BIN)/ruff format --check $(CHECKED) benchmarks
+	$(BIN)/ruff check $(CHECKED) benchmarks
+	$(BIN)/mypy $(CHECKED)
+
+serve: $(VENV)/.demo
+	@$(BIN)/python examples/demo.py --serve
+
+# BINDLOAD=path of a compiled bindload; without it the project's own client drives the server.
+bench: $(VENV)/.demo
+	$(BIN)/python -m benchmarks $(if $(BINDLOAD),--bindload $(BINDLOAD))
+
+interop: $(VENV)/.test
+	INTEROP=required $(BIN)/python -m pytest tests/interop
+
+format: $(VENV)/.test
+	$(BIN)/ruff format $(CHECKED) benchmarks
+	$(BIN)/ruff check --fix $(CHECKED) benchmarks
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ $(VENV)/.demo

@@ -1,0 +1,69 @@
+"""`python -m benchmarks [--bindload PATH]`: what a bind costs, as tables."""
+
+import argparse
+import platform
+import sys
+
+import twisted
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import startup, timing
+from benchmarks.load import MODES, by_bindload, by_own_client
+from benchmarks.server import running
+
+USERS = 1000
+CONNECTIONS = 16
+
+
+def main() -> int:
+    """Run everything and print it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--bindload", metavar="PATH", help="a compiled bindload; without it our own client")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each run (default: 3)")
+    parser.add_argument("--rounds", type=int, default=3, help="of each run, the median counts (default: 3)")
+    options = parser.parse_args()
+    console = Console()
+    console.print(
+        f"Python {platform.python_version()}, Twisted {twisted.__version__}, {platform.machine()}; {USERS} users, "
+        f"{CONNECTIONS} connections, client: {'bindload' if options.bindload else 'our own'}",
+        highlight=False,
+    )
+    table = Table(
+        "operation", "a second", "server CPU, µs each", "p50 ms", "p99 ms", title="The audit written to a file"
+    )
+    with running(USERS) as server:
+        modes = (*MODES, "search", "connect+digest+unbind") if options.bindload else MODES
+        for mode in modes:
+            runs = []
+            for _ in range(options.rounds):
+                how = {"connections": CONNECTIONS, "users": USERS, "seconds": options.seconds}
+                runs.append(
+                    by_bindload(options.bindload, server, mode, **how)
+                    if options.bindload
+                    else by_own_client(server, mode, **how)
+                )
+            run = sorted(runs, key=lambda load: load.server_cpu_us)[len(runs) // 2]
+            table.add_row(
+                mode, f"{run.rate:,.0f}", f"{run.server_cpu_us:.1f}", f"{run.p50_ms:.2f}", f"{run.p99_ms:.2f}"
+            )
+        resident = server.resident_mib()
+    console.print(table)
+    console.print(f"memory of the server afterwards: {resident:.0f} MiB", highlight=False)
+    medians = timing.measure()
+    console.print(
+        f"unknown user {medians.unknown_user:.1f} µs, wrong password {medians.wrong_password:.1f} µs: "
+        f"{medians.apart:.1%} apart (medians of {timing.TRIES} each)",
+        highlight=False,
+    )
+    start = startup.measure(USERS, options.rounds)
+    console.print(
+        f"process start to first bind {start.first_bind:.0f} ms, bare reactor import {start.bare_reactor:.0f} ms: "
+        f"{start.first_bind - start.bare_reactor:.0f} ms over it",
+        highlight=False,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

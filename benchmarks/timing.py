@@ -1,0 +1,88 @@
+"""Does the time tell an unknown user from a wrong password? The server's own time for each, no network between."""
+
+import statistics
+import time
+from dataclasses import dataclass
+
+from ldapserver import AuditLog, Config, MemoryDirectory, MemorySink, Service
+from ldapserver.directory.ldif import read_ldif
+from ldapserver.service import Peer
+from ldapserver.session import Session
+from ldapserver.suspension import Suspension
+from ldapserver.wire import codec
+from ldapserver.wire.messages import BindRequest, BindResponse, LDAPMessage, SaslAuthentication
+from sasl_digest import DigestClient, Password, Response
+
+TRIES = 2000
+
+
+@dataclass(frozen=True)
+class Medians:
+    """Median microseconds of the server for the second message of a bind."""
+
+    wrong_password: float
+    unknown_user: float
+
+    @property
+    def apart(self) -> float:
+        """How far apart they are, as a part of the larger."""
+        return abs(self.wrong_password - self.unknown_user) / max(self.wrong_password, self.unknown_user)
+
+
+class _Wire:
+    """A channel that keeps the last thing written."""
+
+    written = b""
+
+    def write(self, data: bytes) -> None:
+        """Keep it."""
+        self.written = data
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def resume_reading(self) -> None:
+        """Reading never stops here."""
+
+    def failed(self, error: Exception) -> None:
+        """A fault of ours must be seen."""
+        raise error
+
+    def pause(self) -> Suspension[None]:
+        """No search runs here."""
+        raise NotImplementedError
+
+    def offload(self, work: object) -> None:
+        """No dear password is stored here."""
+        raise NotImplementedError
+
+
+def measure(tries: int = TRIES) -> Medians:
+    """Binds with a wrong password and as nobody, by turns."""
+    ldif = "dn: dc=example,dc=org\nobjectClass: domain\ndc: example\n\n" + "\n".join(
+        f"dn: uid=user{n},dc=example,dc=org\nobjectClass: account\nuid: user{n}\nuserPassword: pass{n}\n"
+        for n in range(1000)
+    )
+    directory = MemoryDirectory([("users", read_ldif(ldif, "users"))])
+    config = Config(realm="example.org", netbios="EXAMPLE")
+    service = Service.assemble(config, directory, AuditLog([MemorySink()], report=print))
+    times: dict[str, list[float]] = {"user": [], "none": []}
+    for turn in range(tries * 2):
+        kind = "user" if turn % 2 else "none"
+        times[kind].append(_second_message(service, f"{kind}{turn % 1000}"))
+    return Medians(statistics.median(times["user"]), statistics.median(times["none"]))
+
+
+def _second_message(service: Service, username: str) -> float:
+    wire = _Wire()
+    session = Session(service, Peer(1, "127.0.0.1", 1), wire)
+    session.data_received(codec.encode(LDAPMessage(1, BindRequest(3, "", SaslAuthentication("DIGEST-MD5", None)))))
+    response = codec.decode(wire.written).operation
+    assert isinstance(response, BindResponse)
+    client = DigestClient(username, Password("not the password"), service="ldap", host="localhost")
+    answer = client.step(response.server_sasl_creds or b"")
+    assert isinstance(answer, Response)
+    request = codec.encode(LDAPMessage(2, BindRequest(3, "", SaslAuthentication("DIGEST-MD5", answer.data))))
+    start = time.perf_counter_ns()
+    session.data_received(request)
+    return (time.perf_counter_ns() - start) / 1000
