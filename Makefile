@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # "required" makes an absent interoperability client a failure instead of a named skip.
 INTEROP ?=
-CHECKED := sasl_digest ldapserver tests examples
+CHECKED := sasl_digest ldapserver tests examples benchmarks
 
 .PHONY: demo test check serve bench interop format clean
 
@@ -15,8 +15,8 @@ test: $(VENV)/.test
 	INTEROP=$(INTEROP) $(BIN)/python -m pytest
 
 check: $(VENV)/.test
-	$(BIN)/ruff format --check $(CHECKED) benchmarks
-	$(BIN)/ruff check $(CHECKED) benchmarks
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/mypy $(CHECKED)
 
 serve: $(VENV)/.demo
@@ -30,8 +30,8 @@ interop: $(VENV)/.test
 	INTEROP=required $(BIN)/python -m pytest tests/interop
 
 format: $(VENV)/.test
-	$(BIN)/ruff format $(CHECKED) benchmarks
-	$(BIN)/ruff check --fix $(CHECKED) benchmarks
+	$(BIN)/ruff format $(CHECKED)
+	$(BIN)/ruff check --fix $(CHECKED)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

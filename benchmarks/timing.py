@@ -2,7 +2,9 @@
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ldapserver import AuditLog, Config, MemoryDirectory, MemorySink, Service
 from ldapserver.directory.ldif import read_ldif
@@ -13,6 +15,7 @@ from ldapserver.wire import codec
 from ldapserver.wire.messages import BindRequest, BindResponse, LDAPMessage, SaslAuthentication
 from sasl_digest import DigestClient, Password, Response
 
+T = TypeVar("T")
 TRIES = 2000
 
 
@@ -33,6 +36,7 @@ class _Wire:
     """A channel that keeps the last thing written."""
 
     written = b""
+    writable = True
 
     def write(self, data: bytes) -> None:
         """Keep it."""
@@ -50,11 +54,11 @@ class _Wire:
 
     def pause(self) -> Suspension[None]:
         """No search runs here."""
-        raise NotImplementedError
+        raise AssertionError("pause")
 
-    def offload(self, work: object) -> None:
+    def offload(self, work: Callable[[], T]) -> Suspension[T] | None:
         """No dear password is stored here."""
-        raise NotImplementedError
+        raise AssertionError("offload")
 
 
 def measure(tries: int = TRIES) -> Medians:

@@ -43,7 +43,7 @@ class Config:
             if getattr(self, name) <= 0:
                 raise InvalidConfig(f"{name}: must be more than 0")
         for name in ("realm", "netbios", "computer", "workstation"):
-            # What was typed in another encoding than the locale's arrives as lone surrogates: no record could hold it.
+            # Octets typed in another encoding than the locale's arrive as lone surrogates: no record can hold them.
             try:
                 getattr(self, name).encode()
             except UnicodeEncodeError:

@@ -218,7 +218,8 @@ class LDAPFactory(Factory):
 
     def farewell(self) -> Deferred[None]:
         """Fires when every connection is gone, in `FAREWELL` seconds at the latest: some peers do not read."""
-        self._gone = gone = Deferred()
+        gone: Deferred[None] = Deferred()
+        self._gone = gone
         if self._connections:
             self.reactor.callLater(FAREWELL, self._all_gone)
         else:

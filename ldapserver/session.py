@@ -83,7 +83,7 @@ class Session:
 
     @property
     def waiting(self) -> bool:
-        """Whether no more octets are wanted: a bind is being decided, enough is under way, or answers are not read."""
+        """Whether no octets are wanted: a bind is being decided, enough is under way, or answers are not read."""
         return (
             self._bind is not None
             or len(self._outstanding) >= self._service.config.max_outstanding

@@ -55,7 +55,8 @@ class DigestClient:
         DNS name and takes the NetBIOS name too); `strict_realm` refuses one that was not offered. Without it the
         first one offered is taken, or none.
 
-        Raises UsageError for an empty name, authzid or qop.
+        Raises UsageError for an empty name or authzid, for what UTF-8 cannot write (a lone surrogate, as Python makes
+        of undecodable arguments), and for a qop that is not implemented.
         """
         if not username:
             raise UsageError("username: must not be empty")
@@ -63,6 +64,9 @@ class DigestClient:
             raise UsageError("authzid: must not be empty; None is for oneself")
         if set(qop) != {QOP.AUTH}:
             raise UsageError("qop: only auth is implemented")
+        for directive, text in (("username", username), ("realm", realm), ("authzid", authzid), ("host", host)):
+            if text is not None and not _fits(text, "utf-8"):
+                raise UsageError(f"{directive}: cannot be written in UTF-8")
         self.challenge = None
         self._username = username
         self._credential = credential
@@ -105,7 +109,7 @@ class DigestClient:
         if not challenge.utf8:
             # Without charset=utf-8 names travel in ISO 8859-1.  Section 2.1.1, charset
             for directive, text in (("username", self._username), ("realm", realm or "")):
-                if not _fits_iso_8859_1(text):
+                if not _fits(text, "iso-8859-1"):
                     return Failure(Reason.CHARSET, f"{directive}: not in ISO 8859-1; the server does not take UTF-8")
         secret = next(iter(self._credential.secrets(self._username, realm or "")), None)
         if secret is None:
@@ -151,9 +155,9 @@ class DigestClient:
         return Success(self._username, self._sent_realm, self._authzid, QOP.AUTH)
 
 
-def _fits_iso_8859_1(text: str) -> bool:
+def _fits(text: str, charset: str) -> bool:
     try:
-        text.encode("iso-8859-1")
+        text.encode(charset)
     except UnicodeEncodeError:
         return False
     return True

@@ -7,6 +7,8 @@ from typing import Protocol
 from sasl_digest.digest import converted, secret
 from sasl_digest.errors import UsageError
 
+READINGS = 3  # how many a Password offers at most
+
 
 class Credential(Protocol):
     """Anything that can offer H(username:realm:password) for a pair of names."""
@@ -22,12 +24,20 @@ class Password:
 
     password: str = field(repr=False)
 
+    def __post_init__(self) -> None:
+        """Raises UsageError for a password that UTF-8 cannot write: no client could send its digest."""
+        if not self.password.isascii():
+            try:
+                self.password.encode()
+            except UnicodeEncodeError:
+                raise UsageError("password: cannot be written in UTF-8") from None
+
     def secrets(self, username: str, realm: str) -> tuple[bytes, ...]:
-        """One secret for ASCII; otherwise up to three, for clients disagree about what is hashed."""
+        """One secret for ASCII; otherwise three, for clients disagree about what is hashed, some of them alike."""
         password = self.password
         if username.isascii() and realm.isascii() and password.isascii():
             return (secret(username.encode(), realm.encode(), password.encode()),)
-        readings = (
+        return (
             # RFC 2831 section 2.1.2.1: each string in ISO 8859-1 where it fits (Cyrus SASL, OpenJDK, Windows)
             secret(converted(username), converted(realm), converted(password)),
             # UTF-8 as sent (ldap3 2.9.1, Authen::SASL::Perl, go-ldap, ldapts, PEAR, pure-sasl)
@@ -35,7 +45,6 @@ class Password:
             # names in UTF-8, the password converted (GNU SASL)
             secret(username.encode(), realm.encode(), converted(password)),
         )
-        return tuple(dict.fromkeys(readings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +68,6 @@ class HA1:
         """The stored secret, or none when the names differ from those it was made of."""
         if self.username not in (None, username) or self.realm not in (None, realm):
             return ()
+        # As much work as for a password, so that the time of a failure does not tell what is stored.
+        secret(username.encode(), realm.encode(), self.secret)
         return (self.secret,)

@@ -28,7 +28,7 @@ _ELEMENT = re.compile(
     re.VERBOSE,
 )
 _QUOTED_PAIR = re.compile(rb"\\([\x00-\xff])")
-_TO_ESCAPE = re.compile(rb'["\\]')
+_TO_ESCAPE = re.compile(rb'["\\\x00-\x08\x0b\x0c\x0e-\x1f\x7f]')
 
 
 def split(message: str, data: bytes) -> list[tuple[bytes, bytes]]:
@@ -49,7 +49,7 @@ def split(message: str, data: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def quoted(value: bytes) -> bytes:
-    """`value` as a quoted-string: in quotes, with a backslash before each quote and backslash."""
+    """`value` as a quoted-string: in quotes, with a backslash before each quote, backslash and control."""
     return b'"' + _TO_ESCAPE.sub(rb"\\\g<0>", value) + b'"'
 
 

@@ -75,11 +75,8 @@ class DigestChallenge:
         ciphers = tuple(_CIPHERS[t] for t in _tokens(found.get(b"cipher", b"")) if t in _CIPHERS)
         if QOP.AUTH_CONF in qops and b"cipher" not in found:
             raise MalformedMessage("cipher", "is missing; auth-conf is offered")
-        nonce = _required(found, b"nonce")
-        if not nonce:
-            raise MalformedMessage("nonce", "must not be empty")
         return cls(
-            nonce=nonce,
+            nonce=_required(found, b"nonce"),
             realms=tuple(_text("realm", value, utf8) for name, value in pairs if name == b"realm"),
             qop_options=qops,
             cipher_options=ciphers,
@@ -149,8 +146,6 @@ class DigestResponse:
             raise MalformedMessage("nc", "must be 8 lower-case hexadecimal digits")
         if len(response) != 32 or not _LOWER_HEX.match(response):
             raise MalformedMessage("response", "must be 32 lower-case hexadecimal digits")
-        if not nonce or not cnonce:
-            raise MalformedMessage("cnonce" if nonce else "nonce", "must not be empty")
         utf8 = _utf8(found)
         qop = _QOPS.get(found.get(b"qop", b"auth"))
         if qop is None:

@@ -18,8 +18,8 @@ from hashlib import blake2s
 from typing import Protocol
 
 LIFETIME = 300.0  # seconds between challenge and response; a person may be asked for the password meanwhile
+MAX_NONCE = 64  # octets, of whatever `Nonces`: the room a challenge keeps for it
 _TIME, _RANDOM, _MAC = 6, 12, 12  # octets; "at least 64 bits of entropy" (section 2.1.1) asks for 8
-_SIZE = _TIME + _RANDOM + _MAC
 
 
 class NonceState(enum.Enum):
@@ -34,7 +34,7 @@ class Nonces(Protocol):
     """What a server asks of its nonces."""
 
     def issue(self) -> bytes:
-        """A nonce that was never issued before."""
+        """A nonce that was never issued before: at most 64 octets, without quotes and backslashes."""
         ...
 
     def state(self, nonce: bytes) -> NonceState:
@@ -76,7 +76,8 @@ class NonceBook:
         except binascii.Error:
             return NonceState.FOREIGN
         body, mac = raw[:-_MAC], raw[-_MAC:]
-        if len(raw) != _SIZE or not hmac.compare_digest(mac, self._mac(body)):
+        # The decoder skips what is not in its alphabet: only the very characters that were issued are ours.
+        if urlsafe_b64encode(raw) != nonce or not hmac.compare_digest(mac, self._mac(body)):
             return NonceState.FOREIGN
         return NonceState.EXPIRED if self.expired(nonce) else NonceState.FRESH
 

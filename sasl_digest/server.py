@@ -12,10 +12,18 @@ from dataclasses import dataclass
 from typing import Self
 
 from sasl_digest import digest
-from sasl_digest.credentials import Credential, Password
+from sasl_digest.credentials import READINGS, Credential, Password
 from sasl_digest.errors import MalformedMessage, UsageError
-from sasl_digest.messages import DEFAULT_MAXBUF, MAX_MAXBUF, MIN_MAXBUF, QOP, DigestChallenge, DigestResponse
-from sasl_digest.nonces import NonceBook, Nonces, NonceState
+from sasl_digest.messages import (
+    DEFAULT_MAXBUF,
+    MAX_CHALLENGE,
+    MAX_MAXBUF,
+    MIN_MAXBUF,
+    QOP,
+    DigestChallenge,
+    DigestResponse,
+)
+from sasl_digest.nonces import MAX_NONCE, NonceBook, Nonces, NonceState
 from sasl_digest.outcomes import Challenge, Failure, Lookup, Reason, Success
 
 # Stands in for the credential of a user that is not there, so that the answer costs what a wrong password costs.
@@ -77,8 +85,11 @@ class DigestServer:
             raise UsageError(f"maxbuf: {maxbuf}; must be from {MIN_MAXBUF} to {MAX_MAXBUF}")
         offered = tuple(realms)
         accepted = frozenset(realm.lower() for realm in (*offered, *other_realms))
-        head, tail = _around_nonce(DigestChallenge(nonce=b"\0", realms=offered, maxbuf=maxbuf, utf8=utf8))
-        _, stale = _around_nonce(DigestChallenge(nonce=b"\0", realms=offered, maxbuf=maxbuf, utf8=utf8, stale=True))
+        self._nonces = NonceBook() if nonces is None else nonces
+        head, tail = _around_nonce(DigestChallenge(nonce=b"", realms=offered, maxbuf=maxbuf, utf8=utf8))
+        _, stale = _around_nonce(DigestChallenge(nonce=b"", realms=offered, maxbuf=maxbuf, utf8=utf8, stale=True))
+        if len(head) + MAX_NONCE + len(stale) >= MAX_CHALLENGE:
+            raise UsageError(f"realms: too long for a digest-challenge, of fewer than {MAX_CHALLENGE} octets")
         self._terms = _Terms(
             head=head,
             tail=tail,
@@ -88,7 +99,6 @@ class DigestServer:
             serv_names=accepted,
             realms=accepted or None,
         )
-        self._nonces = NonceBook() if nonces is None else nonces
         self._begin()
 
     def fresh(self) -> Self:
@@ -138,10 +148,9 @@ class DigestServer:
             refusal = Reason.NO_USABLE_SECRET
             offered = tuple(_NOBODY.secrets(response.username, realm))
         keyed = _matching(offered, response)
-        if refusal is not None:
-            return Failure(refusal)
-        if keyed is None:
-            return Failure(Reason.WRONG_PASSWORD)
+        if refusal is not None or keyed is None:
+            _make_up(READINGS - len(offered), response)
+            return Failure(refusal or Reason.WRONG_PASSWORD)
         # "Unless the credentials are right", nobody is told that it was the nonce.  Section 2.1.1, stale
         if self._nonces.expired(response.nonce):
             return self._challenge(stale=True)
@@ -198,6 +207,12 @@ def _matching(offered: tuple[bytes, ...], response: DigestResponse) -> bytes | N
     return None
 
 
+def _make_up(readings: int, response: DigestResponse) -> None:
+    """Do the work of so many more readings: a failure costs the same, whatever an account holds or whether it is."""
+    for _ in range(readings):
+        _matching((digest.secret(response.username.encode(), b"", b""),), response)
+
+
 def _names_us(terms: _Terms, digest_uri: bytes) -> bool:
     # digest-uri-value = serv-type "/" host [ "/" serv-name ]; "servers SHOULD check that it names them".
     # Section 2.1.2, digest-uri
@@ -218,5 +233,6 @@ def _host(name: str) -> str:
 
 
 def _around_nonce(challenge: DigestChallenge) -> tuple[bytes, bytes]:
-    head, _, tail = challenge.encode().partition(b"\0")
-    return head, tail
+    """The octets of a challenge before and behind those of its nonce, which is empty here."""
+    head, due, tail = challenge.encode().partition(b'nonce="')
+    return head + due, tail

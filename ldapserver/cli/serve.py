@@ -21,6 +21,7 @@ from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.service import Service
 from ldapserver.url import InvalidURL, ListenURL, is_loopback
 from ldapserver.wire.dn import DN, InvalidDN
+from sasl_digest import UsageError
 
 _log = logging.getLogger("ldapserver")
 
@@ -34,16 +35,24 @@ def main(arguments: Sequence[str]) -> int:
         )
         addresses = [(url, _address(url, options.insecure_public)) for url in options.listen]
         directory, config = _directory_and_config(options, [address for _, address in addresses])
-        sinks = _sinks(options, JSONRenderer(config.computer))
+        service = _service(options, config, directory)
     except UsageFault as fault:
         print(f"ldapserver serve: {fault}", file=sys.stderr)
         return 2
-    audit = AuditLog(sinks, best_effort=options.audit_best_effort, report=_log.error)
     try:
         _raise_file_limit(config.max_connections)
-        return _run(Service.assemble(config, directory, audit), addresses, options.ready_file)
+        return _run(service, addresses, options.ready_file)
     finally:
-        audit.close()
+        service.audit.close()
+
+
+def _service(options: argparse.Namespace, config: Config, directory: MemoryDirectory) -> Service:
+    sinks = _sinks(options, JSONRenderer(config.computer))
+    audit = AuditLog(sinks, best_effort=options.audit_best_effort, report=_log.error)
+    try:
+        return Service.assemble(config, directory, audit)
+    except UsageError as error:  # terms that no client could meet: a realm that fills the challenge
+        raise UsageFault(str(error)) from None
 
 
 def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str]) -> tuple[MemoryDirectory, Config]:
@@ -102,9 +111,12 @@ def _records(path: str) -> Iterator[Record]:
 
 def _dn(option: str, text: str) -> DN:
     try:
-        return DN.parse(text)
+        dn = DN.parse(text)
     except InvalidDN as error:
         raise UsageFault(f"argument {option}: {text}: {error}") from None
+    if not dn:
+        raise UsageFault(f"argument {option}: must not be empty")
+    return dn
 
 
 def _address(url: ListenURL, insecure_public: bool) -> str:
@@ -160,6 +172,7 @@ def _raise_file_limit(connections: int) -> None:
 def _run(service: Service, addresses: Sequence[tuple[ListenURL, str]], ready_file: str | None) -> int:
     from twisted.internet import error
     from twisted.internet import reactor as installed
+    from twisted.internet.defer import DeferredList
     from twisted.python import log
 
     from ldapserver.protocol import LDAPFactory
@@ -168,7 +181,7 @@ def _run(service: Service, addresses: Sequence[tuple[ListenURL, str]], ready_fil
     log.PythonLoggingObserver("ldapserver.twisted").start()  # type: ignore[no-untyped-call]  # Twisted's own
     logging.getLogger("ldapserver.twisted").setLevel(logging.WARNING)
     factory = LDAPFactory(service, reactor)
-    urls = []
+    urls: list[str] = []
     ports: list[Any] = []
     for url, address in addresses:
         try:
@@ -177,29 +190,51 @@ def _run(service: Service, addresses: Sequence[tuple[ListenURL, str]], ready_fil
                 if url.path
                 else reactor.listenTCP(url.port, factory, 511, address)
             )
-        except error.CannotListenError as refused:
+        except (error.CannotListenError, OSError) as refused:
+            # Sockets close with the process; the file of a Unix socket would stay.
             for opened in ports:
-                opened.stopListening()
-            reason = getattr(refused.socketError, "strerror", None) or refused.socketError
-            print(f"ldapserver serve: argument --listen: {url}: {reason}", file=sys.stderr)
+                opened.connectionLost(None)
+            cause = getattr(refused, "socketError", refused)
+            print(f"ldapserver serve: argument --listen: {url}: {_reason(cause)}", file=sys.stderr)
             return 2
         ports.append(port)
         urls.append(str(url if url.path else ListenURL(url.host, port.getHost().port)))
-    for listening in urls:
-        _log.info("listening on %s", listening)
-    if ready_file is not None:
-        try:
-            _write_whole(ready_file, "".join(f"{listening}\n" for listening in urls))
-        except OSError as refused:
-            print(f"ldapserver serve: argument --ready-file: {ready_file}: {refused.strerror}", file=sys.stderr)
-            return 2
+    status = 0
+
+    def announce() -> None:
+        """Say that we listen: who is told so may send a signal at once, and the reactor has its handlers by now."""
+        nonlocal status
+        if ready_file is not None:
+            try:
+                _write_whole(ready_file, "".join(f"{listening}\n" for listening in urls))
+            except OSError as refused:
+                print(f"ldapserver serve: argument --ready-file: {ready_file}: {refused.strerror}", file=sys.stderr)
+                status = 2
+                reactor.stop()
+                return
+        for listening in urls:
+            _log.info("listening on %s", listening)
+
+    def stop() -> object:
+        """End what is under way, and let everybody be told."""
+        if status == 0:
+            _log.info("stopping")
+        closed = DeferredList([port.stopListening() for port in ports])
+        return closed.addCallback(lambda _: factory.farewell())
+
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(_reopen, service.audit))
-    reactor.addSystemEventTrigger("before", "shutdown", _log.info, "stopping")
+    reactor.callWhenRunning(announce)
+    reactor.addSystemEventTrigger("before", "shutdown", stop)
     reactor.run()
-    if ready_file is not None:
+    if ready_file is not None and status == 0:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(ready_file)
-    return 0
+    return status
+
+
+def _reason(cause: object) -> object:
+    """Why a listener could not be made, in the system's words."""
+    return getattr(cause, "strerror", None) or cause
 
 
 def _reopen(audit: AuditLog) -> None:
