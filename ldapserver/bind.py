@@ -90,13 +90,13 @@ class Binder:
         authentication = request.authentication
         mechanism = authentication.mechanism if isinstance(authentication, SaslAuthentication) else SIMPLE
         exchange = self._exchange
-        # "A client aborts a SASL bind by a bind with another mechanism", an empty one, or a simple one.
+        # A bind with another mechanism, an empty one or a simple bind aborts the exchange under way.
         # RFC 4511 section 4.2.1, RFC 4513 section 5.2.1.2
         if exchange is not None and (mechanism != self._mechanism or request.version != 3):
             self._left = self.abandon()
             exchange = None
         self._message_id = message_id
-        # "If the server does not support the version, it returns protocolError".  RFC 4511 section 4.2
+        # Another protocol version gets protocolError.  RFC 4511 section 4.2
         if request.version != 3:
             decision = self._end(message_id, mechanism, MSV1_0, BindReason.VERSION)
         elif isinstance(authentication, SaslAuthentication):

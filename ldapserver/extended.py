@@ -12,7 +12,7 @@ NOTICE_OF_DISCONNECTION = "1.3.6.1.4.1.1466.20036"  # unsolicited, from the serv
 def extended(identity: Identity, request: ExtendedRequest) -> ExtendedResponse:
     """Answer an extended request."""
     operation = EXTENDED_OPERATIONS.get(request.request_name)
-    # "If the server does not recognize the request name, it returns protocolError".  RFC 4511 section 4.12
+    # A request name that is not recognized gets protocolError.  RFC 4511 section 4.12
     if operation is None:
         return ExtendedResponse(
             ResultCode.PROTOCOL_ERROR, diagnostic_message=f"requestName: {request.request_name} is not supported"
@@ -21,7 +21,7 @@ def extended(identity: Identity, request: ExtendedRequest) -> ExtendedResponse:
 
 
 def _who_am_i(identity: Identity, request: ExtendedRequest) -> ExtendedResponse:
-    # "The requestValue is absent".  RFC 4532 section 2.1
+    # There is no requestValue.  RFC 4532 section 2.1
     if request.request_value is not None:
         return ExtendedResponse(ResultCode.PROTOCOL_ERROR, diagnostic_message="requestValue: must be absent")
     return ExtendedResponse(ResultCode.SUCCESS, response_value=identity.authzid.encode())

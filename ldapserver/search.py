@@ -51,7 +51,7 @@ async def search(
     found = 0
     deadline = clock() + request.time_limit if request.time_limit else None
     async for entries in directory.search(base, request.scope, request.filter):
-        # "A value of zero means that no client-requested limits are in effect".  RFC 4511 sections 4.5.1.4, 4.5.1.5
+        # Zero is no limit.  RFC 4511 sections 4.5.1.4 and 4.5.1.5
         if request.size_limit and found + len(entries) > request.size_limit:
             yield [await show.result(entry) for entry in entries[: request.size_limit - found]]
             yield SearchResultDone(ResultCode.SIZE_LIMIT_EXCEEDED)

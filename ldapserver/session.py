@@ -155,7 +155,7 @@ class Session:
         elif isinstance(request, UnbindRequest):
             self._close()
         elif isinstance(request, AbandonRequest):
-            # "There is no response defined in the Abandon operation", whatever it found.  RFC 4511 section 4.11
+            # There is no response, whatever was found.  RFC 4511 section 4.11
             if task := self._outstanding.pop(request.message_id, None):
                 task.cancel()
         elif isinstance(request, AnsweredRequest):
@@ -207,8 +207,7 @@ class Session:
     # Binds
 
     def _become_anonymous(self) -> None:
-        # "Before processing a BindRequest, all uncompleted operations MUST either complete or be abandoned".
-        # RFC 4511 section 4.2.1
+        # What is outstanding completes or is abandoned before a bind is processed.  RFC 4511 section 4.2.1
         if self._outstanding:
             self._end_outstanding()
         # The connection is anonymous from the BindRequest on, until the bind succeeds.  RFC 4513 section 4

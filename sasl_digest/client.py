@@ -55,7 +55,7 @@ class DigestClient:
         DNS name and takes the NetBIOS name too); `strict_realm` refuses one that was not offered. Without it the
         first one offered is taken, or none.
 
-        Raises UsageError for an empty name or authzid, for what UTF-8 cannot write (a lone surrogate, as Python makes
+        Raises UsageError for an empty name, service, host or authzid, for what UTF-8 cannot write (a lone surrogate, as Python makes
         of undecodable arguments), and for a qop that is not implemented.
         """
         if not username:
@@ -64,7 +64,11 @@ class DigestClient:
             raise UsageError("authzid: must not be empty; None is for oneself")
         if set(qop) != {QOP.AUTH}:
             raise UsageError("qop: only auth is implemented")
-        for directive, text in (("username", username), ("realm", realm), ("authzid", authzid), ("host", host)):
+        if not service or not host:
+            raise UsageError("service, host: must not be empty; they make the digest-uri")
+        given = {"username": username, "realm": realm, "authzid": authzid}
+        given |= {"service": service, "host": host, "serv_name": serv_name}
+        for directive, text in given.items():
             if text is not None and not _fits(text, "utf-8"):
                 raise UsageError(f"{directive}: cannot be written in UTF-8")
         self.challenge = None
@@ -99,8 +103,7 @@ class DigestClient:
             return Failure(Reason.QOP, f"auth is not offered; the server offers {offered}")
         realm, note = self._realm, None
         if realm is None:
-            # "If multiple realms are offered, the client chooses one"; none offered is an empty one in A1.
-            # Section 2.1.1, realm
+            # Of several realms the client chooses one; with none offered A1 has an empty one.  RFC 2831 section 2.1.1
             realm = challenge.realms[0] if challenge.realms else None
         elif challenge.realms and realm not in challenge.realms:
             note = f"realm {realm!r} was not offered (offered: {', '.join(map(repr, challenge.realms))})"
@@ -116,7 +119,10 @@ class DigestClient:
             return Failure(
                 Reason.NO_USABLE_SECRET, f"the stored hash is not for {self._username!r} in realm {realm!r}"
             )
-        return Response(self._response(challenge, realm, secret).encode(), note)
+        try:
+            return Response(self._response(challenge, realm, secret).encode(), note)
+        except UsageError as error:  # a long nonce of the server's beside a long name of ours
+            return Failure(Reason.MALFORMED, str(error))
 
     def _response(self, challenge: DigestChallenge, realm: str | None, secret: bytes) -> DigestResponse:
         cnonce = self._cnonce()
@@ -142,7 +148,7 @@ class DigestClient:
         )
 
     def _confirm(self, data: bytes) -> Success | Failure:
-        # "The client checks the response-auth": without it anybody can claim to be the server.  Section 2.1.3
+        # The client verifies the server's proof: without it anybody can claim to be the server.  Section 2.1.3
         if not data:
             return Failure(Reason.RSPAUTH, "the server sent no rspauth: it has not proved that it knows the secret")
         try:

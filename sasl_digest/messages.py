@@ -222,7 +222,7 @@ _RESPONSE_ONCE = frozenset(
 
 
 def _once(pairs: Iterable[tuple[bytes, bytes]], once: frozenset[bytes]) -> dict[bytes, bytes]:
-    # "If a directive that may come once comes more often, the authentication fails"; auth-param, which we
+    # What may come once and comes more often ends the authentication; auth-param, which we
     # ignore, may repeat.  Sections 2.1.1 and 2.1.2, each directive
     found: dict[bytes, bytes] = {}
     for name, value in pairs:
@@ -263,7 +263,7 @@ def _maxbuf(found: dict[bytes, bytes]) -> int:
 
 
 def _cipher(found: dict[bytes, bytes]) -> Cipher:
-    # "exactly once if auth-conf is chosen".  Section 2.1.2, cipher
+    # Due exactly once when auth-conf is chosen.  Section 2.1.2, cipher
     cipher = _CIPHERS.get(_required(found, b"cipher"))
     if cipher is None:
         raise MalformedMessage("cipher", "must be one of " + ", ".join(c.decode() for c in Cipher))
@@ -271,7 +271,7 @@ def _cipher(found: dict[bytes, bytes]) -> Cipher:
 
 
 def _authzid(value: bytes) -> str:
-    # "MUST NOT be empty": rfc2831bis-02 section 2.1.2; RFC 6331 section 1 calls an empty one unspecified.
+    # Must not be empty: rfc2831bis-02 section 2.1.2; RFC 6331 section 1 calls an empty one unspecified.
     if not value:
         raise MalformedMessage("authzid", "must not be empty")
     # Always UTF-8, whatever the charset.  RFC 2831 section 2.1.2, authzid
@@ -287,7 +287,7 @@ def _text(directive: str, value: bytes, utf8: bool) -> str:
     except UnicodeDecodeError:
         if utf8:
             raise MalformedMessage(directive, "must be UTF-8") from None
-        # "If not present, the user name and password are in ISO 8859-1".  Section 2.1.1, charset
+        # Without charset=utf-8 names are in ISO 8859-1.  Section 2.1.1, charset
         return value.decode("iso-8859-1")
 
 

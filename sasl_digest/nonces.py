@@ -19,7 +19,7 @@ from typing import Protocol
 
 LIFETIME = 300.0  # seconds between challenge and response; a person may be asked for the password meanwhile
 MAX_NONCE = 64  # octets, of whatever `Nonces`: the room a challenge keeps for it
-_TIME, _RANDOM, _MAC = 6, 12, 12  # octets; "at least 64 bits of entropy" (section 2.1.1) asks for 8
+_TIME, _RANDOM, _MAC = 6, 12, 12  # octets; section 2.1.1 recommends 8 or more of chance
 
 
 class NonceState(enum.Enum):

@@ -117,8 +117,8 @@ class DigestServer:
     def step(self, data: bytes) -> Challenge | Lookup | Failure:
         """Take what the client sent and say what comes next. Raises UsageError when called out of turn."""
         if self._state is _State.START:
-            # "A server that does not support subsequent authentication", or has nothing saved of it, answers
-            # an initial response with a challenge and goes on as if there had been none.  Section 2.2
+            # A server without subsequent authentication answers an initial response with a challenge, and goes
+            # on as if there had been none.  RFC 2831 section 2.2
             return self._challenge(stale=False)
         if self._state is _State.CHALLENGED:
             try:
@@ -146,12 +146,11 @@ class DigestServer:
         offered = tuple(known.secrets(response.username, realm))
         if not offered:
             refusal = Reason.NO_USABLE_SECRET
-            offered = tuple(_NOBODY.secrets(response.username, realm))
         keyed = _matching(offered, response)
         if refusal is not None or keyed is None:
             _make_up(READINGS - len(offered), response)
             return Failure(refusal or Reason.WRONG_PASSWORD)
-        # "Unless the credentials are right", nobody is told that it was the nonce.  Section 2.1.1, stale
+        # Only who knew the password is told that it was the nonce.  Section 2.1.1, stale
         if self._nonces.expired(response.nonce):
             return self._challenge(stale=True)
         # Section 2.1.3: the server proves itself with the same digest over its own A2.
@@ -171,7 +170,7 @@ class DigestServer:
         if not hmac.compare_digest(response.nonce, self._nonce):
             foreign = self._nonces.state(response.nonce) is NonceState.FOREIGN
             reason = Reason.NONCE_FOREIGN if foreign else Reason.NONCE_REPLAYED
-        # The server "checks that the nonce-count is 00000001".  Section 2.1.3
+        # The nonce-count of a first authentication is 00000001.  Section 2.1.3
         elif response.nonce_count != 1:
             reason = Reason.NONCE_COUNT
         # The qop is one of those offered.  Section 2.1.2, qop
@@ -214,7 +213,7 @@ def _make_up(readings: int, response: DigestResponse) -> None:
 
 
 def _names_us(terms: _Terms, digest_uri: bytes) -> bool:
-    # digest-uri-value = serv-type "/" host [ "/" serv-name ]; "servers SHOULD check that it names them".
+    # digest-uri-value = serv-type "/" host [ "/" serv-name ]; servers should check that it names them.
     # Section 2.1.2, digest-uri
     serv_type, _, rest = digest_uri.decode("utf-8", "replace").partition("/")
     host, _, serv_name = rest.partition("/")

@@ -1,0 +1,138 @@
+"""Which way the arrows point: who may import what, read off the sources and seen in a fresh interpreter.
+
+1. `sasl_digest` imports the standard library; `ciphers` alone cryptography, `ldap3` alone ldap3.
+2. Twisted is imported by `protocol`, `testing` and `cli.serve` only.
+3. `directory` and `audit` never import `sasl` or `bind`.
+"""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+MAY_IMPORT = {"sasl_digest.ciphers": "cryptography", "sasl_digest.ldap3": "ldap3"}
+KNOW_TWISTED = {"ldapserver.protocol", "ldapserver.testing", "ldapserver.cli.serve"}
+# What must stay usable without Twisted, directly and through all it imports: everything but the edge.
+EDGE = (*KNOW_TWISTED, "ldapserver.cli", "ldapserver.__main__", "ldapserver.pytest_plugin")
+
+
+def modules(package: str) -> Iterator[tuple[str, Path]]:
+    """The modules of `package` by name."""
+    for path in sorted((ROOT / package).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+SOURCES = dict([*modules("sasl_digest"), *modules("ldapserver")])
+
+
+def imported(module: str) -> set[str]:
+    """Every module that `module` names in an import, wherever it stands: at the top, in a function, for the types."""
+    path = SOURCES[module]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+            start = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*start, *([node.module] if node.module else [])])
+            # `from package import name` may name a module
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names if f"{base}.{alias.name}" in SOURCES}
+    return found
+
+
+def within(module: str, packages: Iterable[str]) -> bool:
+    return any(module == package or module.startswith(package + ".") for package in packages)
+
+
+# `ldapserver/__init__.py` names what users import and so loads most of the server; under this stand-in for it
+# a part is seen with only what it imports itself.
+WITHOUT_THE_FACADE = (
+    "import types\n"
+    "sys.modules['ldapserver'] = types.ModuleType('ldapserver')\n"
+    "sys.modules['ldapserver'].__path__ = [sys.argv[1] + '/ldapserver']\n"
+)
+
+
+def loaded(*names: str, prelude: str = "") -> set[str]:
+    """The modules that a fresh interpreter has after importing `names` and had not before."""
+    program = (
+        "import importlib, json, sys\n"
+        "sys.path.insert(0, sys.argv[1])\n" + prelude + "before = set(sys.modules)\n"
+        "for name in sys.argv[2:]: importlib.import_module(name)\n"
+        "print(json.dumps(sorted(set(sys.modules) - before)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program, str(ROOT), *names], capture_output=True, check=False, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout))
+
+
+def outside_the_standard_library(found: Iterable[str]) -> set[str]:
+    tops = {name.partition(".")[0] for name in found}
+    return {top for top in tops if top not in sys.stdlib_module_names and not top.startswith("_")}
+
+
+def test_imports_are_seen_in_every_form() -> None:
+    found = imported("sasl_digest.client")
+    assert {"enum", "collections.abc", "sasl_digest.digest", "sasl_digest.messages"} <= found
+    assert "sasl_digest.grammar" not in found
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if within(name, ["sasl_digest"])])
+def test_engine_imports_the_standard_library_and_itself(module: str) -> None:
+    assert outside_the_standard_library(imported(module)) <= {"sasl_digest", MAY_IMPORT.get(module, "sasl_digest")}
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in SOURCES if within(name, ["sasl_digest"]) and name != "sasl_digest.ldap3"]
+)
+def test_engine_does_not_know_its_ldap3_adapter(module: str) -> None:
+    assert not {name for name in imported(module) if within(name, ["sasl_digest.ldap3"])}
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_twisted_is_imported_at_the_edge_only(module: str) -> None:
+    knows = bool({name for name in imported(module) if within(name, ["twisted", "zope"])})
+    assert not knows or module in KNOW_TWISTED
+
+
+@pytest.mark.parametrize("module", [n for n in SOURCES if within(n, ["ldapserver.directory", "ldapserver.audit"])])
+def test_directory_and_audit_know_neither_sasl_nor_bind(module: str) -> None:
+    assert not {name for name in imported(module) if within(name, ["ldapserver.sasl", "ldapserver.bind"])}
+
+
+def test_importing_the_engine_loads_the_standard_library_only() -> None:
+    found = loaded("sasl_digest")
+    assert outside_the_standard_library(found) == {"sasl_digest"}
+    assert "sasl_digest.ldap3" not in found
+
+
+def test_server_without_its_edge_loads_no_twisted() -> None:
+    names = [name for name in SOURCES if within(name, ["ldapserver"]) and not within(name, EDGE)]
+    assert "ldapserver.errors" in names
+    found = loaded(*names)
+    assert set(names) <= found
+    assert not {name for name in found if within(name, ["twisted", "ldap3"])}
+
+
+def test_directory_and_audit_load_neither_sasl_nor_bind() -> None:
+    names = [name for name in SOURCES if within(name, ["ldapserver.directory", "ldapserver.audit"])]
+    assert names
+    found = loaded(*names, prelude=WITHOUT_THE_FACADE)
+    assert set(names) <= found
+    assert not {name for name in found if within(name, ["ldapserver.sasl", "ldapserver.bind"])}
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if name == "ldapserver.cli.serve"])
+def test_serving_loads_neither_ldap3_nor_pyasn1_nor_rich(module: str) -> None:
+    """A server starts fast and lean: what only clients, checks and the terminal need stays out."""
+    assert not {name for name in loaded(module) if within(name, ["ldap3", "pyasn1", "rich"])}
