@@ -27,6 +27,8 @@ class ListenURL:
             parts = urlsplit(text)
         except ValueError as error:  # brackets that do not close, or hold no IPv6 address
             raise InvalidURL(f"{text}: {error}") from None
+        if parts.scheme not in ("ldap", "ldapi"):
+            raise InvalidURL(f"{text}: must begin with ldap:// or ldapi://")
         if parts.query or parts.fragment or (parts.path not in ("", "/")):
             raise InvalidURL(f"{text}: nothing may follow the address")
         if parts.scheme == "ldapi":
@@ -38,8 +40,6 @@ class ListenURL:
             if "\0" in path:
                 raise InvalidURL(f"{text}: no path holds %00")
             return cls(path=path)
-        if parts.scheme != "ldap":
-            raise InvalidURL(f"{text}: must begin with ldap:// or ldapi://")
         try:
             port = parts.port
         except ValueError:

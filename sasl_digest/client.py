@@ -55,8 +55,8 @@ class DigestClient:
         DNS name and takes the NetBIOS name too); `strict_realm` refuses one that was not offered. Without it the
         first one offered is taken, or none.
 
-        Raises UsageError for an empty name, service, host or authzid, for what UTF-8 cannot write (a lone surrogate, as Python makes
-        of undecodable arguments), and for a qop that is not implemented.
+        Raises UsageError for an empty username, service, host or authzid, for what UTF-8 cannot write (a lone
+        surrogate, as Python makes of undecodable arguments), and for a qop that is not implemented.
         """
         if not username:
             raise UsageError("username: must not be empty")

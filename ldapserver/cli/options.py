@@ -13,9 +13,12 @@ DEFAULT_LISTEN = "ldap://127.0.0.1:3890"
 DEFAULT_AUDIT = "audit.jsonl"
 DEFAULT_SUFFIX = "dc=example,dc=com"
 LOG_LEVELS = ("debug", "info", "warning", "error")
-MECHANISMS = ("DIGEST-MD5",)
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DESCRIPTION = """\
+Answer LDAP binds (SASL DIGEST-MD5, simple, anonymous) and searches; write an audit record for every bind
+before it is answered. DIGEST-MD5 is Historic (RFC 6331): for tests, and for what still needs it.
+"""
 _EPILOG = """\
 example:
   ldapserver serve --ldif examples/contoso.ldif --netbios CONTOSO --audit audit.jsonl
@@ -56,7 +59,6 @@ _DEFAULTS = {
     "realm": None,
     "netbios": None,
     "host": [],
-    "mechanism": list(MECHANISMS),
     "charset": "utf-8",
     "audit": [DEFAULT_AUDIT],
     "audit_sync": False,
@@ -77,8 +79,7 @@ _DEFAULTS = {
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="ldapserver serve",
-        description="Answer LDAP binds (SASL DIGEST-MD5, simple, anonymous) and searches; write an audit record for "
-        "every bind before it is answered. DIGEST-MD5 is Historic (RFC 6331): for tests, and for what needs it.",
+        description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
@@ -113,9 +114,10 @@ def _parser() -> argparse.ArgumentParser:
     add(data, "--anonymous-search", "let anonymous read entries, not only the root DSE and the subschema", **flag)
 
     sasl = parser.add_argument_group("authentication")
-    add(sasl, "--mechanism", "a SASL mechanism to offer, repeatable (default: all)", choices=MECHANISMS, **many)
-    add(sasl, "--realm", "the realm to offer (default: from the suffix, contoso.com for dc=contoso,dc=com)")
-    add(sasl, "--netbios", "the NetBIOS domain name, for DOMAIN\\user (default: the suffix's first label)")
+    help = "the realm to offer (default: from the suffix, contoso.com for dc=contoso,dc=com)"
+    add(sasl, "--realm", help, metavar="NAME")
+    help = "the NetBIOS domain name, for DOMAIN\\user (default: the suffix's first label)"
+    add(sasl, "--netbios", help, metavar="NAME")
     help = "a name of this server that digest-uri may hold, repeatable; '*' is any (default: this machine's names)"
     add(sasl, "--host", help, metavar="NAME", **many)
     add(sasl, "--charset", "offer charset=utf-8, or none (default: utf-8)", choices=("utf-8", "none"))
@@ -129,12 +131,13 @@ def _parser() -> argparse.ArgumentParser:
     add(audit, "--workstation", help, metavar="server|client|NAME")
 
     limits = parser.add_argument_group("limits")
-    add(limits, "--max-connections", f"(default: {Config.max_connections})", metavar="N", type=_positive)
+    help = f"connections at once; one more is told so and closed (default: {Config.max_connections})"
+    add(limits, "--max-connections", help, metavar="N", type=_positive)
     help = f"octets of one message of a bound client (default: {MEBIBYTE})"
     add(limits, "--max-message", help, metavar="N", type=_positive)
     help = "close a connection that asks nothing for so long (default: 15m)"
     add(limits, "--idle-timeout", help, metavar="TIME", type=_seconds)
-    help = "... that has not sent one whole message yet (default: 30s)"
+    help = "close a new connection that sends no whole message for so long (default: 30s)"
     add(limits, "--handshake-timeout", help, metavar="TIME", type=_seconds)
     return parser
 
