@@ -39,10 +39,15 @@ clean:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
+# The build backend warns of every editable installation; there is nothing in it for a user of make.
+INSTALL := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+
 $(VENV)/.demo: setup.cfg pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@echo 'setting up $(VENV)'
+	@$(INSTALL) .
 	@touch $@
 
 $(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@echo 'setting up $(VENV) with the test tools'
+	@$(INSTALL) '.[test]'
 	@touch $@ $(VENV)/.demo

@@ -150,8 +150,9 @@ class LDAPProtocol(Protocol):
         """The peer reads again."""
         self.writable = True
         self._drained += 1
-        self._go_on()
+        # First the messages that waited: there may be an Abandon for what else goes on.
         self.session.go_on()
+        self._go_on()
 
     def stopProducing(self) -> None:  # noqa: N802
         """The connection is gone: `connectionLost` follows."""

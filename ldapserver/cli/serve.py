@@ -52,7 +52,7 @@ def _service(options: argparse.Namespace, config: Config, directory: MemoryDirec
     try:
         return Service.assemble(config, directory, audit)
     except UsageError as error:  # terms that no client could meet: a realm that fills the challenge
-        raise UsageFault(str(error)) from None
+        raise UsageFault(f"argument --realm: {error}") from None
 
 
 def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str]) -> tuple[MemoryDirectory, Config]:

@@ -1,0 +1,32 @@
+#!/usr/bin/env perl
+# Net::LDAP: bind, say who that made us, look up u1, read the schema.
+#   bind.pl URL DIGEST-MD5|simple USER-OR-DN PASSWORD [HOST-FOR-DIGEST-URI]
+# The exit status is the result code of what went wrong, which is told on standard error.
+use strict;
+use warnings;
+use Authen::SASL qw(Perl);    # its own implementation, not the one by Cyrus
+use Net::LDAP;
+use Net::LDAP::Extension::WhoAmI;
+
+my ($url, $mechanism, $user, $password, $host) = @ARGV;    # octets in UTF-8: to hash characters is an error
+
+sub done {
+    my ($message) = @_;
+    return $message unless $message->code;
+    print STDERR $message->code, ' ', $message->error, "\n";
+    exit $message->code;
+}
+
+my $ldap = Net::LDAP->new($url, timeout => 10) or die "$@\n";
+if ($mechanism eq 'simple') {
+    done($ldap->bind($user, password => $password));
+} else {
+    my $sasl = Authen::SASL->new(mechanism => $mechanism, callback => { user => $user, pass => $password });
+    done($ldap->bind('', sasl => $sasl->client_new('ldap', $host // $ldap->host)));
+}
+print 'who: ', done($ldap->who_am_i)->response, "\n";
+my $found = done($ldap->search(base => 'dc=contoso,dc=com', filter => '(uid=u1)', attrs => ['mail']));
+print 'found: ', $_->dn, ' ', $_->get_value('mail'), "\n" for $found->entries;
+my $schema = $ldap->schema or die "no schema\n";
+print 'schema: ', join(' ', sort map { $_->{name} } $schema->must('inetOrgPerson')), "\n";
+$ldap->unbind;

@@ -1,0 +1,99 @@
+"""A private OpenLDAP slapd with Cyrus SASL's DIGEST-MD5: its own folder, a free port, gone with the `with` block."""
+
+import socket
+import subprocess
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+BASE = "dc=contoso,dc=com"
+REALM = "contoso.com"
+PASSWORDS = {"u1": "password", "jürgen": "pässwörd"}
+
+# Where Debian, Fedora and Arch keep slapd's modules and schemata; a slapd without modules has back_mdb built in.
+_MODULES = ("/usr/lib/ldap", "/usr/lib64/openldap", "/usr/lib/openldap")
+_SCHEMATA = ("/etc/ldap/schema", "/etc/openldap/schema")
+
+
+@contextmanager
+def running_slapd(slapd: str, slapadd: str, folder: Path) -> Iterator[str]:
+    """Start it on 127.0.0.1 with the entries of `PASSWORDS` below ou=people and give its URL."""
+    conf, data = folder / "slapd.conf", folder / "data.ldif"
+    (folder / "db").mkdir()
+    conf.write_text(_configuration(folder))
+    data.write_text(_entries())
+    subprocess.run([slapadd, "-f", conf, "-l", data], check=True, capture_output=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
+    url = f"ldap://127.0.0.1:{address[1]}"
+    log = folder / "slapd.log"
+    with (
+        log.open("wb") as stderr,
+        subprocess.Popen(
+            [slapd, "-f", conf, "-h", url, "-d", "none"], stdin=subprocess.DEVNULL, stderr=stderr
+        ) as process,
+    ):
+        try:
+            _wait_until_it_answers(process, address, log)
+            yield url
+        finally:
+            process.terminate()
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], address: tuple[str, int], log: Path) -> None:
+    for _ in range(1000):
+        try:
+            socket.create_connection(address).close()
+        except ConnectionRefusedError:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.02)
+        else:
+            if process.poll() is None:
+                return
+        if process.returncode is not None:
+            break
+    raise RuntimeError("slapd did not start:\n" + log.read_text())
+
+
+def _configuration(folder: Path) -> str:
+    module_path = next((path for path in _MODULES if list(Path(path).glob("back_mdb*"))), None)
+    schemata = next(path for path in _SCHEMATA if Path(path, "core.schema").exists())
+    return "\n".join(
+        [
+            *(f"include {schemata}/{name}.schema" for name in ("core", "cosine", "inetorgperson")),
+            *([f"modulepath {module_path}", "moduleload back_mdb"] if module_path else []),
+            f"pidfile {folder}/slapd.pid",
+            f"argsfile {folder}/slapd.args",
+            f"sasl-realm {REALM}",
+            "sasl-host localhost",
+            "sasl-secprops noanonymous",
+            # who has proved a name in the realm is the entry of that uid
+            f'authz-regexp "^uid=([^,]+),(cn={REALM},)?cn=digest-md5,cn=auth$" "uid=$1,ou=people,{BASE}"',
+            "password-hash {CLEARTEXT}",
+            "database mdb",
+            f'suffix "{BASE}"',
+            f"directory {folder}/db",
+            "maxsize 16777216",
+            "access to attrs=userPassword by anonymous auth by * none",
+            "access to * by users read by anonymous auth",
+            "",
+        ]
+    )
+
+
+def _entries() -> str:
+    def base64(text: str) -> str:
+        return b64encode(text.encode()).decode()
+
+    people = f"ou=people,{BASE}"
+    blocks = [
+        f"dn: {BASE}\nobjectClass: dcObject\nobjectClass: organization\no: Contoso\ndc: contoso",
+        f"dn: {people}\nobjectClass: organizationalUnit\nou: people",
+    ]
+    for name, password in PASSWORDS.items():
+        blocks.append(
+            f"dn:: {base64(f'uid={name},{people}')}\nobjectClass: inetOrgPerson\n"
+            f"uid:: {base64(name)}\ncn:: {base64(name)}\nsn:: {base64(name)}\nuserPassword:: {base64(password)}"
+        )
+    return "\n\n".join(blocks) + "\n"

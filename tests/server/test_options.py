@@ -1,0 +1,240 @@
+"""The options of `ldapserver serve`: what is typed, else what the file says, else the default; or one line of why."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ldapserver.cli.options import UsageFault, read_options
+from ldapserver.config import Config, InvalidConfig, netbios_name, own_names
+from ldapserver.url import ListenURL
+
+Toml = Callable[[str], str]
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Toml:
+    """Writes a configuration file; its path."""
+
+    def write(text: str) -> str:
+        path = tmp_path / "server.toml"
+        path.write_text(text, "utf-8")
+        return str(path)
+
+    return write
+
+
+def refusal(*arguments: str) -> str:
+    """The one line that these arguments are answered with."""
+    with pytest.raises(UsageFault) as fault:
+        read_options(arguments)
+    text = str(fault.value)
+    assert "\n" not in text
+    return text
+
+
+# What is typed
+
+
+def test_the_defaults_are_safe() -> None:
+    assert vars(read_options([])) == {
+        "config": None,
+        "listen": [ListenURL("127.0.0.1", 3890)],
+        "suffix": [],
+        "ldif": [],
+        "realm": None,
+        "netbios": None,
+        "host": [],
+        "charset": "utf-8",
+        "audit": ["audit.jsonl"],
+        "audit_sync": False,
+        "audit_best_effort": False,
+        "workstation": "server",
+        "admin": [],
+        "anonymous_search": False,
+        "insecure_public": False,
+        "max_connections": 4096,
+        "max_message": 1024 * 1024,
+        "idle_timeout": 900.0,
+        "handshake_timeout": 30.0,
+        "ready_file": None,
+        "log_level": "info",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "value"),
+    [
+        (["--suffix", "dc=a", "--suffix", "dc=b"], "suffix", ["dc=a", "dc=b"]),
+        (["--ldif=a.ldif", "--ldif=b.ldif"], "ldif", ["a.ldif", "b.ldif"]),
+        (["--audit", "-"], "audit", ["-"]),
+        (["--audit", "a", "--audit", "-"], "audit", ["a", "-"]),
+        (["--host", "*"], "host", ["*"]),
+        (["--realm", ""], "realm", ""),
+        (["--charset", "none"], "charset", "none"),
+        (["--audit-sync"], "audit_sync", True),
+        (["--listen", "ldapi://%2Frun%2Fx"], "listen", [ListenURL(path="/run/x")]),
+        (["--idle-timeout", "30"], "idle_timeout", 30.0),
+        (["--idle-timeout", "30s"], "idle_timeout", 30.0),
+        (["--idle-timeout", "1.5m"], "idle_timeout", 90.0),
+        (["--idle-timeout", "2h"], "idle_timeout", 7200.0),
+        (["--handshake-timeout", "1d"], "handshake_timeout", 86400.0),
+        (["--max-message", "2048"], "max_message", 2048),
+        (["--workstation", "client"], "workstation", "client"),
+    ],
+)
+def test_what_is_typed_takes_the_place_of_the_default(arguments: list[str], name: str, value: object) -> None:
+    options = vars(read_options(arguments))
+    assert options[name] == value
+    assert {key: each for key, each in options.items() if key != name} == {
+        key: each for key, each in vars(read_options([])).items() if key != name
+    }
+
+
+def test_the_defaults_are_not_shared_between_readings() -> None:
+    read_options(["--suffix", "dc=a"])
+    assert read_options([]).suffix == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--nonsense"], ["unrecognized", "--nonsense"]),
+        (["--qop", "auth"], ["unrecognized", "--qop"]),
+        (["stray"], ["unrecognized", "stray"]),
+        (["--list", "ldap://127.0.0.1"], ["unrecognized", "--list"]),  # no abbreviations
+        (["--realm"], ["--realm", "expected one argument"]),
+        (["--ldif"], ["--ldif", "expected one argument"]),
+        (["--audit-sync=yes"], ["--audit-sync", "yes"]),
+        (["--charset", "latin-1"], ["--charset", "latin-1", "utf-8"]),
+        (["--log-level", "loud"], ["--log-level", "loud"]),
+        (["--listen", "http://x"], ["--listen", "http://x", "ldap://"]),
+        (["--listen", "ldap://[::1"], ["--listen", "ldap://[::1", "IPv6"]),
+        (["--max-message", "0"], ["--max-message", "'0'", "above 0"]),
+        (["--max-message", "-1"], ["--max-message"]),
+        (["--max-message", "1e6"], ["--max-message", "'1e6'"]),
+        (["--max-message", "٣"], ["--max-message"]),
+        (["--max-connections", "many"], ["--max-connections", "'many'"]),
+        *[
+            (["--idle-timeout", text], ["--idle-timeout", f"'{text}'", "like 30"])
+            for text in ("", "0", "0s", "s", "soon", "1w", "nan", "inf", "1e30d", "1_0x")
+        ],
+        (["--idle-timeout=-1"], ["--idle-timeout", "'-1'"]),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(arguments: list[str], words: list[str]) -> None:
+    text = refusal(*arguments)
+    assert [word for word in words if word not in text] == []
+
+
+# A file
+
+
+def test_a_file_has_the_same_names_and_lists_where_an_option_may_be_repeated(toml: Toml) -> None:
+    path = toml(
+        'listen = ["ldap://127.0.0.1:0", "ldapi://%2Frun%2Fx"]\nldif = "one.ldif"\nidle-timeout = "15m"\n'
+        "handshake-timeout = 10\nmax-connections = 5\naudit-sync = true\nanonymous-search = false\n"
+        'realm = "contoso.com"\nadmin = ["cn=a,dc=b", "cn=c,dc=d"]\n'
+    )
+    options = read_options(["--config", path])
+    assert options.config == path
+    assert options.listen == [ListenURL("127.0.0.1", 0), ListenURL(path="/run/x")]
+    assert (options.ldif, options.admin) == (["one.ldif"], ["cn=a,dc=b", "cn=c,dc=d"])
+    assert (options.idle_timeout, options.handshake_timeout, options.max_connections) == (900.0, 10.0, 5)
+    assert (options.audit_sync, options.anonymous_search) == (True, False)
+    assert options.realm == "contoso.com"
+    assert options.audit == ["audit.jsonl"]
+
+
+def test_what_is_typed_takes_the_place_of_what_the_file_says(toml: Toml) -> None:
+    path = toml('ldif = ["a.ldif", "b.ldif"]\nrealm = "file"\nnetbios = "FILE"\n')
+    options = read_options(["--realm", "typed", "--config", path, "--ldif", "c.ldif"])
+    assert (options.ldif, options.realm, options.netbios) == (["c.ldif"], "typed", "FILE")
+
+
+def test_a_value_that_looks_like_an_option_is_a_value(toml: Toml) -> None:
+    assert read_options(["--config", toml('realm = "--audit-sync"\naudit = "-"\n')]).realm == "--audit-sync"
+
+
+def test_an_empty_file_says_nothing(toml: Toml) -> None:
+    path = toml("# nothing\n")
+    assert vars(read_options(["--config", path])) == {**vars(read_options([])), "config": path}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("realm = \nldif = 1", ["line 1"]),
+        ("realm = 1\nrealm = 2\n", ["line 2"]),
+        ("nonsense = 1", ["nonsense", "no such option"]),
+        ('config = "x.toml"', ["config", "no such option"]),
+        ("[realm]\nx = 1", ["realm", "must be text"]),
+        ("realm = true", ["realm", "true or false"]),
+        ("max-connections = true", ["max-connections", "true or false"]),
+        ("ldif = [true]", ["ldif", "must be text"]),
+        ("ldif = [[1]]", ["ldif", "must be text"]),
+        ("realm = 2026-01-02", ["realm", "must be text"]),
+        ('audit-sync = "yes"', ["--audit-sync", "yes"]),
+        ("audit-sync = 1", ["--audit-sync", "1"]),
+        ("max-message = 0", ["--max-message", "above 0"]),
+        ("max-message = 1.5", ["--max-message", "1.5"]),
+        ('idle-timeout = "soon"', ["--idle-timeout", "soon"]),
+        ("idle-timeout = inf", ["--idle-timeout", "inf"]),
+        ('listen = "x"', ["--listen", "ldap://"]),
+        ('charset = "latin-1"', ["--charset", "latin-1"]),
+        ("idle_timeout = 5", ["idle_timeout"]),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named_with_the_file(text: str, words: list[str], toml: Toml) -> None:
+    path = toml(text)
+    told = refusal("--config", path)
+    assert [word for word in [path, *words] if word not in told] == []
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    assert refusal("--config", str(tmp_path / "none.toml")).endswith("none.toml: No such file or directory")
+    assert refusal("--config", str(tmp_path)).endswith(": Is a directory")
+    (tmp_path / "latin.toml").write_bytes(b'realm = "\xe4"')
+    assert "latin.toml" in refusal("--config", str(tmp_path / "latin.toml"))
+
+
+# The configuration
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("max_connections", "max_message", "max_message_before_bind", "max_outstanding"),
+        *("idle_timeout", "handshake_timeout"),
+    ],
+)
+@pytest.mark.parametrize("value", [0, -1])
+def test_a_limit_is_more_than_nothing(name: str, value: int) -> None:
+    settings: dict[str, Any] = {name: value}
+    with pytest.raises(InvalidConfig, match=f"^{name}: must be more than 0$"):
+        Config(**settings)
+
+
+def test_a_realm_must_fit_into_the_charset() -> None:
+    assert Config(realm="Жора").realm == "Жора"
+    with pytest.raises(InvalidConfig, match=r"^realm: not in ISO 8859-1"):
+        Config(realm="Жора", utf8=False)
+
+
+@pytest.mark.parametrize("name", ["realm", "netbios", "computer", "workstation"])
+def test_a_name_is_text(name: str) -> None:
+    settings: dict[str, Any] = {name: "\udcff"}
+    with pytest.raises(InvalidConfig, match=f"^{name}: must be text"):
+        Config(**settings)
+
+
+def test_a_netbios_name_is_the_first_label_in_upper_case_and_short() -> None:
+    assert netbios_name("ldap1.contoso.com") == "LDAP1"
+    assert netbios_name("a-very-long-host-name") == "A-VERY-LONG-HOS"
+
+
+def test_the_own_names_hold_localhost_and_each_once() -> None:
+    names = own_names()
+    assert "localhost" in names
+    assert len(set(names)) == len(names)

@@ -1,0 +1,468 @@
+"""`ldapserver serve` as it is run: it says when it listens, does what it was told, and ends cleanly or not at all."""
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from ldapserver.cli import COMMANDS, main
+from ldapserver.cli.options import read_options
+from ldapserver.url import ListenURL
+from ldapserver.wire import codec
+from ldapserver.wire.framing import Framer
+from ldapserver.wire.messages import (
+    BindRequest,
+    BindResponse,
+    ExtendedRequest,
+    ExtendedResponse,
+    LDAPMessage,
+    Operation,
+    Scope,
+    SearchResultEntry,
+)
+from sasl_digest import __version__
+from tests.server.stage import LDIF, NOTICE, WHO_AM_I, digest_response, sasl, search, simple
+
+WHO = ExtendedRequest(WHO_AM_I)
+SCRIPT = Path(sys.executable).with_name("ldapserver")
+
+
+@pytest.fixture
+def ldif(tmp_path: Path) -> str:
+    """The path of an LDIF file."""
+    path = tmp_path / "contoso.ldif"
+    path.write_text(LDIF, "utf-8")
+    return str(path)
+
+
+# A server that runs
+
+
+@dataclass
+class Client:
+    """A connection to a running server."""
+
+    socket: socket.socket
+    framer: Framer = field(default_factory=lambda: Framer(1 << 30))
+    last_id: int = 0
+
+    def ask(self, operation: Operation) -> Operation:
+        self.last_id += 1
+        self.socket.sendall(codec.encode(LDAPMessage(self.last_id, operation)))
+        message = self.next()
+        assert message is not None, "the server closed"
+        return message.operation
+
+    def next(self) -> LDAPMessage | None:
+        """The next message, None at the end of the connection."""
+        while (element := self.framer.next()) is None:
+            octets = self.socket.recv(65536)
+            if not octets:
+                return None
+            self.framer.feed(octets)
+        return codec.decode(element)
+
+    def bind(self, request: BindRequest) -> int:
+        response = self.ask(request)
+        assert isinstance(response, BindResponse)
+        return int(response.result_code)
+
+
+@dataclass
+class Running:
+    """A server process; `lines` is what it has said on standard error so far."""
+
+    process: subprocess.Popen[str]
+    urls: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    clients: list[Client] = field(default_factory=list)
+
+    @property
+    def stderr(self) -> IO[str]:
+        assert self.process.stderr is not None
+        return self.process.stderr
+
+    def until(self, words: str) -> str:
+        """Read what it says until a line has these words."""
+        for line in self.stderr:
+            self.lines.append(line.rstrip("\n"))
+            if words in line:
+                return self.lines[-1]
+        raise AssertionError(f"it never said {words!r}, but {self.lines}")
+
+    def connect(self, at: int = 0) -> Client:
+        url = ListenURL.parse(self.urls[at])
+        client = Client(socket.socket(socket.AF_UNIX if url.path else socket.AF_INET))
+        self.clients.append(client)
+        client.socket.settimeout(30)
+        client.socket.connect(url.path or (url.host, url.port))
+        return client
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        for client in self.clients:
+            client.socket.close()
+        self.process.kill()
+        self.process.communicate()
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send the signal; the exit status."""
+        self.process.send_signal(number)
+        self.lines += self.stderr.read().splitlines()
+        return self.process.wait(timeout=30)
+
+
+Serve = Callable[..., Running]
+
+
+@pytest.fixture
+def serve(tmp_path: Path, ldif: str) -> Iterator[Serve]:
+    """Starts a server and waits until it has said of every listener that it listens."""
+    started: list[Running] = []
+
+    def start(*arguments: str, listen: tuple[str, ...] = ("ldap://127.0.0.1:0",), program: str = "module") -> Running:
+        command = [str(SCRIPT)] if program == "script" else [sys.executable, "-m", "ldapserver"]
+        command += ["serve", "--ldif", ldif, *arguments]
+        for url in listen:
+            command += ["--listen", url]
+        if "--audit" not in arguments:
+            command += ["--audit", str(tmp_path / "audit.jsonl")]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        running = Running(process)
+        started.append(running)
+        running.urls = [running.until("listening on").partition("listening on ")[2] for _ in listen]
+        return running
+
+    yield start
+    for running in started:
+        running.close()
+
+
+def records(path: Path) -> list[dict[str, dict[str, str]]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_a_server_listens_binds_records_and_ends_with_status_0(serve: Serve, tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    path = tmp_path / "socket"
+    listen = ("ldap://127.0.0.1:0", f"ldapi://{str(path).replace('/', '%2F')}")
+    server = serve("--ready-file", str(ready), "--workstation", "LDAP1", "--host", "dc1.contoso.com", listen=listen)
+    assert ready.read_text() == "".join(f"{url}\n" for url in server.urls)
+    assert server.lines == [f"ldapserver: listening on {url}" for url in server.urls]
+    assert ListenURL.parse(server.urls[0]).port > 0
+    assert path.stat().st_mode & 0o777 == 0o600
+
+    client = server.connect()
+    challenge = client.ask(sasl())
+    assert isinstance(challenge, BindResponse)
+    assert b'realm="contoso.com"' in (challenge.server_sasl_creds or b"")
+    assert client.bind(sasl(digest_response(challenge.server_sasl_creds or b"", "u1", "password"))) == 0
+    who = client.ask(WHO)
+    assert isinstance(who, ExtendedResponse)
+    assert who.response_value == b"dn:uid=u1,ou=people,dc=contoso,dc=com"
+    other = server.connect(1)
+    assert other.bind(simple("u1", "wrong")) == 49
+    first, second = records(tmp_path / "audit.jsonl")
+    assert (first["source"]["ip"], first["winlog"]["record_id"]) == ("127.0.0.1", "1")
+    assert (second.get("source"), second["winlog"]["record_id"]) == (None, "2")
+
+    assert server.stop() == 0
+    for each in (client, other):
+        notice = each.next()
+        assert notice is not None
+        assert isinstance(notice.operation, ExtendedResponse)
+        assert notice.operation.response_name == NOTICE
+        assert each.next() is None
+    assert server.lines[2:] == ["ldapserver: stopping"]
+    assert not ready.exists()
+    assert not path.exists()
+    assert server.process.stdout is not None
+    assert server.process.stdout.read() == ""
+
+
+def test_sigint_stops_it_too_and_so_does_the_installed_script(serve: Serve) -> None:
+    server = serve(program="script")
+    assert server.connect().bind(simple("u1", "password")) == 0
+    assert server.stop(signal.SIGINT) == 0
+
+
+def test_sighup_opens_a_renamed_log_again_and_numbers_go_on(serve: Serve, tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    server = serve()
+    client = server.connect()
+    client.bind(simple("u1", "password"))
+    old = log.rename(tmp_path / "audit.1")
+    client.bind(simple("u1", "password"))
+    server.process.send_signal(signal.SIGHUP)
+    assert server.until("audit:") == f"ldapserver: audit: {log}: opened again"
+    client.bind(simple("u1", "password"))
+    numbers = [[record["winlog"]["record_id"] for record in records(path)] for path in (old, log)]
+    assert numbers == [["1", "2"], ["3"]]
+    assert server.stop() == 0
+
+
+def test_numbers_go_on_when_the_server_is_started_again(serve: Serve, tmp_path: Path) -> None:
+    for _ in range(2):
+        server = serve()
+        server.connect().bind(simple("u1", "password"))
+        assert server.stop() == 0
+    assert [record["winlog"]["record_id"] for record in records(tmp_path / "audit.jsonl")] == ["1", "2"]
+
+
+def test_with_audit_to_standard_output_nothing_else_is_there(serve: Serve) -> None:
+    server = serve("--audit", "-")
+    client = server.connect()
+    client.bind(simple("u1", "password"))
+    client.bind(simple("u1", "wrong"))
+    assert server.process.stdout is not None
+    lines = [server.process.stdout.readline() for _ in range(2)]  # they are there before it ends
+    assert server.stop() == 0
+    assert [json.loads(line)["event"]["outcome"] for line in lines] == ["success", "failure"]
+    assert server.process.stdout.read() == ""
+
+
+def test_a_log_that_cannot_be_written_fails_binds_and_says_so_once(serve: Serve) -> None:
+    server = serve("--audit", "/dev/full")
+    client = server.connect()
+    assert [client.bind(simple("u1", "password")) for _ in range(3)] == [52, 52, 52]
+    assert client.bind(simple()) == 0  # anonymous has no record
+    server.stop()
+    said = "ldapserver: audit: /dev/full: No space left on device; binds fail until it works again"
+    assert server.lines[1:] == [said, "ldapserver: stopping"]
+
+
+def test_a_configuration_file_makes_the_same_server(serve: Serve, tmp_path: Path) -> None:
+    config = tmp_path / "server.toml"
+    config.write_text('realm = "from.file"\nanonymous-search = true\nlog-level = "info"\nhandshake-timeout = "1h"\n')
+    server = serve("--config", str(config))
+    client = server.connect()
+    challenge = client.ask(sasl())
+    assert isinstance(challenge, BindResponse)
+    assert b'realm="from.file"' in (challenge.server_sasl_creds or b"")
+    client.bind(simple())
+    found = client.ask(search("uid=u1,ou=people,dc=contoso,dc=com", Scope.BASE_OBJECT))
+    assert isinstance(found, SearchResultEntry)
+
+
+def test_a_log_that_ended_in_half_a_line_is_told(serve: Serve, tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    log.write_text('{"half":')
+    server = serve()
+    assert any("cut short" in line and str(log) in line for line in server.lines)
+    server.connect().bind(simple("u1", "password"))
+    assert json.loads(log.read_text().splitlines()[1])["winlog"]["record_id"] == "1"
+
+
+# A server that does not start
+
+
+@pytest.fixture
+def refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
+    """Runs the command, which must end with status 2 and one line; the line. Nothing may be left half done."""
+    root = logging.getLogger()
+    kept = root.handlers[:], root.level
+    ready = tmp_path / "never-ready"
+
+    def run(*arguments: str) -> str:
+        audit = () if "--audit" in arguments else ("--audit", str(tmp_path / "audit.jsonl"))
+        before = set(os.listdir("/proc/self/fd"))
+        assert main(["serve", *audit, "--ready-file", str(ready), *arguments]) == 2
+        told = capsys.readouterr()
+        assert told.out == ""
+        (line,) = told.err.splitlines()
+        assert line.startswith("ldapserver serve: ")
+        assert not ready.exists()
+        assert not [fd for fd in set(os.listdir("/proc/self/fd")) - before if is_listening(fd)]
+        return line.removeprefix("ldapserver serve: ")
+
+    yield run
+    root.handlers[:], root.level = kept
+
+
+def is_listening(fd: str) -> bool:
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(fd))) as each:
+        return bool(each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    return False
+
+
+Refuses = Callable[..., str]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--nonsense"], "unrecognized arguments: --nonsense"),
+        (["--realm"], "argument --realm: expected one argument"),
+        (["--listen", "nonsense"], "argument --listen: nonsense: must begin with ldap:// or ldapi://"),
+        (["--config", "/none.toml"], "argument --config: /none.toml: No such file or directory"),
+        (["--ldif", "/none.ldif"], "argument --ldif: /none.ldif: No such file or directory"),
+        (["--ldif", "/"], "argument --ldif: /: Is a directory"),
+        (["--suffix", ""], "argument --suffix: must not be empty"),
+        (["--admin", ""], "argument --admin: must not be empty"),
+        (["--audit", "/"], "argument --audit: /: Is a directory"),
+        (["--audit", "/none/x"], "argument --audit: /none/x: No such file or directory"),
+        (["--audit", "xml:/tmp/x"], "argument --audit: xml:/tmp/x: xml is not supported in this version"),
+        (["--workstation", "\udcff"], "workstation: must be text in UTF-8"),
+        (["--realm", "Ж", "--charset", "none"], "realm: not in ISO 8859-1, and charset is none"),
+        (["--listen", "ldapi://%2Fnone%2Fx"], "argument --listen: ldapi://%2Fnone%2Fx: No such file or directory"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_is_wrong_is_one_line_with_its_reason(arguments: list[str], line: str, refuses: Refuses) -> None:
+    assert refuses(*arguments) == line
+
+
+def test_a_realm_that_fills_the_challenge_is_refused(refuses: Refuses) -> None:
+    line = refuses("--realm", "x" * 3000)
+    assert line.startswith("argument --realm: digest-challenge: ")
+    assert line.endswith("fewer than 2048 are allowed")
+
+
+@pytest.mark.parametrize("option", ["--suffix", "--admin"])
+def test_what_is_no_dn_is_refused(option: str, refuses: Refuses) -> None:
+    assert refuses(option, "no dn").startswith(f"argument {option}: no dn: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("dn: dc=contoso,dc=com\nobjectClass: domain\ndc contoso\n", 3),
+        ("dn: dc=contoso,dc=com\nobjectClass: domain\ndc: contoso\n\ndn: no dn\nobjectClass: top\n", 5),
+        ("dn: cn=a\nobjectClass: device\nuserPassword: {MD4}x\n", 3),
+        ("dn: cn=a\nobjectClass: device\n\ndn: cn=a\nobjectClass: device\n", 4),
+        ("dn: cn=a\njpegPhoto:< file:///etc/passwd\n", 2),
+    ],
+    ids=["no colon", "no dn", "unknown scheme", "twice", "url"],
+)
+def test_bad_ldif_is_named_with_file_and_line(text: str, at: int, refuses: Refuses, tmp_path: Path) -> None:
+    path = tmp_path / "bad.ldif"
+    path.write_text(text)
+    line = refuses("--ldif", str(path))
+    assert line.startswith(f"argument --ldif: {path}:")
+    number = line.removeprefix(f"argument --ldif: {path}:").partition(":")[0]
+    assert abs(int(number) - at) <= 2  # an entry is named by its first line
+
+
+def test_ldif_that_is_no_utf8_is_named(refuses: Refuses, tmp_path: Path) -> None:
+    path = tmp_path / "latin.ldif"
+    path.write_bytes(b"dn: cn=a\nobjectClass: device\ncn: \xe4\n")
+    assert refuses("--ldif", str(path)).startswith(f"argument --ldif: {path}")
+
+
+def test_an_error_in_a_configuration_file_names_it(refuses: Refuses, tmp_path: Path) -> None:
+    path = tmp_path / "server.toml"
+    path.write_text('max-message = "much"\n')
+    assert refuses("--config", str(path)).startswith(f"argument --config: {path}: argument --max-message: 'much'")
+
+
+@pytest.mark.parametrize("url", ["ldap://0.0.0.0:0", "ldap://[::]:0", "ldap://192.0.2.1:389"])
+def test_an_address_that_others_can_reach_needs_a_word(url: str, refuses: Refuses) -> None:
+    line = refuses("--listen", url)
+    assert line.startswith(f"argument --listen: {url}: ")
+    assert "--insecure-public" in line
+
+
+def test_with_that_word_it_listens_there(serve: Serve) -> None:
+    server = serve("--insecure-public", listen=("ldap://0.0.0.0:0",))
+    assert server.connect().bind(simple("u1", "password")) == 0  # 0.0.0.0 leads here
+
+
+def test_a_port_in_use_is_named_and_the_other_listeners_are_gone(refuses: Refuses, tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"ldap://127.0.0.1:{taken.getsockname()[1]}"
+        listen = ("--listen", f"ldapi://{str(path).replace('/', '%2F')}", "--listen", "ldap://127.0.0.1:0")
+        assert refuses(*listen, "--listen", url) == f"argument --listen: {url}: Address already in use"
+    assert not path.exists()
+
+
+def test_a_unix_socket_in_use_is_named(serve: Serve, refuses: Refuses, tmp_path: Path) -> None:
+    url = f"ldapi://{str(tmp_path / 'socket').replace('/', '%2F')}"
+    server = serve(listen=(url,))
+    line = refuses("--listen", url, "--audit", str(tmp_path / "other.jsonl"))
+    assert line.startswith(f"argument --listen: {url}: ")
+    assert server.connect().bind(simple("u1", "password")) == 0
+
+
+def test_a_log_that_another_process_writes_is_named(serve: Serve, refuses: Refuses, tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    server = serve()
+    assert refuses("--audit", str(log)) == f"argument --audit: {log}: another process writes this log"
+    assert server.connect().bind(simple("u1", "password")) == 0
+    assert len(records(log)) == 1
+
+
+def test_a_locked_second_log_leaves_the_first_free(refuses: Refuses, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    with open(second, "wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        refuses("--audit", str(first), "--audit", str(second))
+    assert first.read_bytes() == b""
+
+
+def test_a_ready_file_that_cannot_be_written_stops_it_before_it_says_anything(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    ready = tmp_path / "none" / "ready"
+    command = [sys.executable, "-m", "ldapserver", "serve", "--audit", str(tmp_path / "audit.jsonl")]
+    command += ["--listen", f"ldapi://{str(path).replace('/', '%2F')}", "--ready-file", str(ready)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    said = f"ldapserver serve: argument --ready-file: {ready}: No such file or directory\n"
+    assert (done.stdout, done.stderr) == ("", said)
+    assert not path.exists()
+
+
+# The command
+
+
+def test_help_shows_every_command_and_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(command in told for command in COMMANDS)
+    assert "example:\n  ldapserver serve " in told
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_each_command_shows_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"example:\n  ldapserver {command} " in capsys.readouterr().out
+
+
+def test_the_help_of_serve_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    told = capsys.readouterr().out
+    assert [name for name in vars(read_options([])) if f"--{name.replace('_', '-')}" not in told] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [(["nonsense"], "ldapserver: 'nonsense' is no command; there is: serve\n")],
+)
+def test_an_unknown_command_is_refused(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", line)
+
+
+def test_without_a_command_the_usage_is_shown_and_the_status_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "usage: ldapserver COMMAND" in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"ldapserver {__version__}\n"
