@@ -85,14 +85,13 @@ def demo(console: Console) -> int:
 def table(records: list[dict[str, Any]]) -> Table:
     """The records as a person reads them."""
     shown = Table(title="What the audit says: one event 4776 a bind", title_justify="left")
-    for column in ("record", "event", "package", "account", "workstation", "status", "in words"):
+    for column in ("record", "package", "account", "workstation", "status", "in words"):
         shown.add_column(column, no_wrap=True)
     for record in records:
         winlog = record["winlog"]
         data = winlog["event_data"]
         shown.add_row(
             winlog["record_id"],
-            winlog["event_id"],
             data["PackageName"],
             data["TargetUserName"],
             data["Workstation"],
