@@ -18,6 +18,7 @@ from ldapserver.wire.dn import DN, InvalidDN
 from ldapserver.wire.messages import BindRequest, BindResponse, ResultCode, SaslAuthentication
 from sasl_digest import Reason
 
+MAX_NAME = 2048  # characters of a name in a record: a message of a stranger's may hold 64 KiB of it
 SIMPLE = "simple"  # what a record calls the mechanism of a simple bind
 
 # One text for every failure about credentials: what was wrong is for the audit, not for who is guessing.
@@ -37,6 +38,11 @@ _RESPONSES = {
     BindReason.BUSY: BindResponse(
         ResultCode.BUSY, diagnostic_message="too many passwords are being checked; try again"
     ),
+}
+# What a BindRequest was refused for as a whole, where the result code alone says it.
+_REFUSED_FOR: dict[int, BindReason] = {
+    ResultCode.AUTH_METHOD_NOT_SUPPORTED: BindReason.MECHANISM,
+    ResultCode.OTHER: BindReason.INTERNAL_ERROR,
 }
 INTERNAL_ERROR = BindResponse(ResultCode.OTHER, diagnostic_message="internal error")
 UNAVAILABLE = BindResponse(ResultCode.UNAVAILABLE, diagnostic_message="the bind could not be recorded")
@@ -82,7 +88,8 @@ class Binder:
 
     def refused(self, message_id: int, response: BindResponse) -> Decision:
         """The decision about a BindRequest that was refused as a whole, with `response`."""
-        record = self._record(message_id, "", "", BindReason.INVALID_REQUEST, NO_FACTS, response.diagnostic_message)
+        reason = _REFUSED_FOR.get(response.result_code, BindReason.INVALID_REQUEST)
+        record = self._record(message_id, "", "", reason, NO_FACTS, response.diagnostic_message)
         return Decision(response, records=(*self.abandon(), replace(record, result_code=response.result_code)))
 
     async def bind(self, message_id: int, request: BindRequest) -> Decision:
@@ -226,13 +233,13 @@ class Binder:
             self._clock_ns(),
             ending.status,
             package,
-            facts.username,
+            facts.username[:MAX_NAME],
             self._service.workstation or peer.ip or "",
             peer.ip,
             peer.port,
             peer.connection,
             message_id,
-            mechanism,
+            mechanism[:MAX_NAME],
             facts.realm,
             facts.authzid,
             facts.qop,

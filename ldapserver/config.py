@@ -56,9 +56,16 @@ class Config:
 
 
 def own_names() -> tuple[str, ...]:
-    """This machine's names, as a client may look them up: short and full, and localhost."""
+    """This machine's names, as a client may look them up: short and full, both ways, and localhost.
+
+    libldap names the server by the canonical name its own host name leads to, others by what its address leads to.
+    """
     name = socket.gethostname()
-    return tuple(dict.fromkeys((name, name.partition(".")[0], socket.getfqdn(name), "localhost")))
+    try:
+        canonical = socket.gethostbyname_ex(name)[0]
+    except OSError:  # a machine that does not know itself is still called by its name
+        canonical = name
+    return tuple(dict.fromkeys((name, name.partition(".")[0], canonical, socket.getfqdn(name), "localhost")))
 
 
 def netbios_name(host: str) -> str:

@@ -280,11 +280,11 @@ class Session:
             for entry in part:
                 gathered.append(codec.encode(LDAPMessage(message_id, entry)))
                 size += len(gathered[-1])
-            if size > _WRITE_SIZE:
+            # A search that ends with its first batch is answered in one write and one turn.
+            if gathered and (size > _WRITE_SIZE or not first):
                 self._channel.write(b"".join(gathered))
                 gathered.clear()
                 size = 0
-            # A search that ends with its first batch is answered in one write and one turn.
             if not first:
                 await self._channel.pause()
             first = False

@@ -37,7 +37,7 @@ def test_every_example_is_run_by_a_test() -> None:
 
 
 def test_demo_shows_three_binds_and_their_records() -> None:
-    status, output, error = example("demo.py", COLUMNS="160")
+    status, output, error = example("demo.py", COLUMNS="80")
     assert status == 0, output + error
     transcripts = re.split(r"^ld = ldap_open\(", output, flags=re.MULTILINE)[1:]
     assert len(transcripts) == 3
@@ -107,7 +107,9 @@ def test_engine_in_imap_has_the_exchange_of_the_rfc() -> None:
     assert (status, error) == (0, "")
     *lines, sure, same = output.splitlines()
     (printed,) = [
-        item for item in json.loads(VECTORS.read_text())["items"] if item["name"] == "RFC 2831 IMAP example"
+        item
+        for item in json.loads(VECTORS.read_text(encoding="utf-8"))["items"]
+        if item["name"] == "RFC 2831 IMAP example"
     ]
     begin, challenge, response, proof, thanks, end = lines
     assert (begin, thanks, end) == ("C: a AUTHENTICATE DIGEST-MD5", "C: ", "S: a OK User logged in")

@@ -71,6 +71,8 @@ class BindReason(enum.Enum):
     """Another protocol version than 3."""
     INVALID_REQUEST = "invalid-request"
     """The BindRequest itself was refused, before any credentials were looked at."""
+    INTERNAL_ERROR = "internal-error"
+    """A fault of ours; standard error has the traceback."""
     BUSY = "busy"
     """As many dear passwords are being checked as may be at once."""
 
@@ -109,5 +111,6 @@ ENDINGS: dict[Reason | BindReason, Ending] = {
     BindReason.MECHANISM: Ending(ResultCode.AUTH_METHOD_NOT_SUPPORTED, None),
     BindReason.VERSION: Ending(ResultCode.PROTOCOL_ERROR, None),
     BindReason.INVALID_REQUEST: Ending(ResultCode.PROTOCOL_ERROR, None),
+    BindReason.INTERNAL_ERROR: Ending(ResultCode.OTHER, None),
     BindReason.BUSY: Ending(ResultCode.BUSY, None),
 }

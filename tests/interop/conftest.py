@@ -58,7 +58,13 @@ def our_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
         yield server
 
 
-@pytest.fixture(params=["slapd"])
+@pytest.fixture(scope="session")
+def our_url(our_server: OurServer) -> str:
+    """The URL of `our_server`."""
+    return our_server.url
+
+
+@pytest.fixture(params=["slapd", "our_url"])
 def directory_server(request: pytest.FixtureRequest) -> str:
     """The URL of a server with u1 (password) and jürgen (pässwörd) below ou=people,dc=contoso,dc=com."""
     url: str = request.getfixturevalue(request.param)

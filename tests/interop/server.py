@@ -135,5 +135,6 @@ def own_host() -> str:
 
 def run(*command: str, stdin: bytes = b"") -> tuple[int, str, str]:
     """Exit status, standard output and standard error of a program."""
-    ended = subprocess.run(command, input=stdin, env=ENVIRONMENT, capture_output=True, timeout=30, check=False)
+    octets = [argument.encode() for argument in command]  # whatever the locale the suite runs in
+    ended = subprocess.run(octets, input=stdin, env=ENVIRONMENT, capture_output=True, timeout=30, check=False)
     return ended.returncode, ended.stdout.decode(), ended.stderr.decode()

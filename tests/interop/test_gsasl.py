@@ -54,8 +54,8 @@ def gsasl(*arguments: str, host: str = HOST) -> Iterator[Gsasl]:
     """gsasl in one of its roles, at the point where the mechanism is agreed on."""
     command = [tool("gsasl"), "--quiet", "--no-starttls", "--mechanism", "DIGEST-MD5", "--service", "ldap"]
     command += ["--hostname", host, "--realm", REALM, "--quality-of-protection", "qop-auth", *arguments]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, env=ENVIRONMENT, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
+    octets, pipe = [argument.encode() for argument in command], subprocess.PIPE
+    with subprocess.Popen(octets, env=ENVIRONMENT, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
         # Who waits for a line that never comes is not to wait for ever.
         watchdog = threading.Timer(20, process.kill)
         watchdog.start()

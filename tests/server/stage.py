@@ -5,7 +5,7 @@ What waits here waits until the test says so: `Channel.pauses` and `Channel.offl
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import md5
 from typing import Any, TypeVar
@@ -14,14 +14,17 @@ from ldapserver.audit.log import AuditLog
 from ldapserver.audit.record import BindRecord
 from ldapserver.audit.sinks import MemorySink, Sink
 from ldapserver.config import Config
+from ldapserver.directory.account import Account
 from ldapserver.directory.directory import Directory
+from ldapserver.directory.entry import Entry
 from ldapserver.directory.ldif import read_ldif
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.service import Peer, Service
 from ldapserver.session import Session
 from ldapserver.suspension import Suspension
 from ldapserver.wire import codec
-from ldapserver.wire.filters import parse_filter
+from ldapserver.wire.dn import DN
+from ldapserver.wire.filters import Filter, parse_filter
 from ldapserver.wire.framing import Framer
 from ldapserver.wire.messages import (
     BindRequest,
@@ -357,3 +360,26 @@ def digest_response(
     directives += [f"response={response},qop={qop}"]
     directives += [] if authzid is None else [f'authzid="{authzid}"']
     return (",".join(directives) + more).encode()
+
+
+class Faulty(MemoryDirectory):
+    """A directory that breaks in whatever it is asked."""
+
+    async def find_account(self, name: str) -> Account | None:
+        raise KeyError("a bug")
+
+    async def read(self, dn: DN) -> Entry | None:
+        raise KeyError("a bug")
+
+    def search(self, base: DN, scope: Scope, filter: Filter) -> Any:
+        return self.breaks()
+
+    async def breaks(self) -> AsyncIterator[Sequence[Entry]]:
+        yield []
+        yield []
+        raise KeyError("a bug")
+
+
+def faulty(**settings: Any) -> Stage:
+    """A stage whose directory breaks at every question."""
+    return stage(directory=Faulty([("stage", read_ldif(LDIF, "stage"))], netbios="CONTOSO"), **settings)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from twisted.internet import reactor
 
 from ldapserver.cli import COMMANDS, main
 from ldapserver.cli.options import read_options
@@ -268,8 +269,15 @@ def test_a_log_that_ended_in_half_a_line_is_told(serve: Serve, tmp_path: Path) -
 
 
 @pytest.fixture
-def refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
+def refuses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., str]]:
     """Runs the command, which must end with status 2 and one line; the line. Nothing may be left half done."""
+
+    def started() -> None:
+        raise AssertionError("it serves")
+
+    monkeypatch.setattr(reactor, "run", started)
     root = logging.getLogger()
     kept = root.handlers[:], root.level
     ready = tmp_path / "never-ready"
