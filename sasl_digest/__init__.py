@@ -3,10 +3,12 @@
 from sasl_digest.client import DigestClient
 from sasl_digest.credentials import HA1, Credential, Password
 from sasl_digest.errors import DigestError, MalformedMessage, PeerError, UsageError
+from sasl_digest.htdigest import read_htdigest
 from sasl_digest.messages import QOP, Cipher, DigestChallenge, DigestResponse, ResponseAuth
 from sasl_digest.nonces import NonceBook
 from sasl_digest.outcomes import Challenge, Failure, Lookup, Reason, Response, Success
 from sasl_digest.server import DigestServer
+from sasl_digest.wdigest import WDigest
 
 __version__ = "0.1.0"
 
@@ -32,4 +34,6 @@ __all__ = [
     "ResponseAuth",
     "Success",
     "UsageError",
+    "WDigest",
+    "read_htdigest",
 ]

@@ -1,13 +1,22 @@
 """What a directory takes from LDIF records: entries in their places, who is an account, what names are in use."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ldapserver.directory.account import Account
 from ldapserver.directory.entry import Entry, Shape, is_password
 from ldapserver.directory.ldif import AddRecord, EntryRecord, InvalidLDIF, Record
 from ldapserver.directory.names import PEOPLE, Names
 from ldapserver.directory.schema import core
-from ldapserver.directory.schemes import ClearText, InvalidPassword, StoredPassword, credential_of, read_password
+from ldapserver.directory.schemes import (
+    ClearText,
+    InvalidPassword,
+    StoredPassword,
+    StoredWDigest,
+    credential_of,
+    read_password,
+    read_supplemental_credentials,
+)
 from ldapserver.directory.tree import Index, Node
 from ldapserver.wire.dn import AVA, DN, ROOT, case_ignore
 
@@ -28,6 +37,7 @@ class Contents:
         self._secret: dict[str, bool] = {}
         self._people = {core().oid(name) for name in PEOPLE}
         self._stood_at: dict[Node, str] = {}
+        self._hashed: list[tuple[Node, Account, str | None]] = []
 
     def take(self, record: Record, source: str) -> None:
         """Put the entry of one record in its place."""
@@ -58,6 +68,15 @@ class Contents:
                     orphan = next(iter(node.tops()))
                     raise InvalidLDIF(f"{self._stood_at[orphan]}: there is no entry {node.dn} above {orphan.dn}")
 
+    def settle(self, netbios: str, realm: str) -> None:
+        """Say the domain's two names, known only now, to the WDigest hashes: they were made of these too."""
+        for node, account, principal_name in self._hashed:
+            passwords = tuple(
+                password.named(principal_name, netbios, realm) if isinstance(password, StoredWDigest) else password
+                for password in account.passwords
+            )
+            node.account = replace(account, credential=credential_of(passwords), passwords=passwords)
+
     def _fill(self, node: Node, dn: DN, attributes: Iterable[tuple[str, tuple[bytes, ...]]], place: str) -> None:
         plain: list[tuple[str, tuple[bytes, ...]]] = []
         secret: list[tuple[str, tuple[bytes, ...]]] = []
@@ -87,7 +106,9 @@ class Contents:
                 raise InvalidLDIF(f"{place}: {dn}: {error}") from None
             if sum(password.cost for password in passwords) > sum(password.cost for password in self.dearest):
                 self.dearest = passwords
-            node.account = Account(node.dn, name, credential_of(passwords), passwords)
+            account = node.account = Account(node.dn, name, credential_of(passwords), passwords)
+            if any(isinstance(password, StoredWDigest) for password in passwords):
+                self._hashed.append((node, account, self.names.principal_name(entry)))
 
 
 def _holds(attributes: Sequence[tuple[str, tuple[bytes, ...]]], ava: AVA) -> bool:
@@ -106,14 +127,15 @@ def _holds(attributes: Sequence[tuple[str, tuple[bytes, ...]]], ava: AVA) -> boo
 
 def _passwords(secret: Iterable[tuple[str, tuple[bytes, ...]]], username: str) -> tuple[StoredPassword, ...]:
     """The passwords that can be checked; the other secrets are only kept from being seen."""
-    return tuple(
-        [
-            read_password(value, username)
-            for description, values in secret
-            if description.partition(";")[0].lower() in ("userpassword", "2.5.4.35")
-            for value in values
-        ]
-    )
+    passwords: list[StoredPassword] = []
+    for description, values in secret:
+        attribute = description.partition(";")[0].lower()
+        if attribute in ("userpassword", "2.5.4.35"):
+            passwords += [read_password(value, username) for value in values]
+        elif attribute in ("supplementalcredentials", "1.2.840.113556.1.4.125"):
+            stored = [read_supplemental_credentials(value, username) for value in values]
+            passwords += [password for password in stored if password is not None]
+    return tuple(passwords)
 
 
 def _classes_for(suffix: DN) -> tuple[bytes, ...]:

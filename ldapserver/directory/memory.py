@@ -53,6 +53,7 @@ class MemoryDirectory:
         context = self.naming_contexts[0] if self.naming_contexts else ROOT
         self.realm = dns_domain(context) if realm is None else realm
         self.netbios = netbios_domain(context) if netbios is None else netbios
+        contents.settle(self.netbios, self.realm)
         self.decoy = Account(ROOT, "", passwords=tuple(password.noise() for password in contents.dearest))
         self._subschema: Entry | None = None
 

@@ -80,6 +80,10 @@ class Names:
                 put(self._nodes, key, node)
         return names[0] if names else first_label(entry.dn)
 
+    def principal_name(self, entry: Entry) -> str | None:
+        """The entry's userPrincipalName, the first if there are several."""
+        return next(iter(_texts(self._user_principal_name, entry)), None)
+
     def find(self, name: str, netbios: str, realm: str) -> Node | None:
         """The account of this name in the domain of these two names, or raise `AmbiguousName`."""
         key = folded(name)

@@ -12,10 +12,11 @@ import re
 import secrets
 from base64 import b64decode
 from binascii import Error as Base64Error
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol
 
-from sasl_digest import HA1, Credential, Password
+from sasl_digest import HA1, Credential, Password, UsageError, WDigest
+from sasl_digest.wdigest import HASHES, from_supplemental_credentials, pack, unpack
 
 MAX_ITERATIONS = 10_000_000  # of PBKDF2, some seconds of work: an LDIF file cannot ask for an hour of it
 MAX_SALT = 1024  # octets; sixteen are usual
@@ -83,18 +84,50 @@ class StoredHA1:
 
     def check(self, password: bytes) -> bool:
         """See `StoredPassword`; in each reading of the three strings that real clients hash."""
-        try:
-            text = password.decode()
-        except UnicodeDecodeError:
-            text = password.decode("latin-1")  # its ISO 8859-1 reading is then the octets as they came
-        matches = False
-        for secret in Password(text).secrets(self.username, self.realm):
-            matches |= hmac.compare_digest(self.secret, secret)
-        return matches
+        return _is_made_of(self.secret, self.username, self.realm, password)
 
     def noise(self) -> "StoredHA1":
         """See `StoredPassword`."""
         return StoredHA1(self.username, self.realm, secrets.token_bytes(16))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWDigest:
+    """The 29 hashes of Active Directory (`sasl_digest.wdigest`), from {WDIGEST} or supplementalCredentials.
+
+    As it is read it knows the account's own name alone; `named` says the others, once they are known.
+    """
+
+    scheme: ClassVar[str] = "WDIGEST"
+    dear: ClassVar[bool] = False
+    cost: ClassVar[int] = 1
+    wdigest: WDigest
+
+    def named(self, user_principal_name: str | None, netbios: str, realm: str) -> "StoredWDigest":
+        """The same hashes of an account with this userPrincipalName in the domain of these two names."""
+        wdigest = replace(self.wdigest, user_principal_name=user_principal_name, netbios=netbios, dns=realm)
+        return StoredWDigest(wdigest)
+
+    def check(self, password: bytes) -> bool:
+        """See `StoredPassword`. Hash21 is of the account's own name and `Digest`, and outlives a renamed domain."""
+        hash21 = unpack(self.wdigest.blobs[0])[20]
+        return _is_made_of(hash21, self.wdigest.sam_account_name, "Digest", password)
+
+    def noise(self) -> "StoredWDigest":
+        """See `StoredPassword`."""
+        return StoredWDigest(replace(self.wdigest, blobs=(pack([secrets.token_bytes(16) for _ in range(HASHES)]),)))
+
+
+def _is_made_of(secret: bytes, username: str, realm: str, password: bytes) -> bool:
+    """Whether `secret` is H(username:realm:password) in a reading of the three that real clients hash."""
+    try:
+        text = password.decode()
+    except UnicodeDecodeError:
+        text = password.decode("latin-1")  # its ISO 8859-1 reading is then the octets as they came
+    matches = False
+    for offered in Password(text).secrets(username, realm):
+        matches |= hmac.compare_digest(secret, offered)
+    return matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +202,8 @@ def read_password(value: bytes, username: str) -> StoredPassword:
         return _clear_text(rest)
     if scheme == b"HA1":
         return _ha1(rest, username)
+    if scheme == b"WDIGEST":
+        return _wdigest(_base64("WDIGEST", "the blob", rest), username)
     if scheme in _SALTED:
         return _salted(scheme.decode(), rest)
     if scheme == b"PBKDF2-SHA256":
@@ -181,8 +216,22 @@ def read_password(value: bytes, username: str) -> StoredPassword:
     )
 
 
+def read_supplemental_credentials(value: bytes, username: str) -> StoredWDigest | None:
+    """The WDigest hashes in a `supplementalCredentials` value of the account `username`, if it has any.
+
+    What else Active Directory keeps there (Kerberos keys, NTLM's strong hash) is not used. Raises `InvalidPassword`.
+    """
+    if b"\0" not in value:  # a third of its octets are zero
+        raise InvalidPassword("supplementalCredentials holds text; in LDIF its base64 stands behind two colons")
+    try:
+        blob = from_supplemental_credentials(value)
+    except UsageError as error:
+        raise InvalidPassword(f"supplementalCredentials: {error}") from None
+    return None if blob is None else _wdigest(blob, username)
+
+
 def credential_of(passwords: tuple[StoredPassword, ...]) -> Credential | None:
-    """What DIGEST-MD5 can use of these: clear text that is UTF-8, and HA1; None when none of them is."""
+    """What DIGEST-MD5 can use of these: clear text that is UTF-8, HA1 and WDIGEST; None when none of them is."""
     usable = [credential for credential in map(_credential, passwords) if credential is not None]
     if len(usable) > 1:
         return Several(tuple(usable))
@@ -198,12 +247,14 @@ def _credential(password: StoredPassword) -> Credential | None:
                 return None
         case StoredHA1(username, realm, secret):
             return HA1(secret, username=username, realm=realm)
+        case StoredWDigest(wdigest):
+            return wdigest
         case _:
             return None
 
 
 _SALTED = {b"SSHA": ("sha1", 20), b"SSHA256": ("sha256", 32), b"SSHA512": ("sha512", 64)}
-SCHEMES = ("{CLEARTEXT}", "{HA1}", "{SSHA}", "{SSHA256}", "{SSHA512}", "{PBKDF2-SHA256}")
+SCHEMES = ("{CLEARTEXT}", "{HA1}", "{WDIGEST}", "{SSHA}", "{SSHA256}", "{SSHA512}", "{PBKDF2-SHA256}")
 # The characters of RFC 3112 section 2, in either case.
 _SCHEME = re.compile(rb"[0-9A-Za-z./_-]{1,32}")
 
@@ -223,6 +274,13 @@ def _ha1(stored: bytes, username: str) -> StoredHA1:
         return StoredHA1(username, realm.decode(), bytes.fromhex(digits.decode()))
     except UnicodeDecodeError:
         raise InvalidPassword("{HA1}: the realm is not UTF-8") from None
+
+
+def _wdigest(blob: bytes, username: str) -> StoredWDigest:
+    try:
+        return StoredWDigest(WDigest((blob,), username, None, "", ""))
+    except UsageError as error:
+        raise InvalidPassword(f"{{WDIGEST}}: {error}") from None
 
 
 def _salted(scheme: str, stored: bytes) -> SaltedDigest:

@@ -2,6 +2,7 @@
 
 import hashlib
 import tracemalloc
+from base64 import b64encode
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from ldapserver.directory.schemes import PBKDF2, StoredHA1
 from ldapserver.wire.dn import DN, ROOT
 from ldapserver.wire.filters import And, Equality, Filter, Not, Or, Present, parse_filter
 from ldapserver.wire.messages import Scope
+from sasl_digest import user_properties
 
 T = TypeVar("T")
 
@@ -435,14 +437,17 @@ def test_a_filter_on_a_computed_attribute_is_answered() -> None:
     assert search(THERE, "(entryDN=OU=desk,ou=people,dc=contoso,dc=com)") == ["ou=desk,ou=people,dc=contoso,dc=com"]
 
 
-SECRETS = """\
+# As Active Directory has it, for it is read: with a property that nothing here uses.
+HIDDEN4 = b64encode(user_properties.encode({"Primary:Kerberos": b"hidden4"})).decode()
+
+SECRETS = f"""\
 dn: uid=a,dc=contoso,dc=com
 objectClass: user
 uid: a
 userPassword: hidden1
 userPassword;x-old: hidden2
 unicodePwd: hidden3
-supplementalCredentials: hidden4
+supplementalCredentials:: {HIDDEN4}
 ntPwdHistory: hidden5
 lmPwdHistory: hidden6
 dBCSPwd: hidden7

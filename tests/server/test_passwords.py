@@ -60,7 +60,7 @@ def test_only_pbkdf2_is_dear() -> None:
     [
         (b"{MD5}X03MO1qnZdYdgyfeuILPmQ==", "{MD5}"),
         (b"{CRYPT}$6$abc$def", "{CRYPT}"),
-        (b"{WDIGEST}AAAA", "{WDIGEST}"),
+        (b"{NTHASH}AAAA", "{NTHASH}"),
         (b"{sha}5en6G6MezRroT3XKqkdPOmY/BfQ=", "{sha}"),
         (b"{}", "in braces"),
         (b"{not a scheme}x", "in braces"),
@@ -93,6 +93,10 @@ def test_a_brace_that_opens_no_scheme_is_part_of_a_password(value: bytes) -> Non
         (b"{HA1}CONTOSO:B57D463D9044A36BF3283CBEF5B7601", "32 hex digits"),
         (b"{HA1}CONTOSO:B57D463D9044A36BF3283CBEF5B7601g", "32 hex digits"),
         (b"{HA1}\xff:B57D463D9044A36BF3283CBEF5B76014", "UTF-8"),
+        (b"{WDIGEST}=A", "base64"),
+        (b"{WDIGEST}AAAA", "3 octets; 480"),
+        (b"{WDIGEST}" + b64encode(bytes([0x31, 0, 2, 29]) + bytes(476)), "Version is 2"),
+        (b"{WDIGEST}" + b64encode(bytes([0x31, 0, 1, 28]) + bytes(476)), "NumberOfHashes is 28"),
         (b"{SSHA}HB8799DS29q90NsFsYeLbXutmVf=!", "base64"),
         (b"{SSHA}" + b64encode(bytes(20)), "20 octets"),
         (b"{SSHA}" + b64encode(bytes(20 + 1025)), "1045 octets"),
@@ -137,7 +141,7 @@ def test_ha1_accepts_octets_that_are_not_utf_8() -> None:
     assert read_password(f"{{HA1}}example.org:{secret}".encode(), "u1").check(b"p\xe4ss")
 
 
-def test_digest_md5_uses_clear_text_and_ha1_and_nothing_else() -> None:
+def test_digest_md5_uses_clear_text_and_ha1_and_wdigest_and_nothing_else() -> None:
     usable = {
         item["name"]: credential_of((read_password(item["value"].encode(), item["username"]),)) is not None
         for item in VECTORS["items"]
@@ -147,6 +151,7 @@ def test_digest_md5_uses_clear_text_and_ha1_and_nothing_else() -> None:
         "CLEARTEXT",
         "HA1",
         "HA1, scheme and digits in lower case",
+        "WDIGEST",
     ]
 
 
