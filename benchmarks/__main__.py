@@ -8,7 +8,7 @@ import twisted
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import startup, timing
+from benchmarks import layers, startup, timing
 from benchmarks.load import MODES, by_bindload, by_own_client
 from benchmarks.server import running
 
@@ -50,6 +50,10 @@ def main() -> int:
         resident = server.resident_mib()
     console.print(table)
     console.print(f"memory of the server afterwards: {resident:.0f} MiB", highlight=False)
+    table = Table("layer", "MB a second", "hashing and sealing alone", title="Wrapping 64 KiB")
+    for layer in layers.measure():
+        table.add_row(layer.name, f"{layer.wrapped:.0f}", f"{layer.floor:.0f}")
+    console.print(table)
     medians = timing.measure()
     console.print(
         f"unknown user {medians.unknown_user:.1f} µs, wrong password {medians.wrong_password:.1f} µs: "

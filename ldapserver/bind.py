@@ -16,7 +16,7 @@ from ldapserver.service import Peer, Service
 from ldapserver.suspension import Host
 from ldapserver.wire.dn import DN, InvalidDN
 from ldapserver.wire.messages import BindRequest, BindResponse, ResultCode, SaslAuthentication
-from sasl_digest import Reason
+from sasl_digest import Reason, SecurityLayer
 
 MAX_NAME = 2048  # characters of a name in a record: a message of a stranger's may hold 64 KiB of it
 SIMPLE = "simple"  # what a record calls the mechanism of a simple bind
@@ -50,11 +50,12 @@ UNAVAILABLE = BindResponse(ResultCode.UNAVAILABLE, diagnostic_message="the bind 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a bind came to: hand the records over, then take the identity, then send the response."""
+    """What a bind came to: hand the records over, then take the identity, send the response, and lay the layer."""
 
     response: BindResponse
     identity: Identity = ANONYMOUS
     records: Sequence[BindRecord] = ()
+    layer: SecurityLayer | None = None
 
 
 class Binder:
@@ -146,6 +147,7 @@ class Binder:
             BindResponse(ResultCode.SUCCESS, server_sasl_creds=accepted.data or None),
             self._service.identity(accepted.account),
             (self._record(message_id, mechanism, package, BindReason.SUCCESS, accepted.facts),),
+            accepted.layer,
         )
 
     async def _is_own(self, account: Account, authzid: str) -> bool:
@@ -243,6 +245,7 @@ class Binder:
             facts.realm,
             facts.authzid,
             facts.qop,
+            facts.cipher,
             facts.digest_uri,
             ending.result_code,
             reason,

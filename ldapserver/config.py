@@ -3,6 +3,9 @@
 import socket
 from dataclasses import dataclass
 
+from sasl_digest import QOP, Cipher
+from sasl_digest.messages import DEFAULT_MAXBUF
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -25,6 +28,9 @@ class Config:
     computer: str = "localhost"
     workstation: str = "LOCALHOST"
     utf8: bool = True
+    qop: tuple[QOP, ...] = (QOP.AUTH, QOP.AUTH_INT, QOP.AUTH_CONF)
+    ciphers: tuple[Cipher, ...] = (Cipher.TRIPLE_DES, Cipher.RC4)
+    maxbuf: int = DEFAULT_MAXBUF  # the longest buffer of a security layer that clients are told
     admins: tuple[str, ...] = ()
     anonymous_search: bool = False
     max_connections: int = 4096

@@ -13,6 +13,8 @@ from ldapserver.sasl.mechanism import Mechanism
 from ldapserver.wire.dn import DN
 from sasl_digest import DigestServer, NonceBook
 
+BUFFER_OVERSHOOT = 64  # octets: a message of the greatest length, wrapped by a client that counts only its payload
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -50,6 +52,10 @@ class Service:
             service="ldap",
             hosts=None if "*" in config.hosts else config.hosts,
             utf8=config.utf8,
+            qop=config.qop,
+            ciphers=config.ciphers,
+            maxbuf=config.maxbuf,
+            buffer_limit=config.max_message + BUFFER_OVERSHOOT,
             nonces=nonces,
         )
         return cls(

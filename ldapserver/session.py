@@ -36,6 +36,7 @@ from ldapserver.wire.messages import (
     SearchResultDone,
     UnbindRequest,
 )
+from sasl_digest import BrokenLayer, SecurityLayer
 
 _WRITE_SIZE = 16 * 1024  # octets of search results gathered before they are written
 
@@ -78,6 +79,7 @@ class Session:
         self._binder = Binder(service, peer, channel)
         self._bind: Task[Decision] | None = None
         self._outstanding: dict[int, Task[None]] = {}
+        self._layer: SecurityLayer | None = None
         self.closed = False  # what was sent may still be on its way; nothing more is taken
         self._running = False
 
@@ -97,10 +99,20 @@ class Session:
 
     def data_received(self, data: bytes) -> None:
         """Take octets as they arrive."""
-        if self.closed:
-            return
+        if not self.closed and self._feed(data):
+            self._run()
+
+    def _feed(self, data: bytes) -> bool:
+        """Take octets off the layer, if there is one; a broken one ends the connection without a word."""
+        if self._layer is not None:
+            try:
+                data = self._layer.receive(data)
+            except BrokenLayer:
+                # Who altered a buffer learns nothing from an answer, and the client could not trust one.
+                self._close()
+                return False
         self._framer.feed(data)
-        self._run()
+        return True
 
     def lost(self) -> None:
         """The connection is gone, or is to go: what was under way ends."""
@@ -235,14 +247,20 @@ class Session:
 
     def _commit(self, message_id: int, decision: Decision) -> None:
         """Records first; then the identity; then the answer."""
-        response = decision.response
+        response, layer = decision.response, decision.layer
         if decision.records and not self._record(decision.records):
             self._binder.abandon()
-            response = UNAVAILABLE
+            response, layer = UNAVAILABLE, None
         elif not decision.identity.anonymous:
             self.identity = decision.identity
             self._framer.limit = self._service.config.max_message
         self._send(message_id, response)
+        # The layer starts behind the success, for both directions; what the client has already sent behind its
+        # response is inside it.  RFC 4422 section 3.7, RFC 4513 section 5.2.1.4. A bind without one leaves the layer
+        # of an earlier bind as it is.
+        if layer is not None:
+            self._layer = layer
+            self._feed(self._framer.take_rest())
 
     def _record(self, records: Sequence[BindRecord]) -> bool:
         try:
@@ -280,21 +298,25 @@ class Session:
             for entry in part:
                 gathered.append(codec.encode(LDAPMessage(message_id, entry)))
                 size += len(gathered[-1])
-            # A search that ends with its first batch is answered in one write and one turn.
-            if gathered and (size > _WRITE_SIZE or not first):
-                self._channel.write(b"".join(gathered))
+            # A search that ends with its first batch is answered in one write and one turn. Inside a layer small
+            # answers stay in one buffer: stock ldap3 loses a second one that arrives with the first.
+            if gathered and (size > _WRITE_SIZE or not (first or self._layer)):
+                self._write(b"".join(gathered))
                 gathered.clear()
                 size = 0
             if not first:
                 await self._channel.pause()
             first = False
-        self._channel.write(b"".join(gathered))
+        self._write(b"".join(gathered))
 
     async def _compare(self, message_id: int, request: CompareRequest) -> None:
         self._send(message_id, await compare(self._service, self.identity, request))
 
     def _send(self, message_id: int, response: Response) -> None:
-        self._channel.write(codec.encode(LDAPMessage(message_id, response)))
+        self._write(codec.encode(LDAPMessage(message_id, response)))
+
+    def _write(self, data: bytes) -> None:
+        self._channel.write(data if self._layer is None else self._layer.wrap(data))
 
     def _close(self) -> None:
         self.lost()

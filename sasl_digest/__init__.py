@@ -4,6 +4,7 @@ from sasl_digest.client import DigestClient
 from sasl_digest.credentials import HA1, Credential, Password
 from sasl_digest.errors import DigestError, MalformedMessage, PeerError, UsageError
 from sasl_digest.htdigest import read_htdigest
+from sasl_digest.layers import BrokenLayer, SecurityLayer
 from sasl_digest.messages import QOP, Cipher, DigestChallenge, DigestResponse, ResponseAuth
 from sasl_digest.nonces import NonceBook
 from sasl_digest.outcomes import Challenge, Failure, Lookup, Reason, Response, Success
@@ -15,6 +16,7 @@ __version__ = "0.1.0"
 __all__ = [
     "HA1",
     "QOP",
+    "BrokenLayer",
     "Challenge",
     "Cipher",
     "Credential",
@@ -32,6 +34,7 @@ __all__ = [
     "Reason",
     "Response",
     "ResponseAuth",
+    "SecurityLayer",
     "Success",
     "UsageError",
     "WDigest",

@@ -6,12 +6,22 @@ step(digest_challenge) -> Response | Failure      then      step(response_auth) 
 import enum
 import hmac
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 
 from sasl_digest import digest
 from sasl_digest.credentials import Credential
 from sasl_digest.errors import MalformedMessage, UsageError
-from sasl_digest.messages import QOP, DigestChallenge, DigestResponse, ResponseAuth
+from sasl_digest.layers import client_layer, least_maxbuf
+from sasl_digest.messages import (
+    DEFAULT_MAXBUF,
+    MAX_MAXBUF,
+    MIN_MAXBUF,
+    QOP,
+    Cipher,
+    DigestChallenge,
+    DigestResponse,
+    ResponseAuth,
+)
 from sasl_digest.outcomes import Failure, Reason, Response, Success
 
 
@@ -45,7 +55,9 @@ class DigestClient:
         realm: str | None = None,
         strict_realm: bool = False,
         authzid: str | None = None,
-        qop: Collection[QOP] = (QOP.AUTH,),
+        qop: Sequence[QOP] = (QOP.AUTH,),
+        ciphers: Sequence[Cipher] = (Cipher.TRIPLE_DES, Cipher.RC4),
+        maxbuf: int = DEFAULT_MAXBUF,
         cnonce: Callable[[], bytes] = fresh_cnonce,
     ) -> None:
         """Say who and where.
@@ -53,17 +65,22 @@ class DigestClient:
         `service`, `host` and `serv_name` make the digest-uri: `ldap`, the server's name as the user typed it.
         `realm` is sent as given, for a server may take more realms than it offers (Active Directory offers the
         DNS name and takes the NetBIOS name too); `strict_realm` refuses one that was not offered. Without it the
-        first one offered is taken, or none.
+        first one offered is taken, or none. Of `qop` and, for auth-conf, of `ciphers` the first that the server
+        offers is chosen. `maxbuf` is the longest buffer of a security layer that is taken, in octets.
 
         Raises UsageError for an empty username, service, host or authzid, for what UTF-8 cannot write (a lone
-        surrogate, as Python makes of undecodable arguments), and for a qop that is not implemented.
+        surrogate, as Python makes of undecodable arguments), and for an empty qop.
         """
         if not username:
             raise UsageError("username: must not be empty")
         if authzid == "":
             raise UsageError("authzid: must not be empty; None is for oneself")
-        if set(qop) != {QOP.AUTH}:
-            raise UsageError("qop: only auth is implemented")
+        if not qop:
+            raise UsageError("qop: at least one must be named")
+        if QOP.AUTH_CONF in qop and not ciphers:
+            raise UsageError("ciphers: at least one must be named for auth-conf")
+        if not MIN_MAXBUF <= maxbuf <= MAX_MAXBUF:
+            raise UsageError(f"maxbuf: {maxbuf}; must be from {MIN_MAXBUF} to {MAX_MAXBUF}")
         if not service or not host:
             raise UsageError("service, host: must not be empty; they make the digest-uri")
         given = {"username": username, "realm": realm, "authzid": authzid}
@@ -78,6 +95,9 @@ class DigestClient:
         self._realm = realm
         self._strict_realm = strict_realm
         self._authzid = authzid
+        self._wanted_qop = tuple(qop)
+        self._wanted_ciphers = tuple(ciphers)
+        self._maxbuf = maxbuf
         self._cnonce = cnonce
         self._state = _State.START
 
@@ -98,9 +118,17 @@ class DigestClient:
         except MalformedMessage as cause:
             return Failure(Reason.MALFORMED, str(cause), cause)
         # Only what was offered may be chosen.  Section 2.1.2, qop
-        if QOP.AUTH not in challenge.qop_options:
-            offered = ", ".join(qop.decode() for qop in challenge.qop_options) or "nothing known"
-            return Failure(Reason.QOP, f"auth is not offered; the server offers {offered}")
+        qop = next((wanted for wanted in self._wanted_qop if wanted in challenge.qop_options), None)
+        if qop is None:
+            return Failure(Reason.QOP, _none_of(self._wanted_qop, challenge.qop_options))
+        cipher = None
+        if qop is QOP.AUTH_CONF:
+            cipher = next((wanted for wanted in self._wanted_ciphers if wanted in challenge.cipher_options), None)
+            if cipher is None:
+                return Failure(Reason.CIPHER, _none_of(self._wanted_ciphers, challenge.cipher_options))
+            if challenge.maxbuf < least_maxbuf(cipher):
+                return Failure(Reason.CIPHER, f"maxbuf {challenge.maxbuf}: too small for {cipher.decode()}")
+        self._qop, self._cipher = qop, cipher
         realm, note = self._realm, None
         if realm is None:
             # Of several realms the client chooses one; with none offered A1 has an empty one.  RFC 2831 section 2.1.1
@@ -125,14 +153,15 @@ class DigestClient:
             return Failure(Reason.MALFORMED, str(error))
 
     def _response(self, challenge: DigestChallenge, realm: str | None, secret: bytes) -> DigestResponse:
-        cnonce = self._cnonce()
+        cnonce, qop = self._cnonce(), self._qop
         authzid = None if self._authzid is None else self._authzid.encode()
+        self._h_a1 = digest.h(digest.a1(secret, nonce=challenge.nonce, cnonce=cnonce, authzid=authzid))
         self._keyed = digest.keyed(
-            digest.h(digest.a1(secret, nonce=challenge.nonce, cnonce=cnonce, authzid=authzid)),
+            self._h_a1,
             nonce=challenge.nonce,
             nonce_count=1,
             cnonce=cnonce,
-            qop=QOP.AUTH,
+            qop=qop,
         )
         self._sent_realm = realm or ""
         return DigestResponse(
@@ -142,8 +171,11 @@ class DigestClient:
             cnonce=cnonce,
             nonce_count=1,
             digest_uri=self._digest_uri,
-            response=digest.response_value(self._keyed, digest.a2_of_client(self._digest_uri, QOP.AUTH)),
+            response=digest.response_value(self._keyed, digest.a2_of_client(self._digest_uri, qop)),
+            qop=qop,
+            maxbuf=self._maxbuf,
             utf8=challenge.utf8,
+            cipher=self._cipher,
             authzid=self._authzid,
         )
 
@@ -155,10 +187,22 @@ class DigestClient:
             proof = ResponseAuth.parse(data)
         except MalformedMessage as cause:
             return Failure(Reason.MALFORMED, str(cause), cause)
-        expected = digest.response_value(self._keyed, digest.a2_of_server(self._digest_uri, QOP.AUTH))
+        expected = digest.response_value(self._keyed, digest.a2_of_server(self._digest_uri, self._qop))
         if not hmac.compare_digest(proof.rspauth, expected):
             return Failure(Reason.RSPAUTH, "the server's rspauth is wrong: it does not know the secret")
-        return Success(self._username, self._sent_realm, self._authzid, QOP.AUTH)
+        challenge = self.challenge
+        layer = None
+        if self._qop is not QOP.AUTH and challenge is not None:
+            layer = client_layer(
+                self._h_a1, self._qop, self._cipher, peer_maxbuf=challenge.maxbuf, limit=self._maxbuf
+            )
+        return Success(self._username, self._sent_realm, self._authzid, self._qop, layer=layer)
+
+
+def _none_of(wanted: Sequence[QOP | Cipher], offered: Sequence[QOP | Cipher]) -> str:
+    names = " or ".join(name.decode() for name in wanted)
+    known = ", ".join(name.decode() for name in offered) or "nothing known"
+    return f"{names} is not offered; the server offers {known}"
 
 
 def _fits(text: str, charset: str) -> bool:

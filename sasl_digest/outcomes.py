@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass, field
 
 from sasl_digest.errors import PeerError
+from sasl_digest.layers import SecurityLayer
 from sasl_digest.messages import QOP
 
 
@@ -29,6 +30,8 @@ class Reason(enum.Enum):
     """Server: a qop that was not offered. Client: none of those offered will do."""
     DIGEST_URI = "digest-uri"
     """The digest-uri names another service or host."""
+    CIPHER = "cipher"
+    """Server: a cipher that was not offered. Client: none of those offered will do. Or a maxbuf too small for it."""
     CHARSET = "charset"
     """The server takes only ISO 8859-1 and a name does not fit into it."""
     RSPAUTH = "rspauth"
@@ -70,7 +73,8 @@ class Lookup:
 class Success:
     """The exchange is over and the peer has proved the secret.
 
-    `data` is what the server still sends (`rspauth=...`) and empty at the client. Whether `username` may act as
+    `data` is what the server still sends (`rspauth=...`) and empty at the client; `layer` is what all that follows it
+    goes through, both ways, None for qop auth. Whether `username` may act as
     `authzid` is for the caller to decide, before `data` leaves.
     """
 
@@ -79,6 +83,7 @@ class Success:
     authzid: str | None
     qop: QOP
     data: bytes = field(default=b"", repr=False)
+    layer: SecurityLayer | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

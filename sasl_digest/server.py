@@ -7,19 +7,21 @@ verify(credential) -> Success | Failure, or a Challenge with stale=true when onl
 import enum
 import hmac
 import secrets
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 from sasl_digest import digest
 from sasl_digest.credentials import READINGS, Credential, Password
 from sasl_digest.errors import MalformedMessage, UsageError
+from sasl_digest.layers import least_maxbuf, server_layer
 from sasl_digest.messages import (
     DEFAULT_MAXBUF,
     MAX_CHALLENGE,
     MAX_MAXBUF,
     MIN_MAXBUF,
     QOP,
+    Cipher,
     DigestChallenge,
     DigestResponse,
 )
@@ -47,6 +49,9 @@ class _Terms:
     service: str | None
     hosts: frozenset[str] | None
     serv_names: frozenset[str]
+    qop: frozenset[QOP]
+    ciphers: frozenset[Cipher]
+    buffer_limit: int
     realms: frozenset[str] | None
 
 
@@ -65,9 +70,11 @@ class DigestServer:
         other_realms: Iterable[str] = (),
         service: str | None = None,
         hosts: Iterable[str] | None = None,
-        qop: Collection[QOP] = (QOP.AUTH,),
+        qop: Sequence[QOP] = (QOP.AUTH,),
+        ciphers: Sequence[Cipher] = (Cipher.TRIPLE_DES, Cipher.RC4),
         utf8: bool = True,
         maxbuf: int = DEFAULT_MAXBUF,
+        buffer_limit: int | None = None,
         nonces: Nonces | None = None,
     ) -> None:
         """State the terms.
@@ -75,19 +82,31 @@ class DigestServer:
         `realms` are offered, and with `other_realms` accepted, without regard to case; with neither any realm
         is. An empty string among them accepts a client that names no realm. `service` is the serv-type that
         digest-uri must name (`ldap`, `imap`), `hosts` the names of this server it may name; None checks
-        neither. `maxbuf` is in octets. `nonces` may be shared by many servers, and is their memory.
+        neither. `qop` and, with auth-conf, `ciphers` are offered in this order. `maxbuf` is the longest buffer of a
+        security layer that clients are told, and `buffer_limit` the longest that is taken all the same, for ldap3 and
+        others ignore maxbuf; both in octets. `nonces` may be shared by many servers, and is their memory.
 
         Raises UsageError for terms that no client could meet.
         """
-        if set(qop) != {QOP.AUTH}:
-            raise UsageError("qop: only auth is implemented")
+        if not qop:
+            raise UsageError("qop: at least one must be offered")
+        if QOP.AUTH_CONF in qop and not ciphers:
+            raise UsageError("ciphers: at least one must be offered for auth-conf")
         if not MIN_MAXBUF <= maxbuf <= MAX_MAXBUF:
             raise UsageError(f"maxbuf: {maxbuf}; must be from {MIN_MAXBUF} to {MAX_MAXBUF}")
         offered = tuple(realms)
         accepted = frozenset(realm.lower() for realm in (*offered, *other_realms))
         self._nonces = NonceBook() if nonces is None else nonces
-        head, tail = _around_nonce(DigestChallenge(nonce=b"", realms=offered, maxbuf=maxbuf, utf8=utf8))
-        _, stale = _around_nonce(DigestChallenge(nonce=b"", realms=offered, maxbuf=maxbuf, utf8=utf8, stale=True))
+        challenge = DigestChallenge(
+            nonce=b"",
+            realms=offered,
+            qop_options=tuple(qop),
+            cipher_options=tuple(ciphers) if QOP.AUTH_CONF in qop else (),
+            maxbuf=maxbuf,
+            utf8=utf8,
+        )
+        head, tail = _around_nonce(challenge)
+        _, stale = _around_nonce(replace(challenge, stale=True))
         if len(head) + MAX_NONCE + len(stale) >= MAX_CHALLENGE:
             raise UsageError(f"realms: too long for a digest-challenge, of fewer than {MAX_CHALLENGE} octets")
         self._terms = _Terms(
@@ -97,6 +116,9 @@ class DigestServer:
             service=None if service is None else service.lower(),
             hosts=None if hosts is None else frozenset(_host(host) for host in hosts),
             serv_names=accepted,
+            qop=frozenset(qop),
+            ciphers=frozenset(challenge.cipher_options),
+            buffer_limit=maxbuf if buffer_limit is None else max(maxbuf, buffer_limit),
             realms=accepted or None,
         )
         self._begin()
@@ -146,16 +168,22 @@ class DigestServer:
         offered = tuple(known.secrets(response.username, realm))
         if not offered:
             refusal = Reason.NO_USABLE_SECRET
-        keyed = _matching(offered, response)
-        if refusal is not None or keyed is None:
+        proved = _matching(offered, response)
+        if refusal is not None or proved is None:
             _make_up(READINGS - len(offered), response)
             return Failure(refusal or Reason.WRONG_PASSWORD)
         # Only who knew the password is told that it was the nonce.  Section 2.1.1, stale
         if self._nonces.expired(response.nonce):
             return self._challenge(stale=True)
         # Section 2.1.3: the server proves itself with the same digest over its own A2.
+        h_a1, keyed = proved
         rspauth = digest.response_value(keyed, digest.a2_of_server(response.digest_uri, response.qop))
-        return Success(response.username, realm, response.authzid, response.qop, b"rspauth=" + rspauth)
+        layer = None
+        if response.qop is not QOP.AUTH:
+            layer = server_layer(
+                h_a1, response.qop, response.cipher, peer_maxbuf=response.maxbuf, limit=self._terms.buffer_limit
+            )
+        return Success(response.username, realm, response.authzid, response.qop, b"rspauth=" + rspauth, layer)
 
     def _challenge(self, *, stale: bool) -> Challenge:
         self._state = _State.CHALLENGED
@@ -174,8 +202,13 @@ class DigestServer:
         elif response.nonce_count != 1:
             reason = Reason.NONCE_COUNT
         # The qop is one of those offered.  Section 2.1.2, qop
-        elif response.qop is not QOP.AUTH:
+        elif response.qop not in terms.qop:
             reason = Reason.QOP
+        # The cipher, likewise.  Section 2.1.2, cipher
+        elif response.cipher is not None and (
+            response.cipher not in terms.ciphers or response.maxbuf < least_maxbuf(response.cipher)
+        ):
+            reason = Reason.CIPHER
         elif not _names_us(terms, response.digest_uri):
             reason = Reason.DIGEST_URI
         if reason is not None:
@@ -189,20 +222,21 @@ class DigestServer:
         return Lookup(response.username, realm, response.authzid)
 
 
-def _matching(offered: tuple[bytes, ...], response: DigestResponse) -> bytes | None:
-    """`keyed()` under the secret that gives this response, or None."""
+def _matching(offered: tuple[bytes, ...], response: DigestResponse) -> tuple[bytes, bytes] | None:
+    """H(A1) and `keyed()` under the secret that gives this response, or None."""
     authzid = None if response.authzid is None else response.authzid.encode()
     a2 = digest.a2_of_client(response.digest_uri, response.qop)
     for secret in offered:
+        h_a1 = digest.h(digest.a1(secret, nonce=response.nonce, cnonce=response.cnonce, authzid=authzid))
         keyed = digest.keyed(
-            digest.h(digest.a1(secret, nonce=response.nonce, cnonce=response.cnonce, authzid=authzid)),
+            h_a1,
             nonce=response.nonce,
             nonce_count=response.nonce_count,
             cnonce=response.cnonce,
             qop=response.qop,
         )
         if hmac.compare_digest(digest.response_value(keyed, a2), response.response):
-            return keyed
+            return h_a1, keyed
     return None
 
 

@@ -32,6 +32,7 @@ class BindRecord:
     realm: str | None
     authzid: str | None
     qop: str | None
+    cipher: str | None
     digest_uri: str | None
     result_code: int | None
     reason: Reason | BindReason

@@ -35,7 +35,7 @@ _LDAP_ONLY = """\
 "host":{{"name":{computer}}},"log":{{"level":"information"}},"message":%s,%s"ldap":%s}}
 """
 _LDAP = (
-    '{"connection":%d,"message_id":%d,"mechanism":%s,"realm":%s,"authzid":%s,"qop":%s,"cipher":null,"digest_uri":%s,'
+    '{"connection":%d,"message_id":%d,"mechanism":%s,"realm":%s,"authzid":%s,"qop":%s,"cipher":%s,"digest_uri":%s,'
     '"result_code":%s,"tls":false,"reason":%s,"detail":%s}'
 )
 _MESSAGE = (
@@ -113,6 +113,7 @@ def _ldap(record: BindRecord) -> str:
         _or_null(record.realm),
         _or_null(record.authzid),
         _or_null(record.qop),
+        _or_null(record.cipher),
         _or_null(record.digest_uri),
         "null" if record.result_code is None else int(record.result_code),
         "null" if record.reason is BindReason.SUCCESS else f'"{record.reason.value}"',

@@ -105,6 +105,7 @@ ENDINGS: dict[Reason | BindReason, Ending] = {
     Reason.NONCE_EXPIRED: Ending(ResultCode.SASL_BIND_IN_PROGRESS, None),
     Reason.NONCE_COUNT: Ending(_REFUSED, None),
     Reason.QOP: Ending(_REFUSED, None),
+    Reason.CIPHER: Ending(_REFUSED, None),
     Reason.DIGEST_URI: Ending(_REFUSED, None),
     BindReason.UNAUTHENTICATED: Ending(ResultCode.UNWILLING_TO_PERFORM, None),
     BindReason.ABANDONED: Ending(None, None),

@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 
 from ldapserver.config import MEBIBYTE, Config
 from ldapserver.url import InvalidURL, ListenURL
+from sasl_digest import QOP, Cipher
+from sasl_digest.messages import MAX_MAXBUF, MIN_MAXBUF
 
 DEFAULT_LISTEN = "ldap://127.0.0.1:3890"
 DEFAULT_AUDIT = "audit.jsonl"
@@ -60,6 +62,9 @@ _DEFAULTS = {
     "netbios": None,
     "host": [],
     "charset": "utf-8",
+    "qop": Config.qop,
+    "cipher": Config.ciphers,
+    "maxbuf": Config.maxbuf,
     "audit": [DEFAULT_AUDIT],
     "audit_sync": False,
     "audit_best_effort": False,
@@ -120,6 +125,17 @@ def _parser() -> argparse.ArgumentParser:
     add(sasl, "--netbios", help, metavar="NAME")
     help = "a name of this server that digest-uri may hold, repeatable; '*' is any (default: this machine's names)"
     add(sasl, "--host", help, metavar="NAME", **many)
+    help = f"protections to offer, in this order (default: {_listed(Config.qop)})"
+    add(sasl, "--qop", help, metavar="LIST", type=_qop)
+    help = f"ciphers for auth-conf; there are also des, rc4-56 and rc4-40 (default: {_listed(Config.ciphers)})"
+    add(sasl, "--cipher", help, metavar="LIST", type=_ciphers)
+    add(
+        sasl,
+        "--maxbuf",
+        f"longest buffer that clients may send (default: {Config.maxbuf})",
+        metavar="N",
+        type=_maxbuf,
+    )
     add(sasl, "--charset", "offer charset=utf-8, or none (default: utf-8)", choices=("utf-8", "none"))
 
     audit = parser.add_argument_group("audit")
@@ -174,6 +190,33 @@ def _listen_url(text: str) -> ListenURL:
         return ListenURL.parse(text)
     except InvalidURL as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _listed(names: Sequence[bytes]) -> str:
+    return b",".join(names).decode()
+
+
+def _qop(text: str) -> tuple[QOP, ...]:
+    return tuple(QOP(name) for name in _names(text, [qop.decode() for qop in QOP]))
+
+
+def _ciphers(text: str) -> tuple[Cipher, ...]:
+    return tuple(Cipher(name) for name in _names(text, [cipher.decode() for cipher in Cipher]))
+
+
+def _names(text: str, known: Sequence[str]) -> list[bytes]:
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+    return [name.encode() for name in dict.fromkeys(names)]
+
+
+def _maxbuf(text: str) -> int:
+    number = _positive(text)
+    if not MIN_MAXBUF <= number <= MAX_MAXBUF:
+        raise argparse.ArgumentTypeError(f"{text!r} is not from {MIN_MAXBUF} to {MAX_MAXBUF}")
+    return number
 
 
 def _positive(text: str) -> int:

@@ -58,7 +58,7 @@ class DigestExchange:
         verdict = server.verify(None if account is None else account.credential or _NO_SECRET)
         facts = _facts(server.response)
         if isinstance(verdict, Success) and account is not None:
-            return Accepted(account, verdict.data, facts)
+            return Accepted(account, verdict.data, facts, verdict.layer)
         if isinstance(verdict, Challenge):
             return Continue(verdict.data, Reason.NONCE_EXPIRED, facts)
         if ambiguous:
@@ -74,5 +74,6 @@ def _facts(response: DigestResponse | None) -> Facts:
         response.realm,
         response.authzid,
         response.qop.decode(),
+        None if response.cipher is None else response.cipher.decode(),
         response.digest_uri.decode("utf-8", "replace"),
     )

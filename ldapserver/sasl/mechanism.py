@@ -5,7 +5,7 @@ from typing import Protocol
 
 from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account
-from sasl_digest import Reason
+from sasl_digest import Reason, SecurityLayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class Facts:
     realm: str | None = None
     authzid: str | None = None
     qop: str | None = None
+    cipher: str | None = None
     digest_uri: str | None = None
 
 
@@ -33,11 +34,12 @@ class Continue:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The client is `account`, and `data` its last word from the server."""
+    """The client is `account`, `data` its last word from the server, and `layer` what stands behind that word."""
 
     account: Account
     data: bytes = field(repr=False)
     facts: Facts
+    layer: SecurityLayer | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

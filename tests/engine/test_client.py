@@ -285,10 +285,17 @@ def test_empty_names_are_refused() -> None:
         client(authzid="")
 
 
-@pytest.mark.parametrize("qop", [(), (QOP.AUTH_INT,), (QOP.AUTH, QOP.AUTH_INT)])
-def test_qop_that_is_not_implemented_is_refused(qop: tuple[QOP, ...]) -> None:
-    with pytest.raises(UsageError, match=r"^qop: only auth is implemented$"):
-        DigestClient("chris", Password("secret"), service="imap", host="h", qop=qop)
+def test_client_without_any_qop_or_cipher_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^qop: at least one must be named$"):
+        DigestClient("chris", Password("secret"), service="imap", host="h", qop=())
+    with pytest.raises(UsageError, match=r"^ciphers: at least one must be named for auth-conf$"):
+        DigestClient("chris", Password("secret"), service="imap", host="h", qop=(QOP.AUTH_CONF,), ciphers=())
+
+
+@pytest.mark.parametrize("maxbuf", [16, 16777216])
+def test_clients_maxbuf_out_of_bounds_is_refused(maxbuf: int) -> None:
+    with pytest.raises(UsageError, match=rf"^maxbuf: {maxbuf}; must be from 17 to 16777215$"):
+        DigestClient("chris", Password("secret"), service="imap", host="h", maxbuf=maxbuf)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from ldapserver.wire.messages import (
     SimpleAuthentication,
     UnbindRequest,
 )
-from sasl_digest import NonceBook, Reason
+from sasl_digest import QOP, NonceBook, Reason
 from tests.server.stage import DEAR, LDIF, REALM, U1, URI, Stage, digest_response, faulty, sasl, search, simple, stage
 
 AUDIT = Path(__file__).parents[2] / "docs" / "audit.md"
@@ -75,6 +75,15 @@ def digest(username: str = "u1", password: str = "password", **rest: Any) -> Cal
     def act() -> Stage:
         on = stage()
         on.digest(username, password, **rest)
+        return on
+
+    return act
+
+
+def not_offered(qop: str, more: str = "") -> Callable[[], Stage]:
+    def act() -> Stage:
+        on = stage(qop=(QOP.AUTH,))
+        on.digest(qop=qop, more=more)
         return on
 
     return act
@@ -156,7 +165,8 @@ REACHED: dict[Reason | BindReason, list[tuple[Callable[[], Stage], str]]] = {
     Reason.NONCE_REPLAYED: [(replayed, "u1")],
     Reason.NONCE_EXPIRED: [(expired("password"), "u1")],
     Reason.NONCE_COUNT: [(digest(nc="00000002"), "u1")],
-    Reason.QOP: [(digest(qop="auth-int"), "u1")],
+    Reason.QOP: [(not_offered("auth-int"), "u1"), (not_offered("auth-conf", ",cipher=rc4"), "u1")],
+    Reason.CIPHER: [(digest(qop="auth-conf", more=",cipher=des"), "u1")],
     Reason.DIGEST_URI: [(digest(uri="ldap/evil.example"), "u1"), (digest(uri="imap/dc1.contoso.com"), "u1")],
     BindReason.UNAUTHENTICATED: [(plain("u1"), "u1"), (plain("nobody-knows"), "nobody-knows")],
     BindReason.ABANDONED: [(abandoned, "")],
@@ -223,6 +233,7 @@ def test_a_whole_record_of_a_digest_bind() -> None:
         "CONTOSO",
         None,
         "auth",
+        None,
         URI,
         ResultCode.INVALID_CREDENTIALS,
         Reason.WRONG_PASSWORD,
@@ -246,6 +257,7 @@ def test_a_whole_record_of_a_simple_bind() -> None:
         12,
         1,
         "simple",
+        None,
         None,
         None,
         None,
@@ -292,7 +304,7 @@ FAILURES: dict[str, dict[str, Any]] = {
     "foreign nonce": {"nonce": b"A" * 40},
     "digest-uri": {"uri": "ldap/evil.example"},
     "nonce count": {"nc": "00000002"},
-    "qop": {"qop": "auth-conf", "more": ",cipher=rc4"},
+    "cipher": {"qop": "auth-conf", "more": ",cipher=des"},
     "malformed": {"nc": "1"},
 }
 

@@ -9,6 +9,7 @@ import pytest
 from ldapserver.cli.options import UsageFault, read_options
 from ldapserver.config import Config, InvalidConfig, netbios_name, own_names
 from ldapserver.url import ListenURL
+from sasl_digest import QOP, Cipher
 
 Toml = Callable[[str], str]
 
@@ -47,6 +48,9 @@ def test_the_defaults_are_safe() -> None:
         "netbios": None,
         "host": [],
         "charset": "utf-8",
+        "qop": (QOP.AUTH, QOP.AUTH_INT, QOP.AUTH_CONF),
+        "cipher": (Cipher.TRIPLE_DES, Cipher.RC4),
+        "maxbuf": 65536,
         "audit": ["audit.jsonl"],
         "audit_sync": False,
         "audit_best_effort": False,
@@ -73,6 +77,9 @@ def test_the_defaults_are_safe() -> None:
         (["--host", "*"], "host", ["*"]),
         (["--realm", ""], "realm", ""),
         (["--charset", "none"], "charset", "none"),
+        (["--qop", "auth-conf, auth"], "qop", (QOP.AUTH_CONF, QOP.AUTH)),
+        (["--cipher", "rc4,des,rc4"], "cipher", (Cipher.RC4, Cipher.DES)),
+        (["--maxbuf", "1024"], "maxbuf", 1024),
         (["--audit-sync"], "audit_sync", True),
         (["--listen", "ldapi://%2Frun%2Fx"], "listen", [ListenURL(path="/run/x")]),
         (["--idle-timeout", "30"], "idle_timeout", 30.0),
@@ -101,7 +108,11 @@ def test_the_defaults_are_not_shared_between_readings() -> None:
     ("arguments", "words"),
     [
         (["--nonsense"], ["unrecognized", "--nonsense"]),
-        (["--qop", "auth"], ["unrecognized", "--qop"]),
+        (["--mechanism", "PLAIN"], ["unrecognized", "--mechanism"]),
+        (["--qop", "auth,conf"], ["--qop", "'conf'", "auth, auth-int, auth-conf"]),
+        (["--qop", ""], ["--qop", "''"]),
+        (["--cipher", "aes"], ["--cipher", "'aes'", "3des"]),
+        (["--maxbuf", "16"], ["--maxbuf", "'16'", "from 17"]),
         (["stray"], ["unrecognized", "stray"]),
         (["--list", "ldap://127.0.0.1"], ["unrecognized", "--list"]),  # no abbreviations
         (["--realm"], ["--realm", "expected one argument"]),

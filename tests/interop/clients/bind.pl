@@ -1,6 +1,7 @@
 #!/usr/bin/env perl
 # Net::LDAP: bind, say who that made us, look up u1, read the schema.
 #   bind.pl URL DIGEST-MD5|simple USER-OR-DN PASSWORD [HOST-FOR-DIGEST-URI]
+# The environment may name an SSF that the layer must have (default 0: none), and the DN of an entry whose description is LONG.
 # The exit status is the result code of what went wrong, which is told on standard error.
 use strict;
 use warnings;
@@ -22,11 +23,18 @@ if ($mechanism eq 'simple') {
     done($ldap->bind($user, password => $password));
 } else {
     my $sasl = Authen::SASL->new(mechanism => $mechanism, callback => { user => $user, pass => $password });
-    done($ldap->bind('', sasl => $sasl->client_new('ldap', $host // $ldap->host)));
+    my $client = $sasl->client_new('ldap', $host // $ldap->host);
+    my $ssf = $ENV{SSF} // 0;    # left alone it takes the strongest layer
+    $client->property(minssf => $ssf, maxssf => $ssf);
+    done($ldap->bind('', sasl => $client));
 }
 print 'who: ', done($ldap->who_am_i)->response, "\n";
 my $found = done($ldap->search(base => 'dc=contoso,dc=com', filter => '(uid=u1)', attrs => ['mail']));
 print 'found: ', $_->dn, ' ', $_->get_value('mail'), "\n" for $found->entries;
+if (my $dn = $ENV{LONG}) {
+    my $long = done($ldap->search(base => $dn, scope => 'base', filter => '(objectClass=*)'));
+    print 'long: ', length($long->entry(0)->get_value('description')), "\n";
+}
 my $schema = $ldap->schema or die "no schema\n";
 print 'schema: ', join(' ', sort map { $_->{name} } $schema->must('inetOrgPerson')), "\n";
 $ldap->unbind;
