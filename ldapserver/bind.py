@@ -6,6 +6,7 @@ A bind ends in a `Decision`: nothing of it is true, and nothing is answered, bef
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ldapserver.access import ANONYMOUS, Identity
 from ldapserver.audit.record import MSV1_0, BindRecord
@@ -177,7 +178,7 @@ class Binder:
         right = False
         for one in stored:
             if one.dear:
-                work = self._host.offload(lambda one=one: one.check(password))  # type: ignore[misc]
+                work = self._host.offload(partial(one.check, password))
                 if work is None:
                     return self._end(message_id, SIMPLE, MSV1_0, BindReason.BUSY, facts)
                 right = await work
