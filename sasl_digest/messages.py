@@ -4,7 +4,6 @@ RFC 2831 sections 2.1.1 (digest-challenge), 2.1.2 (digest-response) and 2.1.3 (r
 """
 
 import enum
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -17,7 +16,7 @@ DEFAULT_MAXBUF = 65536  # octets; RFC 2831 sections 2.1.1 and 2.1.2
 MIN_MAXBUF = 17  # octets; a buffer must hold its 16 octets of MAC and trailer: rfc2831bis-02 section 2.1.1
 MAX_MAXBUF = 16777215  # octets; three octets of length: RFC 2831 section 2.1.1, rfc2831bis-02
 
-_LOWER_HEX = re.compile(rb"[0-9a-f]+\Z")
+_LOWER_HEX = b"0123456789abcdef"
 
 
 class QOP(bytes, enum.Enum):
@@ -142,9 +141,9 @@ class DigestResponse:
         except KeyError as missing:
             raise MalformedMessage(missing.args[0].decode(), "is missing") from None
         # nc-value = 8LHEX, response-value = 32LHEX.  Section 2.1.2
-        if len(nc) != 8 or not _LOWER_HEX.match(nc):
+        if len(nc) != 8 or nc.strip(_LOWER_HEX):
             raise MalformedMessage("nc", "must be 8 lower-case hexadecimal digits")
-        if len(response) != 32 or not _LOWER_HEX.match(response):
+        if len(response) != 32 or response.strip(_LOWER_HEX):
             raise MalformedMessage("response", "must be 32 lower-case hexadecimal digits")
         utf8 = _utf8(found)
         qop = _QOPS.get(found.get(b"qop", b"auth"))
@@ -205,7 +204,7 @@ class ResponseAuth:
         if len(data) >= MAX_CHALLENGE:
             raise MalformedMessage("response-auth", f"{len(data)} octets; fewer than {MAX_CHALLENGE} are allowed")
         rspauth = _required(_once(split("response-auth", data), frozenset({b"rspauth"})), b"rspauth")
-        if len(rspauth) != 32 or not _LOWER_HEX.match(rspauth):
+        if len(rspauth) != 32 or rspauth.strip(_LOWER_HEX):
             raise MalformedMessage("rspauth", "must be 32 lower-case hexadecimal digits")
         return cls(rspauth)
 
