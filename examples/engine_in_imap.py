@@ -12,7 +12,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Generator
 
 from sasl_digest import Challenge, DigestClient, DigestServer, Failure, Lookup, Password, Response, Success
-from sasl_digest.nonces import NonceState
+from sasl_digest.nonces import Nonces, NonceState
 
 HOST = "elwood.innosoft.com"
 PASSWORDS = {"chris": "secret"}
@@ -28,7 +28,7 @@ RESPONSE = (
 RSPAUTH = "+ cnNwYXV0aD1lYTQwZjYwMzM1YzQyN2I1NTI3Yjg0ZGJhYmNkZmZmZA=="
 
 
-class NonceOfTheRFC:
+class NonceOfTheRFC(Nonces):
     """Always the same nonce, which only an example may have: leave `nonces` out, and each is new."""
 
     def issue(self) -> bytes:

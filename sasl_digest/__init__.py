@@ -7,7 +7,7 @@ from sasl_digest.htdigest import read_htdigest
 from sasl_digest.layers import BrokenLayer, SecurityLayer
 from sasl_digest.messages import QOP, Cipher, DigestChallenge, DigestResponse, ResponseAuth
 from sasl_digest.nonces import NonceBook
-from sasl_digest.outcomes import Challenge, Failure, Lookup, Reason, Response, Success
+from sasl_digest.outcomes import Challenge, Failure, Lookup, Reason, Remembered, Response, Success
 from sasl_digest.server import DigestServer
 from sasl_digest.wdigest import WDigest
 
@@ -32,6 +32,7 @@ __all__ = [
     "Password",
     "PeerError",
     "Reason",
+    "Remembered",
     "Response",
     "ResponseAuth",
     "SecurityLayer",

@@ -1,13 +1,18 @@
-"""The client's side of one exchange (RFC 2831 sections 2.1.2 and 2.1.3).
+"""The client's side of one exchange (RFC 2831 sections 2.1.2, 2.1.3 and 2.2).
 
 step(digest_challenge) -> Response | Failure      then      step(response_auth) -> Success | Failure
+
+initial_response() -> Response when a server is remembered, then step() with the response-auth, or with the challenge
+of a server that has forgotten, or thinks it too long ago
 """
 
 import enum
 import hmac
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from sasl_digest import channel_binding as binding
 from sasl_digest import digest
 from sasl_digest.credentials import Credential
 from sasl_digest.errors import MalformedMessage, UsageError
@@ -21,8 +26,10 @@ from sasl_digest.messages import (
     DigestChallenge,
     DigestResponse,
     ResponseAuth,
+    is_challenge,
 )
-from sasl_digest.outcomes import Failure, Reason, Response, Success
+from sasl_digest.nonces import UPGRADED
+from sasl_digest.outcomes import Failure, Reason, Remembered, Response, Success
 
 
 def fresh_cnonce() -> bytes:
@@ -32,6 +39,7 @@ def fresh_cnonce() -> bytes:
 
 class _State(enum.Enum):
     START = "step() with the digest-challenge"
+    BEGUN_AGAIN = "step() with the response-auth, or with a digest-challenge"
     ANSWERED = "step() with the response-auth"
     OVER = "nothing"
 
@@ -58,6 +66,8 @@ class DigestClient:
         qop: Sequence[QOP] = (QOP.AUTH,),
         ciphers: Sequence[Cipher] = (Cipher.TRIPLE_DES, Cipher.RC4),
         maxbuf: int = DEFAULT_MAXBUF,
+        channel_binding: bytes | None = None,
+        remembered: Remembered | None = None,
         cnonce: Callable[[], bytes] = fresh_cnonce,
     ) -> None:
         """Say who and where.
@@ -67,6 +77,9 @@ class DigestClient:
         DNS name and takes the NetBIOS name too); `strict_realm` refuses one that was not offered. Without it the
         first one offered is taken, or none. Of `qop` and, for auth-conf, of `ciphers` the first that the server
         offers is chosen. `maxbuf` is the longest buffer of a security layer that is taken, in octets.
+        `channel_binding` is the token (`channel_binding.token()`, or `NO_CHANNEL`) to bind the response to, for
+        servers that know of it. `remembered`, of an earlier Success, is what `initial_response()` uses; one of other
+        names, of another server or of a qop no longer wanted is as good as none.
 
         Raises UsageError for an empty username, service, host or authzid, for what UTF-8 cannot write (a lone
         surrogate, as Python makes of undecodable arguments), and for an empty qop.
@@ -98,11 +111,47 @@ class DigestClient:
         self._wanted_qop = tuple(qop)
         self._wanted_ciphers = tuple(ciphers)
         self._maxbuf = maxbuf
+        self._channel_binding = channel_binding
+        self._remembered = remembered if remembered is not None and self._is_ours(remembered) else None
         self._cnonce = cnonce
         self._state = _State.START
 
+    def _is_ours(self, remembered: Remembered) -> bool:
+        return (
+            remembered.username == self._username
+            and remembered.digest_uri == self._digest_uri
+            and self._realm in (None, remembered.realm)
+            and remembered.qop in self._wanted_qop
+            and (remembered.cipher is None or remembered.cipher in self._wanted_ciphers)
+        )
+
+    def initial_response(self) -> Response | None:
+        """What to begin with, for a server that is remembered; None when it must speak first.
+
+        Raises UsageError when called out of turn.
+        """
+        if self._state is not _State.START:
+            raise UsageError(f"initial_response() out of turn; due: {self._state.value}")
+        remembered = self._remembered
+        if remembered is None:
+            return None
+        secret = self._secret(remembered.realm)
+        if secret is None:
+            return None
+        # As the response to the challenge would be, with the nonce-count one more.  Section 2.2.1
+        self.challenge = remembered.challenge
+        self._qop, self._cipher = remembered.qop, remembered.cipher
+        response = self._response(
+            remembered.challenge, remembered.realm, secret, remembered.cnonce, remembered.nonce_count + 1
+        )
+        self._state = _State.BEGUN_AGAIN
+        return Response(response.encode())
+
     def step(self, data: bytes) -> Response | Success | Failure:
         """Take what the server sent and say what comes next. Raises UsageError when called out of turn."""
+        if self._state is _State.BEGUN_AGAIN:
+            # A challenge in place of the proof: the server goes on as if this were the first time.  Section 2.2.2
+            self._state = _State.START if is_challenge(data) else _State.ANSWERED
         if self._state is _State.START:
             outcome = self._answer(data)
             self._state = _State.ANSWERED if isinstance(outcome, Response) else _State.OVER
@@ -142,34 +191,38 @@ class DigestClient:
             for directive, text in (("username", self._username), ("realm", realm or "")):
                 if not _fits(text, "iso-8859-1"):
                     return Failure(Reason.CHARSET, f"{directive}: not in ISO 8859-1; the server does not take UTF-8")
-        secret = next(iter(self._credential.secrets(self._username, realm or "")), None)
+        secret = self._secret(realm)
         if secret is None:
             return Failure(
                 Reason.NO_USABLE_SECRET, f"the stored hash is not for {self._username!r} in realm {realm!r}"
             )
         try:
-            return Response(self._response(challenge, realm, secret).encode(), note)
+            return Response(self._response(challenge, realm, secret, self._bound_cnonce(challenge), 1).encode(), note)
         except UsageError as error:  # a long nonce of the server's beside a long name of ours
             return Failure(Reason.MALFORMED, str(error))
 
-    def _response(self, challenge: DigestChallenge, realm: str | None, secret: bytes) -> DigestResponse:
-        cnonce, qop = self._cnonce(), self._qop
+    def _secret(self, realm: str | None) -> bytes | None:
+        return next(iter(self._credential.secrets(self._username, realm or "")), None)
+
+    def _bound_cnonce(self, challenge: DigestChallenge) -> bytes:
+        cnonce = self._cnonce()
+        if self._channel_binding is None or not challenge.nonce.startswith(UPGRADED):
+            return cnonce
+        return binding.head(self._digest_uri, self._channel_binding) + cnonce
+
+    def _response(
+        self, challenge: DigestChallenge, realm: str | None, secret: bytes, cnonce: bytes, nonce_count: int
+    ) -> DigestResponse:
+        qop = self._qop
         authzid = None if self._authzid is None else self._authzid.encode()
         self._h_a1 = digest.h(digest.a1(secret, nonce=challenge.nonce, cnonce=cnonce, authzid=authzid))
-        self._keyed = digest.keyed(
-            self._h_a1,
-            nonce=challenge.nonce,
-            nonce_count=1,
-            cnonce=cnonce,
-            qop=qop,
-        )
-        self._sent_realm = realm or ""
-        return DigestResponse(
+        self._keyed = digest.keyed(self._h_a1, nonce=challenge.nonce, nonce_count=nonce_count, cnonce=cnonce, qop=qop)
+        self._sent = response = DigestResponse(
             username=self._username,
             realm=realm,
             nonce=challenge.nonce,
             cnonce=cnonce,
-            nonce_count=1,
+            nonce_count=nonce_count,
             digest_uri=self._digest_uri,
             response=digest.response_value(self._keyed, digest.a2_of_client(self._digest_uri, qop)),
             qop=qop,
@@ -177,6 +230,14 @@ class DigestClient:
             utf8=challenge.utf8,
             cipher=self._cipher,
             authzid=self._authzid,
+        )
+        if not cnonce.startswith(UPGRADED):
+            return response
+        return replace(
+            response,
+            hashed_dirs=binding.HASHED_DIRS,
+            service_name=self._digest_uri,
+            channel_binding=self._channel_binding,
         )
 
     def _confirm(self, data: bytes) -> Success | Failure:
@@ -190,13 +251,22 @@ class DigestClient:
         expected = digest.response_value(self._keyed, digest.a2_of_server(self._digest_uri, self._qop))
         if not hmac.compare_digest(proof.rspauth, expected):
             return Failure(Reason.RSPAUTH, "the server's rspauth is wrong: it does not know the secret")
-        challenge = self.challenge
+        sent, challenge = self._sent, self.challenge
+        assert challenge is not None  # there was one, or one is remembered
         layer = None
-        if self._qop is not QOP.AUTH and challenge is not None:
-            layer = client_layer(
-                self._h_a1, self._qop, self._cipher, peer_maxbuf=challenge.maxbuf, limit=self._maxbuf
-            )
-        return Success(self._username, self._sent_realm, self._authzid, self._qop, layer=layer)
+        if sent.qop is not QOP.AUTH:
+            layer = client_layer(self._h_a1, sent.qop, sent.cipher, peer_maxbuf=challenge.maxbuf, limit=self._maxbuf)
+        remembered = Remembered(
+            username=sent.username,
+            realm=sent.realm,
+            digest_uri=sent.digest_uri,
+            challenge=challenge,
+            cnonce=sent.cnonce,
+            nonce_count=sent.nonce_count,
+            qop=sent.qop,
+            cipher=sent.cipher,
+        )
+        return Success(sent.username, sent.realm or "", sent.authzid, sent.qop, layer=layer, remembered=remembered)
 
 
 def _none_of(wanted: Sequence[QOP | Cipher], offered: Sequence[QOP | Cipher]) -> str:

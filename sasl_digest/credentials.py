@@ -2,12 +2,29 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
 
 from sasl_digest.digest import converted, secret
 from sasl_digest.errors import UsageError
 
 READINGS = 3  # how many a Password offers at most
+# What a record calls them.
+CONVERTED = "iso-8859-1 where it fits"
+RAW = "utf-8"
+MIXED = "utf-8, password iso-8859-1 where it fits"
+
+
+class ReadSecret(bytes):
+    """A secret made in one of several readings of the same names; `reading` says which."""
+
+    reading: str
+
+    @classmethod
+    def of(cls, value: bytes, reading: str) -> Self:
+        """`value` with this note."""
+        secret = cls(value)
+        secret.reading = reading
+        return secret
 
 
 class Credential(Protocol):
@@ -39,11 +56,11 @@ class Password:
             return (secret(username.encode(), realm.encode(), password.encode()),)
         return (
             # RFC 2831 section 2.1.2.1: each string in ISO 8859-1 where it fits (Cyrus SASL, OpenJDK, Windows)
-            secret(converted(username), converted(realm), converted(password)),
+            ReadSecret.of(secret(converted(username), converted(realm), converted(password)), CONVERTED),
             # UTF-8 as sent (ldap3 2.9.1, Authen::SASL::Perl, go-ldap, ldapts, PEAR, pure-sasl)
-            secret(username.encode(), realm.encode(), password.encode()),
+            ReadSecret.of(secret(username.encode(), realm.encode(), password.encode()), RAW),
             # names in UTF-8, the password converted (GNU SASL)
-            secret(username.encode(), realm.encode(), converted(password)),
+            ReadSecret.of(secret(username.encode(), realm.encode(), converted(password)), MIXED),
         )
 
 

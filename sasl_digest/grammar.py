@@ -48,6 +48,12 @@ def split(message: str, data: bytes) -> list[tuple[bytes, bytes]]:
     return [(name.lower(), quoted or bare) for name, quoted, bare, _ in elements]
 
 
+def as_written(data: bytes, name: bytes) -> bytes:
+    """The value of the first directive of this name in a list that `split()` took, its quoted pairs as they stand."""
+    elements: list[tuple[bytes, bytes, bytes, bytes]] = _ELEMENT.findall(data.lstrip(b" \t\r\n,"))
+    return next(quoted or bare for token, quoted, bare, _ in elements if token.lower() == name)
+
+
 def quoted(value: bytes) -> bytes:
     """`value` as a quoted-string: in quotes, with a backslash before each quote, backslash and control."""
     return b'"' + _TO_ESCAPE.sub(rb"\\\g<0>", value) + b'"'

@@ -4,11 +4,12 @@ RFC 2831 sections 2.1.1 (digest-challenge), 2.1.2 (digest-response) and 2.1.3 (r
 """
 
 import enum
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sasl_digest.errors import MalformedMessage, UsageError
-from sasl_digest.grammar import join, quoted, split
+from sasl_digest.grammar import as_written, join, quoted, split
 
 MAX_CHALLENGE = 2048  # octets; "MUST be less than 2048 bytes", RFC 2831 section 2.1.1
 MAX_RESPONSE = 4096  # octets; "MUST be less than 4096 bytes", RFC 2831 section 2.1.2
@@ -17,6 +18,8 @@ MIN_MAXBUF = 17  # octets; a buffer must hold its 16 octets of MAC and trailer: 
 MAX_MAXBUF = 16777215  # octets; three octets of length: RFC 2831 section 2.1.1, rfc2831bis-02
 
 _LOWER_HEX = b"0123456789abcdef"
+# One in front of what needs no escape. Odd backslashes only: the pairs in front of it are properly escaped ones.
+_LONE_BACKSLASH = re.compile(rb'(?<!\\)(?:\\\\)*\\[^"\\\x00-\x1f\x7f]')
 
 
 class QOP(bytes, enum.Enum):
@@ -110,7 +113,10 @@ class DigestResponse:
 
     `digest_uri` is kept in octets, as it is hashed; `response` is 32 hexadecimal digits; `realm` is None when
     none was sent, which is not the same message as an empty one; `maxbuf` is the largest buffer the client can
-    receive (octets).
+    receive (octets). `other_username` is the name's other reading where there are backslashes in it: many clients
+    don't escape, and who means `DOMAIN\\user` has then written `user` with a needless escape. `hashed_dirs` are the
+    directives that the cnonce begins with a hash of, `channel_binding` 32 hexadecimal digits (see the module
+    `channel_binding`).
     """
 
     username: str
@@ -125,6 +131,10 @@ class DigestResponse:
     utf8: bool = True
     cipher: Cipher | None = None
     authzid: str | None = None
+    other_username: str | None = field(default=None, compare=False)
+    hashed_dirs: tuple[bytes, ...] = ()
+    service_name: bytes | None = None
+    channel_binding: bytes | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, data: bytes) -> "DigestResponse":
@@ -150,8 +160,9 @@ class DigestResponse:
         if qop is None:
             raise MalformedMessage("qop", "must be auth, auth-int or auth-conf")
         realm, authzid = found.get(b"realm"), found.get(b"authzid")
+        name, other_name = _readings(data, username) if b"\\" in data else (username, None)
         return cls(
-            username=_text("username", username, utf8),
+            username=_text("username", name, utf8),
             realm=None if realm is None else _text("realm", realm, utf8),
             nonce=nonce,
             cnonce=cnonce,
@@ -163,6 +174,10 @@ class DigestResponse:
             utf8=utf8,
             cipher=_cipher(found) if qop is QOP.AUTH_CONF else None,
             authzid=None if authzid is None else _authzid(authzid),
+            other_username=None if other_name is None else _text("username", other_name, utf8),
+            hashed_dirs=tuple(_tokens(found.get(b"hashed-dirs", b""))),
+            service_name=found.get(b"service-name"),
+            channel_binding=found.get(b"channel-binding"),
         )
 
     def encode(self) -> bytes:
@@ -185,6 +200,12 @@ class DigestResponse:
             directives.append((b"cipher", self.cipher))
         if self.authzid is not None:
             directives.append((b"authzid", quoted(self.authzid.encode())))
+        if self.hashed_dirs:
+            directives.append((b"hashed-dirs", quoted(b",".join(self.hashed_dirs))))
+        if self.service_name is not None:
+            directives.append((b"service-name", quoted(self.service_name)))
+        if self.channel_binding is not None:
+            directives.append((b"channel-binding", quoted(self.channel_binding)))
         data = join(directives)
         if len(data) >= MAX_RESPONSE:
             raise UsageError(f"digest-response: {len(data)} octets; fewer than {MAX_RESPONSE} are allowed")
@@ -213,10 +234,19 @@ class ResponseAuth:
         return b"rspauth=" + self.rspauth
 
 
+def is_challenge(data: bytes) -> bool:
+    """Whether what a server sent is to be read as a digest-challenge: it has a nonce, and no rspauth."""
+    try:
+        names = {name for name, _ in split("digest-challenge", data)}
+    except MalformedMessage:
+        return False
+    return b"nonce" in names and b"rspauth" not in names
+
+
 _CHALLENGE_ONCE = frozenset({b"nonce", b"qop", b"stale", b"maxbuf", b"charset", b"algorithm", b"cipher"})
 _RESPONSE_ONCE = frozenset(
     {b"username", b"realm", b"nonce", b"cnonce", b"nc", b"qop", b"digest-uri", b"response", b"maxbuf"}
-    | {b"charset", b"cipher", b"authzid"}
+    | {b"charset", b"cipher", b"authzid", b"hashed-dirs", b"service-name", b"channel-binding"}
 )
 
 
@@ -235,6 +265,15 @@ def _required(found: dict[bytes, bytes], name: bytes) -> bytes:
     if name not in found:
         raise MalformedMessage(name.decode(), "is missing")
     return found[name]
+
+
+def _readings(data: bytes, username: bytes) -> tuple[bytes, bytes | None]:
+    """The name, and what else it may be: with its backslashes as quoted pairs, and as they stand."""
+    written = as_written(data, b"username")
+    if b"\\" not in written:
+        return username, None
+    # A lone backslash is taken for an improperly escaped one.  [MS-DPSP] section 2.2
+    return (written, username) if _LONE_BACKSLASH.search(written) else (username, written)
 
 
 def _tokens(value: bytes) -> list[bytes]:

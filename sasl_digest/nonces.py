@@ -1,10 +1,13 @@
-"""The nonces a server issues, and what it knows of one that comes back (RFC 2831 section 2.1.1, nonce).
+"""The nonces a server issues, and which of them may come back (RFC 2831 sections 2.1.1, nonce, and 2.2).
 
-A nonce carries its time and a MAC over it, so that a foreign one is told from an old one without storing any:
+A nonce carries its time and a MAC over it, under a key that no other server has: a foreign one is told from an old
+one without storing any, and challenges that nobody answers cost nothing. What is stored is the count of those that
+have authenticated somebody, for their subsequent authentication.
 
-    base64url( time in ms (6 octets) | random (12 octets) | MAC (12 octets) )     240 bits, 40 characters
+    base64url( time in ms (6 octets) | random (12) | MAC (12) )                        240 bits, 40 characters
+    +Upgraded+v1 hex( time in ms (8) | random (16) | identity (8) | MAC (24) )         Windows' form, 124 characters
 
-No character needs quoting, for some clients send it bare.
+No character needs quoting, for some clients send a nonce bare.
 """
 
 import binascii
@@ -14,12 +17,19 @@ import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from hashlib import blake2s
+from threading import Lock
 from typing import Protocol
 
+from sasl_digest.errors import UsageError
+
 LIFETIME = 300.0  # seconds between challenge and response; a person may be asked for the password meanwhile
-MAX_NONCE = 64  # octets, of whatever `Nonces`: the room a challenge keeps for it
-_TIME, _RANDOM, _MAC = 6, 12, 12  # octets; section 2.1.1 recommends 8 or more of chance
+REMEMBERED_FOR = 3600.0  # seconds that a nonce which has authenticated somebody may do so again
+CAPACITY = 10_000  # such nonces at once, of some 400 octets each
+MAX_NONCE = 128  # octets, of whatever `Nonces`: the room a challenge keeps for it
+# Its literal beginning says that the server knows channel bindings.  draft-santesson-digestbind
+UPGRADED = b"+Upgraded+v1"
 
 
 class NonceState(enum.Enum):
@@ -31,60 +41,133 @@ class NonceState(enum.Enum):
 
 
 class Nonces(Protocol):
-    """What a server asks of its nonces."""
+    """What a server asks of its nonces. One that remembers none of them has only the first three methods to write."""
 
     def issue(self) -> bytes:
-        """A nonce that was never issued before: at most 64 octets, without quotes and backslashes."""
+        """A nonce that was never issued before: at most 128 octets, without quotes and backslashes."""
         ...
 
     def state(self, nonce: bytes) -> NonceState:
-        """Whether `nonce` was issued here, and is still young enough."""
+        """Whether `nonce` was issued here, and is still young enough for its first response."""
         ...
 
     def expired(self, nonce: bytes) -> bool:
-        """Whether `nonce`, known to be from `issue()`, is too old."""
+        """Whether `nonce`, known to be from `issue()`, is too old for its first response."""
         ...
 
+    def remember(self, nonce: bytes, proof: bytes) -> None:
+        """`nonce` has authenticated somebody, with nonce-count 1; `proof` (16 octets) stands for who and how."""
+        return
 
-class NonceBook:
+    def due(self, nonce: bytes) -> int | None:
+        """The nonce-count that a subsequent authentication with `nonce` has to have; None when it is not known."""
+        return None
+
+    def advance(self, nonce: bytes, nonce_count: int, proof: bytes) -> bool:
+        """Count a subsequent authentication, whose response was right, if this nonce-count is due for this proof."""
+        return False
+
+
+@dataclass(slots=True)
+class _Remembered:
+    count: int
+    proof: bytes = field(repr=False)
+    until: float
+
+
+class NonceBook(Nonces):
     """Issues nonces under a key of its own; two books (two servers) take each other's for foreign.
 
-    `lifetime` is in seconds; `clock` gives seconds since the epoch; `token(n)` gives n random octets.
+    Servers that share a `key` (32 octets or more) and an `identity` know each other's nonces; with another identity
+    they don't. `lifetime` and `remembered_for` are in seconds; at most `capacity` nonces are remembered, the oldest
+    give way, and with 0 none are. `upgraded` makes them in Windows' form. `clock` gives seconds since the epoch;
+    `token(n)` gives n random octets. Raises UsageError for a short key.
     """
 
     def __init__(
         self,
         *,
+        identity: str = "",
+        key: bytes | None = None,
         lifetime: float = LIFETIME,
+        remembered_for: float = REMEMBERED_FOR,
+        capacity: int = CAPACITY,
+        upgraded: bool = False,
         clock: Callable[[], float] = time.time,
         token: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
-        self._key = token(32)
+        if key is not None and len(key) < 32:
+            raise UsageError(f"key: {len(key)} octets; 32 or more are due")
+        self._key = hmac.digest(token(32) if key is None else key, identity.encode(), "sha256")
         self._lifetime = lifetime
+        self._remembered_for = remembered_for
+        self._capacity = capacity
+        self._upgraded = upgraded
         self._clock = clock
         self._token = token
+        self._random, self._mac_size = (16, 24) if upgraded else (12, 12)  # octets; 2.1.1 recommends 8 of chance
+        self._time = 8 if upgraded else 6
+        self._identity = blake2s(identity.encode(), digest_size=8).digest() if upgraded else b""
+        self._remembered: dict[bytes, _Remembered] = {}  # the oldest first
+        self._lock = Lock()
 
     def issue(self) -> bytes:
-        """A nonce of 40 characters."""
-        body = int(self._clock() * 1000).to_bytes(_TIME, "big") + self._token(_RANDOM)
-        return urlsafe_b64encode(body + self._mac(body))
+        """See `Nonces`; 40 characters, or 124."""
+        body = int(self._clock() * 1000).to_bytes(self._time, "big") + self._token(self._random) + self._identity
+        raw = body + self._mac(body)
+        return UPGRADED + raw.hex().encode() if self._upgraded else urlsafe_b64encode(raw)
 
     def state(self, nonce: bytes) -> NonceState:
-        """Whether `nonce` was issued by this book, and is still young enough."""
-        try:
-            raw = urlsafe_b64decode(nonce)
-        except binascii.Error:
-            return NonceState.FOREIGN
-        body, mac = raw[:-_MAC], raw[-_MAC:]
-        # The decoder skips what is not in its alphabet: only the very characters that were issued are ours.
-        if urlsafe_b64encode(raw) != nonce or not hmac.compare_digest(mac, self._mac(body)):
+        """See `Nonces`."""
+        raw = self._raw(nonce)
+        body, mac = raw[: -self._mac_size], raw[-self._mac_size :]
+        if not hmac.compare_digest(mac, self._mac(body)):
             return NonceState.FOREIGN
         return NonceState.EXPIRED if self.expired(nonce) else NonceState.FRESH
 
     def expired(self, nonce: bytes) -> bool:
-        """Whether `nonce`, known to be ours, is older than the lifetime."""
-        issued = int.from_bytes(urlsafe_b64decode(nonce[:8]), "big") / 1000
+        """See `Nonces`."""
+        issued = int.from_bytes(self._raw(nonce)[: self._time], "big") / 1000
         return self._clock() - issued > self._lifetime
 
+    def remember(self, nonce: bytes, proof: bytes) -> None:
+        """See `Nonces`."""
+        now = self._clock()
+        with self._lock:
+            remembered = self._remembered
+            while remembered:
+                oldest = next(iter(remembered))
+                if len(remembered) < self._capacity and now <= remembered[oldest].until:
+                    break
+                del remembered[oldest]
+            if self._capacity > 0:
+                remembered[nonce] = _Remembered(1, proof, now + self._remembered_for)
+
+    def due(self, nonce: bytes) -> int | None:
+        """See `Nonces`."""
+        known = self._remembered.get(nonce)
+        return None if known is None or self._clock() > known.until else known.count + 1
+
+    def advance(self, nonce: bytes, nonce_count: int, proof: bytes) -> bool:
+        """See `Nonces`. Of two at the same time with the same count one gets False."""
+        with self._lock:
+            if self.due(nonce) != nonce_count or not hmac.compare_digest(self._remembered[nonce].proof, proof):
+                return False
+            self._remembered[nonce].count = nonce_count
+            return True
+
+    def _raw(self, nonce: bytes) -> bytes:
+        """The octets that `nonce` writes; none unless it writes them as `issue()` does, to the character."""
+        try:
+            if self._upgraded:
+                raw = bytes.fromhex(nonce.removeprefix(UPGRADED).decode("ascii"))
+                same = UPGRADED + raw.hex().encode() == nonce
+            else:
+                raw = urlsafe_b64decode(nonce)
+                same = urlsafe_b64encode(raw) == nonce
+        except (binascii.Error, ValueError):
+            return b""
+        return raw if same else b""
+
     def _mac(self, body: bytes) -> bytes:
-        return blake2s(body, digest_size=_MAC, key=self._key).digest()
+        return blake2s(body, digest_size=self._mac_size, key=self._key).digest()

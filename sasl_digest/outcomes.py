@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sasl_digest.errors import PeerError
 from sasl_digest.layers import SecurityLayer
-from sasl_digest.messages import QOP
+from sasl_digest.messages import QOP, Cipher, DigestChallenge
 
 
 class Reason(enum.Enum):
@@ -22,16 +22,19 @@ class Reason(enum.Enum):
     NONCE_FOREIGN = "nonce-foreign"
     """The nonce is none that this server issued."""
     NONCE_REPLAYED = "nonce-replayed"
-    """The nonce is this server's, of another exchange."""
+    """The nonce is this server's, and none that may be answered now."""
     NONCE_EXPIRED = "nonce-expired"
     """The password was right and the nonce too old: a new challenge follows, with stale=true."""
     NONCE_COUNT = "nonce-count"
+    """The nonce-count is not the one that is due: a response sent again, or one lost on its way."""
     QOP = "qop"
     """Server: a qop that was not offered. Client: none of those offered will do."""
     DIGEST_URI = "digest-uri"
     """The digest-uri names another service or host."""
     CIPHER = "cipher"
     """Server: a cipher that was not offered. Client: none of those offered will do. Or a maxbuf too small for it."""
+    CHANNEL_BINDING = "channel-binding"
+    """The response is bound to another channel or service, or to none where that is required."""
     CHARSET = "charset"
     """The server takes only ISO 8859-1 and a name does not fit into it."""
     RSPAUTH = "rspauth"
@@ -42,11 +45,14 @@ class Reason(enum.Enum):
 class Challenge:
     """The exchange goes on: send `data` and wait for the client's response.
 
-    `stale` says that this one takes the place of an expired nonce, whose response was right (RFC 2831 2.1.1).
+    `stale` says that this one takes the place of an expired nonce, whose response was right (RFC 2831 2.1.1). When a
+    response came and would not do, `reason` is why, for the audit, and `detail` says it in words.
     """
 
     data: bytes = field(repr=False)
     stale: bool = False
+    reason: Reason | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +68,32 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """The question to whoever drives the server: what is known of this user? Answer with `verify()`."""
+    """The question to whoever drives the server: what is known of this user? Answer with `verify()`.
+
+    When nobody is called `username`, `other_username` may be meant (`DigestResponse.other_username`).
+    """
 
     username: str
     realm: str
     authzid: str | None
+    other_username: str | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a client keeps of a success, to authenticate again in one round trip (RFC 2831 section 2.2).
+
+    No secret is in it: the same client needs its password again. `nonce_count` is the last one used.
+    """
+
+    username: str
+    realm: str | None
+    digest_uri: bytes
+    challenge: DigestChallenge
+    cnonce: bytes = field(repr=False)
+    nonce_count: int
+    qop: QOP
+    cipher: Cipher | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +101,9 @@ class Success:
     """The exchange is over and the peer has proved the secret.
 
     `data` is what the server still sends (`rspauth=...`) and empty at the client; `layer` is what all that follows it
-    goes through, both ways, None for qop auth. Whether `username` may act as
-    `authzid` is for the caller to decide, before `data` leaves.
+    goes through, both ways, None for qop auth. Whether `username` may act as `authzid` is for the caller to decide,
+    before `data` leaves. At the server `reading` says in which of several ways the client has hashed what is not
+    ASCII; at the client `remembered` is what saves the next exchange a round trip.
     """
 
     username: str
@@ -84,6 +112,8 @@ class Success:
     qop: QOP
     data: bytes = field(default=b"", repr=False)
     layer: SecurityLayer | None = field(default=None, repr=False)
+    reading: str | None = field(default=None, compare=False)
+    remembered: Remembered | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

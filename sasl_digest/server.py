@@ -1,7 +1,9 @@
-"""The server's side of one exchange: challenge, question, verdict (RFC 2831 sections 2.1.1 to 2.1.3).
+"""The server's side of one exchange: challenge, question, verdict (RFC 2831 sections 2.1.1 to 2.1.3 and 2.2).
 
 step(b"")  -> Challenge          then   step(digest_response) -> Lookup | Failure
 verify(credential) -> Success | Failure, or a Challenge with stale=true when only the nonce had expired
+
+step(digest_response) at once, from a client that was here before, -> Lookup, or a Challenge when it will not do
 """
 
 import enum
@@ -11,8 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+from sasl_digest import channel_binding as binding
 from sasl_digest import digest
-from sasl_digest.credentials import READINGS, Credential, Password
+from sasl_digest.credentials import READINGS, Credential, Password, ReadSecret
 from sasl_digest.errors import MalformedMessage, UsageError
 from sasl_digest.layers import least_maxbuf, server_layer
 from sasl_digest.messages import (
@@ -25,7 +28,7 @@ from sasl_digest.messages import (
     DigestChallenge,
     DigestResponse,
 )
-from sasl_digest.nonces import MAX_NONCE, NonceBook, Nonces, NonceState
+from sasl_digest.nonces import MAX_NONCE, UPGRADED, NonceBook, Nonces, NonceState
 from sasl_digest.outcomes import Challenge, Failure, Lookup, Reason, Success
 
 # Stands in for the credential of a user that is not there, so that the answer costs what a wrong password costs.
@@ -33,7 +36,7 @@ _NOBODY = Password(secrets.token_hex(16))
 
 
 class _State(enum.Enum):
-    START = "step() with the initial response, mostly empty"
+    START = "step() with the initial response, empty the first time"
     CHALLENGED = "step() with the digest-response"
     ASKED = "verify() with what is known of the user"
     OVER = "nothing"
@@ -53,6 +56,7 @@ class _Terms:
     ciphers: frozenset[Cipher]
     buffer_limit: int
     realms: frozenset[str] | None
+    binding_required: bool
 
 
 class DigestServer:
@@ -76,6 +80,8 @@ class DigestServer:
         maxbuf: int = DEFAULT_MAXBUF,
         buffer_limit: int | None = None,
         nonces: Nonces | None = None,
+        channel_binding: bytes | None = None,
+        binding_required: bool = False,
     ) -> None:
         """State the terms.
 
@@ -85,6 +91,8 @@ class DigestServer:
         neither. `qop` and, with auth-conf, `ciphers` are offered in this order. `maxbuf` is the longest buffer of a
         security layer that clients are told, and `buffer_limit` the longest that is taken all the same, for ldap3 and
         others ignore maxbuf; both in octets. `nonces` may be shared by many servers, and is their memory.
+        `channel_binding` is the token (`channel_binding.token()`) of the channel that a client which binds one must
+        name; `binding_required` refuses one that binds none. Both are for nonces that say `+Upgraded+v1`.
 
         Raises UsageError for terms that no client could meet.
         """
@@ -120,36 +128,72 @@ class DigestServer:
             ciphers=frozenset(challenge.cipher_options),
             buffer_limit=maxbuf if buffer_limit is None else max(maxbuf, buffer_limit),
             realms=accepted or None,
+            binding_required=binding_required,
         )
-        self._begin()
+        self._begin(channel_binding)
 
-    def fresh(self) -> Self:
-        """A server for the next exchange: the same terms, the same nonces, nothing else shared."""
+    def fresh(self, channel_binding: bytes | None = None) -> Self:
+        """A server for the next exchange: the same terms, the same nonces, another channel; nothing else shared."""
         other = object.__new__(type(self))
         other._terms = self._terms
         other._nonces = self._nonces
-        other._begin()
+        other._begin(channel_binding)
         return other
 
-    def _begin(self) -> None:
+    def _begin(self, channel_binding: bytes | None) -> None:
         self._state = _State.START
+        self._channel_binding = channel_binding
+        self._subsequent = False
         self._refusal: Reason | None = None
         self.response = None
 
     def step(self, data: bytes) -> Challenge | Lookup | Failure:
         """Take what the client sent and say what comes next. Raises UsageError when called out of turn."""
         if self._state is _State.START:
-            # A server without subsequent authentication answers an initial response with a challenge, and goes
-            # on as if there had been none.  RFC 2831 section 2.2
-            return self._challenge(stale=False)
+            return self._begin_again(data) if data else self._challenge()
         if self._state is _State.CHALLENGED:
+            self._state = _State.OVER
             try:
                 self.response = response = DigestResponse.parse(data)
             except MalformedMessage as cause:
-                self._state = _State.OVER
                 return Failure(Reason.MALFORMED, str(cause), cause)
-            return self._check(response)
+            # The nonce is the one just sent.  Section 2.1.2, nonce
+            if not hmac.compare_digest(response.nonce, self._nonce):
+                foreign = self._nonces.state(response.nonce) is NonceState.FOREIGN
+                return Failure(Reason.NONCE_FOREIGN if foreign else Reason.NONCE_REPLAYED)
+            # The nonce-count of a first authentication is 00000001.  Section 2.1.3
+            if response.nonce_count != 1:
+                return Failure(Reason.NONCE_COUNT)
+            reason = self._unacceptable(response)
+            return self._ask(response) if reason is None else Failure(reason)
         raise UsageError(f"step() out of turn; due: {self._state.value}")
+
+    def _begin_again(self, data: bytes) -> Challenge | Lookup:
+        """Take an initial response: a subsequent authentication, section 2.2.
+
+        What will not do is answered with a challenge, as by a server that has forgotten: the client goes on as if it
+        were its first time. Why it would not do is said to our caller only.
+        """
+        try:
+            self.response = response = DigestResponse.parse(data)
+        except MalformedMessage as cause:
+            return self._challenge(reason=Reason.MALFORMED, detail=str(cause))
+        nonces = self._nonces
+        due = nonces.due(response.nonce)
+        if due is None:
+            state = nonces.state(response.nonce)
+            if state is not NonceState.EXPIRED:
+                foreign = state is NonceState.FOREIGN
+                return self._challenge(reason=Reason.NONCE_FOREIGN if foreign else Reason.NONCE_REPLAYED)
+            # Forgotten because it is old: who knows the password is told that it was only that.
+        # The nonce-count is the last accepted one and one.  Section 2.2.2
+        elif response.nonce_count != due:
+            return self._challenge(reason=Reason.NONCE_COUNT)
+        reason = self._unacceptable(response)
+        if reason is not None:
+            return self._challenge(reason=reason)
+        self._subsequent = True
+        return self._ask(response)
 
     def verify(self, credential: Credential | None) -> Success | Challenge | Failure:
         """Answer the Lookup: what is known of the user, or None for nobody, which costs the same time.
@@ -160,73 +204,123 @@ class DigestServer:
         if self._state is not _State.ASKED or response is None:
             raise UsageError(f"verify() out of turn; due: {self._state.value}")
         self._state = _State.OVER
+        names, realm = _usernames(response), response.realm or ""
         refusal = self._refusal
-        realm = response.realm or ""
         known = _NOBODY if credential is None or refusal is not None else credential
         if credential is None:
             refusal = refusal or Reason.UNKNOWN_USER
-        offered = tuple(known.secrets(response.username, realm))
+        offered = [(name, secret) for name in names for secret in known.secrets(name, realm)]
         if not offered:
             refusal = Reason.NO_USABLE_SECRET
         proved = _matching(offered, response)
         if refusal is not None or proved is None:
-            _make_up(READINGS - len(offered), response)
-            return Failure(refusal or Reason.WRONG_PASSWORD)
-        # Only who knew the password is told that it was the nonce.  Section 2.1.1, stale
-        if self._nonces.expired(response.nonce):
-            return self._challenge(stale=True)
+            _make_up(READINGS * len(names) - len(offered), response)
+            return self._refuse(refusal or Reason.WRONG_PASSWORD)
+        remembered = digest.h(proved.h_a1 + response.qop)
+        if not self._subsequent:
+            # Only who knew the password is told that it was the nonce.  Section 2.1.1, stale
+            if self._nonces.expired(response.nonce):
+                return self._challenge(stale=True, reason=Reason.NONCE_EXPIRED)
+            self._nonces.remember(response.nonce, remembered)
+        elif self._nonces.due(response.nonce) is None:
+            return self._challenge(stale=True, reason=Reason.NONCE_EXPIRED)
+        # Only what was right in all else is counted: who is wrong can't make others' counts wrong.  Section 2.2.2
+        elif not self._nonces.advance(response.nonce, response.nonce_count, remembered):
+            return self._challenge(reason=Reason.NONCE_COUNT)
+        return self._accept(response, proved)
+
+    def _accept(self, response: DigestResponse, proved: "_Proved") -> Success:
         # Section 2.1.3: the server proves itself with the same digest over its own A2.
-        h_a1, keyed = proved
-        rspauth = digest.response_value(keyed, digest.a2_of_server(response.digest_uri, response.qop))
+        rspauth = digest.response_value(proved.keyed, digest.a2_of_server(response.digest_uri, response.qop))
         layer = None
         if response.qop is not QOP.AUTH:
             layer = server_layer(
-                h_a1, response.qop, response.cipher, peer_maxbuf=response.maxbuf, limit=self._terms.buffer_limit
+                proved.h_a1,
+                response.qop,
+                response.cipher,
+                peer_maxbuf=response.maxbuf,
+                limit=self._terms.buffer_limit,
             )
-        return Success(response.username, realm, response.authzid, response.qop, b"rspauth=" + rspauth, layer)
+        return Success(
+            proved.username,
+            response.realm or "",
+            response.authzid,
+            response.qop,
+            b"rspauth=" + rspauth,
+            layer,
+            reading=proved.reading,
+        )
 
-    def _challenge(self, *, stale: bool) -> Challenge:
+    def _refuse(self, reason: Reason) -> Challenge | Failure:
+        # An initial response that is wrong gets a challenge too.  Section 2.2.2
+        return self._challenge(reason=reason) if self._subsequent else Failure(reason)
+
+    def _challenge(self, *, stale: bool = False, reason: Reason | None = None, detail: str = "") -> Challenge:
         self._state = _State.CHALLENGED
+        self._subsequent = False
+        self._refusal = None
         self._nonce = self._nonces.issue()
         terms = self._terms
-        return Challenge(terms.head + self._nonce + (terms.tail_when_stale if stale else terms.tail), stale)
+        data = terms.head + self._nonce + (terms.tail_when_stale if stale else terms.tail)
+        return Challenge(data, stale, reason, detail)
 
-    def _check(self, response: DigestResponse) -> Lookup | Failure:
-        terms = self._terms
-        reason = None
-        # The nonce is the one just sent.  Section 2.1.2, nonce
-        if not hmac.compare_digest(response.nonce, self._nonce):
-            foreign = self._nonces.state(response.nonce) is NonceState.FOREIGN
-            reason = Reason.NONCE_FOREIGN if foreign else Reason.NONCE_REPLAYED
-        # The nonce-count of a first authentication is 00000001.  Section 2.1.3
-        elif response.nonce_count != 1:
-            reason = Reason.NONCE_COUNT
-        # The qop is one of those offered.  Section 2.1.2, qop
-        elif response.qop not in terms.qop:
-            reason = Reason.QOP
-        # The cipher, likewise.  Section 2.1.2, cipher
-        elif response.cipher is not None and (
-            response.cipher not in terms.ciphers or response.maxbuf < least_maxbuf(response.cipher)
-        ):
-            reason = Reason.CIPHER
-        elif not _names_us(terms, response.digest_uri):
-            reason = Reason.DIGEST_URI
-        if reason is not None:
-            self._state = _State.OVER
-            return Failure(reason)
-        realm = response.realm or ""
+    def _ask(self, response: DigestResponse) -> Lookup:
+        realms = self._terms.realms
         # A realm that is not served here ends as an unknown user does, after the same work.
-        if terms.realms is not None and realm.lower() not in terms.realms:
+        if realms is not None and (response.realm or "").lower() not in realms:
             self._refusal = Reason.REALM
         self._state = _State.ASKED
-        return Lookup(response.username, realm, response.authzid)
+        return Lookup(response.username, response.realm or "", response.authzid, response.other_username)
+
+    def _unacceptable(self, response: DigestResponse) -> Reason | None:
+        """What the terms have against a response, whoever sent it."""
+        terms = self._terms
+        # The qop is one of those offered.  Section 2.1.2, qop
+        if response.qop not in terms.qop:
+            return Reason.QOP
+        # The cipher, likewise.  Section 2.1.2, cipher
+        if response.cipher is not None and (
+            response.cipher not in terms.ciphers or response.maxbuf < least_maxbuf(response.cipher)
+        ):
+            return Reason.CIPHER
+        if not _names_us(terms, response.digest_uri):
+            return Reason.DIGEST_URI
+        if (self._channel_binding or terms.binding_required) and not self._is_bound(response):
+            return Reason.CHANNEL_BINDING
+        return None
+
+    def _is_bound(self, response: DigestResponse) -> bool:
+        terms = self._terms
+        # A client that knows nothing of bindings says nothing of them, and need not unless they are required.
+        if not (response.hashed_dirs or response.cnonce.startswith(UPGRADED)):
+            return not terms.binding_required
+        return (
+            binding.is_bound(response)
+            and _names_us(terms, response.service_name or b"")
+            and hmac.compare_digest(response.channel_binding or b"", self._channel_binding or binding.NO_CHANNEL)
+        )
 
 
-def _matching(offered: tuple[bytes, ...], response: DigestResponse) -> tuple[bytes, bytes] | None:
-    """H(A1) and `keyed()` under the secret that gives this response, or None."""
+@dataclass(frozen=True, slots=True)
+class _Proved:
+    """What a right response was made with."""
+
+    username: str
+    h_a1: bytes
+    keyed: bytes
+    reading: str | None
+
+
+def _usernames(response: DigestResponse) -> tuple[str, ...]:
+    other = response.other_username
+    return (response.username,) if other is None else (response.username, other)
+
+
+def _matching(offered: Iterable[tuple[str, bytes]], response: DigestResponse) -> _Proved | None:
+    """What gives this response, of the secrets under their names, or None."""
     authzid = None if response.authzid is None else response.authzid.encode()
     a2 = digest.a2_of_client(response.digest_uri, response.qop)
-    for secret in offered:
+    for username, secret in offered:
         h_a1 = digest.h(digest.a1(secret, nonce=response.nonce, cnonce=response.cnonce, authzid=authzid))
         keyed = digest.keyed(
             h_a1,
@@ -236,14 +330,15 @@ def _matching(offered: tuple[bytes, ...], response: DigestResponse) -> tuple[byt
             qop=response.qop,
         )
         if hmac.compare_digest(digest.response_value(keyed, a2), response.response):
-            return h_a1, keyed
+            return _Proved(username, h_a1, keyed, secret.reading if isinstance(secret, ReadSecret) else None)
     return None
 
 
 def _make_up(readings: int, response: DigestResponse) -> None:
     """Do the work of so many more readings: a failure costs the same, whatever an account holds or whether it is."""
+    username = response.username
     for _ in range(readings):
-        _matching((digest.secret(response.username.encode(), b"", b""),), response)
+        _matching(((username, digest.secret(username.encode(), b"", b"")),), response)
 
 
 def _names_us(terms: _Terms, digest_uri: bytes) -> bool:

@@ -107,6 +107,7 @@ ENDINGS: dict[Reason | BindReason, Ending] = {
     Reason.QOP: Ending(_REFUSED, None),
     Reason.CIPHER: Ending(_REFUSED, None),
     Reason.DIGEST_URI: Ending(_REFUSED, None),
+    Reason.CHANNEL_BINDING: Ending(_REFUSED, None),
     BindReason.UNAUTHENTICATED: Ending(ResultCode.UNWILLING_TO_PERFORM, None),
     BindReason.ABANDONED: Ending(None, None),
     BindReason.MECHANISM: Ending(ResultCode.AUTH_METHOD_NOT_SUPPORTED, None),

@@ -24,7 +24,7 @@ from sasl_digest import (
     Success,
 )
 from sasl_digest.layers import ConfidentialityLayer, IntegrityLayer, Keys, client_layer, server_layer
-from sasl_digest.nonces import NonceState
+from sasl_digest.nonces import Nonces, NonceState
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 ITEMS = json.loads((VECTORS / "layers.json").read_text("utf-8"))["items"]
@@ -35,7 +35,7 @@ LIMIT = 65536
 
 
 @dataclass(frozen=True)
-class OneNonce:
+class OneNonce(Nonces):
     """The nonce of a vector."""
 
     nonce: bytes

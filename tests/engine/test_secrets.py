@@ -21,14 +21,14 @@ from sasl_digest import (
     ResponseAuth,
     Success,
 )
-from sasl_digest.nonces import NonceState
+from sasl_digest.nonces import Nonces, NonceState
 
 PASSWORD = "hunter2-pass"
 NONCE, CNONCE = b"MARKNONCE", b"MARKCNONCE"
 HASH = md5(f"alice:example.org:{PASSWORD}".encode()).digest()
 
 
-class MarkedNonce:
+class MarkedNonce(Nonces):
     def issue(self) -> bytes:
         return NONCE
 

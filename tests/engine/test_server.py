@@ -84,7 +84,7 @@ def verified(server: DigestServer, response: bytes, credential: Credential | Non
 def test_challenge_offers_the_realms(realms: tuple[str, ...], tail: bytes) -> None:
     server = DigestServer(realms=realms, nonces=NonceBook(clock=lambda: 0.0, token=bytes))
     assert server.step(b"") == Challenge(
-        b'qop="auth",algorithm=md5-sess,nonce="AAAAAAAAAAAAAAAAAAAAAAAAKGMUrQvXdWMrUCqq",charset=utf-8' + tail
+        b'qop="auth",algorithm=md5-sess,nonce="AAAAAAAAAAAAAAAAAAAAAAAAwNWN3lonF8HDPD1a",charset=utf-8' + tail
     )
 
 
@@ -98,12 +98,6 @@ def test_challenge_without_utf_8_and_with_a_maxbuf() -> None:
 
 def test_other_realms_are_not_offered() -> None:
     assert begun(DigestServer(realms=["example.org"], other_realms=["EXAMPLE"])).realms == ("example.org",)
-
-
-def test_initial_response_is_answered_with_a_challenge() -> None:
-    server = DigestServer()
-    assert isinstance(server.step(answer(b"remembered", nc=2)), Challenge)
-    assert server.response is None
 
 
 def test_terms_that_no_challenge_can_state_are_refused() -> None:

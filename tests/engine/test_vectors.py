@@ -27,7 +27,7 @@ from sasl_digest import (
     Success,
 )
 from sasl_digest.digest import a1, a2_of_client, a2_of_server, converted, h, keyed, response_value, secret
-from sasl_digest.nonces import NonceState
+from sasl_digest.nonces import Nonces, NonceState
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 ITEMS = json.loads((VECTORS / "digest_md5.json").read_text("utf-8"))["items"]
@@ -111,7 +111,7 @@ def each(vectors: Iterable[Vector]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("vector", [pytest.param(vector, id=vector.name) for vector in vectors])
 
 
-class OneNonce:
+class OneNonce(Nonces):
     """The nonce of a vector."""
 
     def __init__(self, nonce: str) -> None:
