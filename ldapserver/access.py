@@ -1,11 +1,15 @@
-"""Who a connection is, and what that lets it do: the one place that decides it.
+"""Who a connection is, who it may become, and what that lets it do: the one place that decides it.
 
-Anonymous may read the root DSE and the subschema; who has bound may read every entry; `admin` is a name the
-operator gave, and may also see which kinds of secret an account holds.
+An account may act as itself and as those its authzTo names. Anonymous may read the root DSE and the subschema; who
+has bound may read every entry; `admin` is a name the operator gave, and may also see which kinds of secret an account
+holds.
 """
 
 from dataclasses import dataclass
 
+from ldapserver.directory.account import Account, AmbiguousName
+from ldapserver.directory.authzid import AuthzId, InvalidAuthzId
+from ldapserver.directory.directory import Directory
 from ldapserver.wire.dn import DN, ROOT
 
 
@@ -34,3 +38,27 @@ ANONYMOUS = Identity(ROOT, "")
 def may_read_entries(identity: Identity, *, anonymous_search: bool) -> bool:
     """Whether entries of the directory may be read and compared."""
     return anonymous_search or not identity.anonymous
+
+
+async def acting_as(directory: Directory, account: Account, authzid: str) -> Account | None:
+    """Who `account` becomes when it asks to act as `authzid`; None when it may not, or nobody is meant."""
+    try:
+        asked = await _meant(directory, AuthzId.parse(authzid))
+    except InvalidAuthzId:
+        return None
+    if asked is None or asked.dn.key == account.dn.key:
+        return asked
+    for rule in account.authz_to:
+        allowed = await _meant(directory, rule)
+        if allowed is not None and allowed.dn.key == asked.dn.key:
+            return asked
+    return None
+
+
+async def _meant(directory: Directory, authzid: AuthzId) -> Account | None:
+    if authzid.dn is not None:
+        return await directory.account_at(authzid.dn)
+    try:
+        return await directory.find_account(authzid.name)
+    except AmbiguousName:
+        return None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ldapserver.access import ANONYMOUS, Identity
+from ldapserver.access import ANONYMOUS, Identity, acting_as
 from ldapserver.audit.record import MSV1_0, BindRecord
 from ldapserver.audit.status import ENDINGS, BindReason
 from ldapserver.directory.account import Account, AmbiguousName
@@ -138,10 +138,13 @@ class Binder:
         if isinstance(outcome, Refused):
             return self._end(message_id, name, package, outcome.reason, outcome.facts, outcome.detail)
         authzid = outcome.facts.authzid
+        account: Account | None = outcome.account
         # The policy is asked after the password and before any rspauth leaves.  RFC 4422 section 3.4.1, authzid
-        if authzid is not None and not await self._is_own(outcome.account, authzid):
+        if authzid is not None:
+            account = await acting_as(self._service.directory, outcome.account, authzid)
+        if account is None:
             return self._end(message_id, name, package, BindReason.AUTHZID_REFUSED, outcome.facts)
-        return self._accept(message_id, name, package, outcome)
+        return self._accept(message_id, name, package, replace(outcome, account=account))
 
     def _accept(self, message_id: int, mechanism: str, package: str, accepted: Accepted) -> Decision:
         return Decision(
@@ -150,19 +153,6 @@ class Binder:
             (self._record(message_id, mechanism, package, BindReason.SUCCESS, accepted.facts),),
             accepted.layer,
         )
-
-    async def _is_own(self, account: Account, authzid: str) -> bool:
-        # authzId = "dn:" distinguishedName / "u:" userid.  RFC 4513 section 5.2.1.8
-        kind, _, name = authzid.partition(":")
-        try:
-            if kind == "dn":
-                return DN.parse(name).key == account.dn.key
-            if kind == "u":
-                other = await self._service.directory.find_account(name)
-                return other is not None and other.dn.key == account.dn.key
-        except (InvalidDN, AmbiguousName):
-            return False
-        return False
 
     async def _simple(self, message_id: int, name: str, password: bytes) -> Decision:
         if not password:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from ldapserver.directory.authzid import AuthzId
 from ldapserver.directory.schemes import StoredPassword
 from ldapserver.wire.dn import DN
 from sasl_digest import Credential
@@ -16,10 +17,11 @@ class Account:
     """An entry that a name and a password may stand for.
 
     `name` is what an audit record calls it. `credential` is for DIGEST-MD5, None when nothing stored can be used for
-    it; a simple bind succeeds by any one of `passwords`.
+    it; a simple bind succeeds by any one of `passwords`. `authz_to` is who it may act as beside itself.
     """
 
     dn: DN
     name: str
     credential: Credential | None = field(default=None, repr=False)
     passwords: tuple[StoredPassword, ...] = field(default=(), repr=False)
+    authz_to: tuple[AuthzId, ...] = ()

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ldapserver.directory.account import Account
+from ldapserver.directory.authzid import AuthzId, InvalidAuthzId
 from ldapserver.directory.entry import Entry, Shape, is_password
 from ldapserver.directory.ldif import AddRecord, EntryRecord, InvalidLDIF, Record
 from ldapserver.directory.names import PEOPLE, Names
@@ -24,8 +25,9 @@ from ldapserver.wire.dn import AVA, DN, ROOT, case_ignore
 class Contents:
     """What is known while a directory is filled; the lines that records stood on are forgotten afterwards."""
 
-    def __init__(self, suffixes: tuple[DN, ...]) -> None:
+    def __init__(self, suffixes: tuple[DN, ...], *, saslprep: bool = False) -> None:
         self.suffixes = suffixes
+        self._saslprep = saslprep
         self.root = Node(ROOT)
         self.index = Index(core())
         self.names = Names(core())
@@ -75,7 +77,8 @@ class Contents:
                 password.named(principal_name, netbios, realm) if isinstance(password, StoredWDigest) else password
                 for password in account.passwords
             )
-            node.account = replace(account, credential=credential_of(passwords), passwords=passwords)
+            credential = credential_of(passwords, saslprep=self._saslprep)
+            node.account = replace(account, credential=credential, passwords=passwords)
 
     def _fill(self, node: Node, dn: DN, attributes: Iterable[tuple[str, tuple[bytes, ...]]], place: str) -> None:
         plain: list[tuple[str, tuple[bytes, ...]]] = []
@@ -102,11 +105,13 @@ class Contents:
             name = self.names.add(node, entry)
             try:
                 passwords = _passwords(secret, name)
-            except InvalidPassword as error:
+                credential = credential_of(passwords, saslprep=self._saslprep)
+                authz_to = tuple([AuthzId.of_rule(value) for value in entry.get("authzTo")])
+            except (InvalidPassword, InvalidAuthzId) as error:
                 raise InvalidLDIF(f"{place}: {dn}: {error}") from None
             if sum(password.cost for password in passwords) > sum(password.cost for password in self.dearest):
                 self.dearest = passwords
-            account = node.account = Account(node.dn, name, credential_of(passwords), passwords)
+            account = node.account = Account(node.dn, name, credential, passwords, authz_to)
             if any(isinstance(password, StoredWDigest) for password in passwords):
                 self._hashed.append((node, account, self.names.principal_name(entry)))
 

@@ -31,14 +31,16 @@ class MemoryDirectory:
         suffixes: Sequence[DN] = (),
         netbios: str | None = None,
         realm: str | None = None,
+        saslprep: bool = False,
     ) -> None:
         """Take the records of each source, which are a name for errors and what `read_ldif` gives.
 
         With `suffixes`, every entry is below one of them, and one that has no entry gets one. Without, the entries
         that have none above them are the naming contexts. `realm` and `netbios` are the domain's two names, by
-        default those of the first naming context. Raises `InvalidLDIF`.
+        default those of the first naming context. `saslprep` prepares passwords in the clear (RFC 4013) before
+        DIGEST-MD5 uses them. Raises `InvalidLDIF`.
         """
-        contents = Contents(tuple(suffixes))
+        contents = Contents(tuple(suffixes), saslprep=saslprep)
         for source, records in sources:
             for record in records:
                 contents.take(record, source)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol
 
 from sasl_digest import HA1, Credential, Password, UsageError, WDigest
+from sasl_digest.saslprep import prepare
 from sasl_digest.wdigest import HASHES, from_supplemental_credentials, pack, unpack
 
 MAX_ITERATIONS = 10_000_000  # of PBKDF2, some seconds of work: an LDIF file cannot ask for an hour of it
@@ -230,27 +231,39 @@ def read_supplemental_credentials(value: bytes, username: str) -> StoredWDigest 
     return None if blob is None else _wdigest(blob, username)
 
 
-def credential_of(passwords: tuple[StoredPassword, ...]) -> Credential | None:
-    """What DIGEST-MD5 can use of these: clear text that is UTF-8, HA1 and WDIGEST; None when none of them is."""
-    usable = [credential for credential in map(_credential, passwords) if credential is not None]
+def credential_of(passwords: tuple[StoredPassword, ...], *, saslprep: bool = False) -> Credential | None:
+    """What DIGEST-MD5 can use of these: clear text that is UTF-8, HA1 and WDIGEST; None when none of them is.
+
+    With `saslprep` clear text is prepared first, and what cannot be raises `InvalidPassword`.
+    """
+    credentials = [_credential(password, saslprep) for password in passwords]
+    usable = [credential for credential in credentials if credential is not None]
     if len(usable) > 1:
         return Several(tuple(usable))
     return usable[0] if usable else None
 
 
-def _credential(password: StoredPassword) -> Credential | None:
+def _credential(password: StoredPassword, saslprep: bool) -> Credential | None:
     match password:
         case ClearText(octets):
             try:
-                return Password(octets.decode())
+                text = octets.decode()
             except UnicodeDecodeError:
                 return None
+            return Password(_prepared(text) if saslprep else text)
         case StoredHA1(username, realm, secret):
             return HA1(secret, username=username, realm=realm)
         case StoredWDigest(wdigest):
             return wdigest
         case _:
             return None
+
+
+def _prepared(text: str) -> str:
+    try:
+        return prepare(text, "password")
+    except UsageError as error:
+        raise InvalidPassword(str(error)) from None
 
 
 _SALTED = {b"SSHA": ("sha1", 20), b"SSHA256": ("sha256", 32), b"SSHA512": ("sha512", 64)}

@@ -1,0 +1,117 @@
+"""Whom an account may act as: itself, and whom its authzTo names; and what it has become then."""
+
+import pytest
+
+from ldapserver.audit.status import BindReason, Status
+from ldapserver.directory.authzid import AuthzId, InvalidAuthzId
+from ldapserver.directory.ldif import InvalidLDIF, read_ldif
+from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.wire.dn import DN
+from ldapserver.wire.messages import ResultCode
+from tests.server.stage import LDIF, Stage, stage
+
+U2 = "uid=u2,ou=people,dc=contoso,dc=com"
+OF_U1 = "userPassword: password\n\ndn: uid=u2"  # where the entry of u1 ends
+
+
+def with_rule(*values: str) -> Stage:
+    """A server on which u1 has these values of authzTo."""
+    lines = "".join(f"authzTo: {value}\n" for value in values)
+    assert LDIF.count(OF_U1) == 1
+    return stage(
+        LDIF.replace(OF_U1, "userPassword: password\n" + lines + OF_U1.removeprefix("userPassword: password\n"))
+    )
+
+
+@pytest.mark.parametrize(
+    "rule", [f"dn.exact:{U2}", f"dn:{U2.upper()}", "u:u2", "U:U2", f"{{0}}dn.exact:{U2}", f"DN:{U2}"]
+)
+@pytest.mark.parametrize("authzid", ["u:u2", f"dn:{U2}", "u:u2@contoso.com", f"DN:{U2.upper()}"])
+def test_account_becomes_whom_its_rule_names(rule: str, authzid: str) -> None:
+    on = with_rule(rule)
+    assert on.digest(authzid=authzid).result_code == ResultCode.SUCCESS
+    assert on.session.identity.authzid == f"dn:{U2}"
+    (record,) = on.records
+    # Who proved the password is u1; whom it acts as stands beside it.
+    assert (record.account, record.status, record.result_code) == ("u1", Status.SUCCESS, 0)
+
+
+def test_first_rule_is_not_the_only_one() -> None:
+    on = with_rule("u:jürgen", "u:nobody-of-this-name", "u:twin", "u:u2")
+    assert on.digest(authzid="u:u2").result_code == ResultCode.SUCCESS
+
+
+def test_itself_is_always_allowed_and_remains_the_default() -> None:
+    for authzid in ("u:u1", None):
+        on = with_rule("u:u2")
+        assert on.digest(authzid=authzid).result_code == ResultCode.SUCCESS
+        assert on.session.identity.authzid.startswith("dn:uid=u1,")
+
+
+@pytest.mark.parametrize(
+    "authzid", ["u:jürgen", "u:twin", "u:nobody-of-this-name", f"dn:cn=x,{U2}", "dn:", "u:", "u2", "dn:=", "x:u2"]
+)
+def test_nobody_else(authzid: str) -> None:
+    on = with_rule("u:u2")
+    response = on.digest(authzid=authzid)
+    assert response.result_code == ResultCode.INSUFFICIENT_ACCESS_RIGHTS
+    assert response.server_sasl_creds is None
+    assert on.session.identity.anonymous
+    assert on.records[0].reason is BindReason.AUTHZID_REFUSED
+
+
+def test_rule_does_not_work_backwards() -> None:
+    on = with_rule("u:u2")
+    assert on.digest("u2", "another", authzid="u:u1").result_code == ResultCode.INSUFFICIENT_ACCESS_RIGHTS
+
+
+def test_rule_of_another_entry_does_not_count() -> None:
+    on = with_rule("u:u2")
+    assert on.digest("jürgen", "pässwörd", authzid="u:u2").result_code == ResultCode.INSUFFICIENT_ACCESS_RIGHTS
+
+
+@pytest.mark.parametrize(
+    "rule", ["dn.regex:uid=.*", "ldap:///dc=contoso,dc=com??sub?(uid=u2)", "u2", "dn:no dn", "group:cn=x"]
+)
+def test_rule_that_would_not_be_kept_is_refused_with_its_place(rule: str) -> None:
+    ldif = "dn: dc=contoso,dc=com\nobjectClass: domain\n\n"
+    ldif += f"dn: uid=a,dc=contoso,dc=com\nobjectClass: account\nuid: a\nauthzTo: {rule}\n"
+    with pytest.raises(
+        InvalidLDIF, match=r"^here:4: uid=a,dc=contoso,dc=com: authzTo: .*; dn\.exact:, dn: and u: are"
+    ):
+        MemoryDirectory([("here", read_ldif(ldif, "here"))])
+
+
+def test_rule_that_is_no_text_is_refused() -> None:
+    with pytest.raises(InvalidAuthzId, match=r"^authzTo: must be UTF-8$"):
+        AuthzId.of_rule(b"u:\xff")
+
+
+def test_authzid_knows_no_dn_exact() -> None:
+    # That is OpenLDAP's, and for its rules.
+    assert AuthzId.parse(f"dn:{U2}") == AuthzId(dn=DN.parse(U2))
+    with pytest.raises(InvalidAuthzId, match=r"^must begin with dn: or u:$"):
+        AuthzId.parse(f"dn.exact:{U2}")
+
+
+# SASLprep
+
+
+def prepared(password: str, *, saslprep: bool) -> Stage:
+    ldif = LDIF.replace("userPassword: another", f"userPassword: {password}")
+    return stage(
+        directory=MemoryDirectory([("stage", read_ldif(ldif, "stage"))], netbios="CONTOSO", saslprep=saslprep)
+    )
+
+
+def test_password_is_prepared_for_digests_when_asked_to() -> None:
+    # ROMAN NUMERAL NINE and a soft hyphen, which a client that prepares sends as IXx.
+    for saslprep, taken in ((True, "IXx"), (False, "\u2168\u00adx")):
+        on = prepared("\u2168\u00adx", saslprep=saslprep)
+        assert on.digest("u2", taken).result_code == ResultCode.SUCCESS
+    assert prepared("\u2168\u00adx", saslprep=True).digest("u2", "\u2168\u00adx").result_code == 49
+
+
+def test_password_that_cannot_be_prepared_is_refused_with_its_place() -> None:
+    with pytest.raises(InvalidLDIF, match=r"^stage:\d+: uid=u2.*: password: unassigned code points forbidden"):
+        prepared("\u0221", saslprep=True)
