@@ -25,8 +25,7 @@ from typing import Protocol
 from sasl_digest.errors import UsageError
 
 LIFETIME = 300.0  # seconds between challenge and response; a person may be asked for the password meanwhile
-REMEMBERED_FOR = 3600.0  # seconds that a nonce which has authenticated somebody may do so again
-CAPACITY = 10_000  # such nonces at once, of some 400 octets each
+CAPACITY = 10_000  # nonces that are remembered at once, of some 400 octets each
 MAX_NONCE = 128  # octets, of whatever `Nonces`: the room a challenge keeps for it
 # Its literal beginning says that the server knows channel bindings.  draft-santesson-digestbind
 UPGRADED = b"+Upgraded+v1"
@@ -41,7 +40,12 @@ class NonceState(enum.Enum):
 
 
 class Nonces(Protocol):
-    """What a server asks of its nonces. One that remembers none of them has only the first three methods to write."""
+    """What a server asks of its nonces. One that remembers none of them has only the first three methods to write.
+
+    `remembers` is whether there is subsequent authentication at all.
+    """
+
+    remembers: bool = False
 
     def issue(self) -> bytes:
         """A nonce that was never issued before: at most 128 octets, without quotes and backslashes."""
@@ -79,9 +83,11 @@ class NonceBook(Nonces):
     """Issues nonces under a key of its own; two books (two servers) take each other's for foreign.
 
     Servers that share a `key` (32 octets or more) and an `identity` know each other's nonces; with another identity
-    they don't. `lifetime` and `remembered_for` are in seconds; at most `capacity` nonces are remembered, the oldest
-    give way, and with 0 none are. `upgraded` makes them in Windows' form. `clock` gives seconds since the epoch;
-    `token(n)` gives n random octets. Raises UsageError for a short key.
+    they don't. `lifetime` is in seconds, and so is `remembered_for`: how long a nonce that has authenticated somebody
+    may do so again, by default not at all. At most `capacity` are remembered; the oldest give way. `upgraded` makes
+    them in Windows' form. `clock` gives seconds since the epoch; `token(n)` gives n random octets.
+
+    Raises UsageError for a short key, or no capacity.
     """
 
     def __init__(
@@ -90,16 +96,19 @@ class NonceBook(Nonces):
         identity: str = "",
         key: bytes | None = None,
         lifetime: float = LIFETIME,
-        remembered_for: float = REMEMBERED_FOR,
+        remembered_for: float = 0.0,
         capacity: int = CAPACITY,
         upgraded: bool = False,
         clock: Callable[[], float] = time.time,
         token: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
+        if capacity < 1:
+            raise UsageError(f"capacity: {capacity}; 1 or more are due")
         if key is not None and len(key) < 32:
             raise UsageError(f"key: {len(key)} octets; 32 or more are due")
         self._key = hmac.digest(token(32) if key is None else key, identity.encode(), "sha256")
         self._lifetime = lifetime
+        self.remembers = remembered_for > 0
         self._remembered_for = remembered_for
         self._capacity = capacity
         self._upgraded = upgraded
@@ -140,8 +149,7 @@ class NonceBook(Nonces):
                 if len(remembered) < self._capacity and now <= remembered[oldest].until:
                     break
                 del remembered[oldest]
-            if self._capacity > 0:
-                remembered[nonce] = _Remembered(1, proof, now + self._remembered_for)
+            remembered[nonce] = _Remembered(1, proof, now + self._remembered_for)
 
     def due(self, nonce: bytes) -> int | None:
         """See `Nonces`."""

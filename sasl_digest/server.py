@@ -150,7 +150,9 @@ class DigestServer:
     def step(self, data: bytes) -> Challenge | Lookup | Failure:
         """Take what the client sent and say what comes next. Raises UsageError when called out of turn."""
         if self._state is _State.START:
-            return self._begin_again(data) if data else self._challenge()
+            # A server without subsequent authentication answers an initial response with a challenge, and goes on as
+            # if there had been none.  Section 2.2
+            return self._begin_again(data) if data and self._nonces.remembers else self._challenge()
         if self._state is _State.CHALLENGED:
             self._state = _State.OVER
             try:
@@ -216,18 +218,24 @@ class DigestServer:
         if refusal is not None or proved is None:
             _make_up(READINGS * len(names) - len(offered), response)
             return self._refuse(refusal or Reason.WRONG_PASSWORD)
+        return self._counted(response, proved) or self._accept(response, proved)
+
+    def _counted(self, response: DigestResponse, proved: "_Proved") -> Challenge | None:
+        """Count the nonce of a right response; the challenge that is due when it is too old, or not its turn."""
+        nonces, nonce = self._nonces, response.nonce
+        # Only who knew the password is told that it was the nonce.  Section 2.1.1, stale
+        if nonces.due(nonce) is None if self._subsequent else nonces.expired(nonce):
+            return self._challenge(stale=True, reason=Reason.NONCE_EXPIRED)
+        if not nonces.remembers:
+            return None
+        # Who, with which secret and cnonce, and how: H(A1) is made of all but the qop.
         remembered = digest.h(proved.h_a1 + response.qop)
         if not self._subsequent:
-            # Only who knew the password is told that it was the nonce.  Section 2.1.1, stale
-            if self._nonces.expired(response.nonce):
-                return self._challenge(stale=True, reason=Reason.NONCE_EXPIRED)
-            self._nonces.remember(response.nonce, remembered)
-        elif self._nonces.due(response.nonce) is None:
-            return self._challenge(stale=True, reason=Reason.NONCE_EXPIRED)
+            nonces.remember(nonce, remembered)
         # Only what was right in all else is counted: who is wrong can't make others' counts wrong.  Section 2.2.2
-        elif not self._nonces.advance(response.nonce, response.nonce_count, remembered):
+        elif not nonces.advance(nonce, response.nonce_count, remembered):
             return self._challenge(reason=Reason.NONCE_COUNT)
-        return self._accept(response, proved)
+        return None
 
     def _accept(self, response: DigestResponse, proved: "_Proved") -> Success:
         # Section 2.1.3: the server proves itself with the same digest over its own A2.

@@ -169,7 +169,7 @@ PROOF = bytes(16)
 
 
 def test_nonce_count_goes_up_by_one() -> None:
-    book = NonceBook()
+    book = NonceBook(remembered_for=10.0)
     nonce = book.issue()
     assert book.due(nonce) is None
     book.remember(nonce, PROOF)
@@ -195,25 +195,25 @@ def test_nonce_is_forgotten_after_its_time() -> None:
 
 
 def test_oldest_give_way_when_the_book_is_full() -> None:
-    book = NonceBook(capacity=3)
+    book = NonceBook(capacity=3, remembered_for=10.0)
     nonces = [book.issue() for _ in range(5)]
     for nonce in nonces:
         book.remember(nonce, PROOF)
     assert [book.due(nonce) for nonce in nonces] == [None, None, 2, 2, 2]
 
 
-def test_book_of_no_capacity_remembers_nothing() -> None:
-    book = NonceBook(capacity=0)
-    nonce = book.issue()
-    book.remember(nonce, PROOF)
-    assert book.due(nonce) is None
+def test_book_remembers_nothing_unless_it_is_told_to() -> None:
+    assert not NonceBook().remembers
+    assert NonceBook(remembered_for=1.0).remembers
+    with pytest.raises(UsageError, match=r"^capacity: 0; 1 or more are due$"):
+        NonceBook(capacity=0)
 
 
 def test_memory_is_bounded() -> None:
     tracemalloc.start()
     try:
         clock = Clock(1e9)
-        book = NonceBook(clock=clock)
+        book = NonceBook(clock=clock, remembered_for=3600.0)
         for _ in range(20_000):  # unanswered challenges
             book.issue()
         unanswered = tracemalloc.get_traced_memory()[0]

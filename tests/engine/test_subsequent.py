@@ -36,7 +36,7 @@ class Clock:
 
 
 def server_with(clock: Clock, nonces: NonceBook | None = None) -> DigestServer:
-    nonces = nonces or NonceBook(clock=clock)
+    nonces = nonces or NonceBook(clock=clock, remembered_for=3600.0)
     return DigestServer(realms=["example.org"], service="ldap", hosts=["h"], nonces=nonces, qop=tuple(QOP))
 
 
@@ -283,13 +283,18 @@ def test_nonce_that_gets_old_between_question_and_answer_is_stale() -> None:
     assert verdict.stale
 
 
-def test_server_that_remembers_nobody_goes_on_as_if_it_were_the_first_time() -> None:
-    server = server_with(Clock(), NonceBook(capacity=0))
+@pytest.mark.parametrize("age", [0.0, 400.0])
+def test_server_that_remembers_nobody_goes_on_as_if_it_were_the_first_time(age: float) -> None:
+    clock = Clock()
+    server = server_with(clock, NonceBook(clock=clock))
     end = client(first_time(server))
+    clock.now += age
     server = server.fresh()
     verdict = server.step(said(end.initial_response()))
-    assert refused(verdict, Reason.NONCE_REPLAYED)
+    # An initial response means nothing to it, so there is no reason either.
     assert isinstance(verdict, Challenge)
+    assert (verdict.stale, verdict.reason) == (False, None)
+    assert server.response is None
     finished(end, answered(server, said(end.step(verdict.data)), SECRET))
 
 
