@@ -131,8 +131,9 @@ class Binder:
             response = BindResponse(ResultCode.SASL_BIND_IN_PROGRESS, server_sasl_creds=outcome.data)
             if outcome.reason is None:
                 return Decision(response)
-            record = self._record(message_id, name, exchange.package, outcome.reason, outcome.facts)
-            return Decision(response, records=(record,))
+            # Whatever the reason would end in, here the exchange goes on.
+            record = self._record(message_id, name, exchange.package, outcome.reason, outcome.facts, outcome.detail)
+            return Decision(response, records=(replace(record, result_code=response.result_code),))
         self._exchange = None
         package = exchange.package
         if isinstance(outcome, Refused):
@@ -241,4 +242,5 @@ class Binder:
             ending.result_code,
             reason,
             detail,
+            reading=facts.reading,
         )

@@ -31,6 +31,7 @@ class Config:
     qop: tuple[QOP, ...] = (QOP.AUTH, QOP.AUTH_INT, QOP.AUTH_CONF)
     ciphers: tuple[Cipher, ...] = (Cipher.TRIPLE_DES, Cipher.RC4)
     maxbuf: int = DEFAULT_MAXBUF  # the longest buffer of a security layer that clients are told
+    remember: float = 0.0  # how long a client may authenticate again in one round trip; 0 is not at all
     admins: tuple[str, ...] = ()
     anonymous_search: bool = False
     max_connections: int = 4096
@@ -48,6 +49,8 @@ class Config:
         ):
             if getattr(self, name) <= 0:
                 raise InvalidConfig(f"{name}: must be more than 0")
+        if self.remember < 0:
+            raise InvalidConfig("remember: must not be less than 0")
         for name in ("realm", "netbios", "computer", "workstation"):
             # Octets typed in another encoding than the locale's arrive as lone surrogates: no record can hold them.
             try:

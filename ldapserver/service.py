@@ -56,7 +56,7 @@ class Service:
             ciphers=config.ciphers,
             maxbuf=config.maxbuf,
             buffer_limit=config.max_message + BUFFER_OVERSHOOT,
-            nonces=nonces,
+            nonces=nonces or NonceBook(identity=f"ldap/{config.computer}", remembered_for=config.remember),
         )
         return cls(
             config=config,

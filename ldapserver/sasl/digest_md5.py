@@ -5,7 +5,7 @@ from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account, AmbiguousName
 from ldapserver.directory.directory import Directory
 from ldapserver.sasl.mechanism import NO_FACTS, Accepted, Continue, Facts, Outcome, Refused
-from sasl_digest import Challenge, DigestResponse, DigestServer, Failure, Reason, Success
+from sasl_digest import Challenge, DigestResponse, DigestServer, Failure, Lookup, Reason, Success
 
 
 class _NoSecret:
@@ -45,28 +45,41 @@ class DigestExchange:
         server = self._server
         outcome = server.step(credentials or b"")
         if isinstance(outcome, Challenge):
-            return Continue(outcome.data)
+            return _going_on(outcome, None, server.response)
         if isinstance(outcome, Failure):
             detail = None if outcome.cause is None else str(outcome.cause)
             return Refused(outcome.reason, _facts(server.response), detail)
-        account: Account | None
-        ambiguous = False
-        try:
-            account = await self._directory.find_account(outcome.username)
-        except AmbiguousName:
-            account, ambiguous = None, True
+        account, ambiguous = await self._account(outcome)
         verdict = server.verify(None if account is None else account.credential or _NO_SECRET)
-        facts = _facts(server.response)
         if isinstance(verdict, Success) and account is not None:
-            return Accepted(account, verdict.data, facts, verdict.layer)
+            return Accepted(account, verdict.data, _facts(server.response, verdict.reading), verdict.layer)
         if isinstance(verdict, Challenge):
-            return Continue(verdict.data, Reason.NONCE_EXPIRED, facts)
-        if ambiguous:
-            return Refused(BindReason.AMBIGUOUS_NAME, facts)
-        return Refused(verdict.reason if isinstance(verdict, Failure) else Reason.UNKNOWN_USER, facts)
+            return _going_on(verdict, ambiguous, server.response)
+        reason = verdict.reason if isinstance(verdict, Failure) else Reason.UNKNOWN_USER
+        return Refused(ambiguous or reason, _facts(server.response))
+
+    async def _account(self, asked: Lookup) -> tuple[Account | None, BindReason | None]:
+        """Who is called so; when nobody may be, why not."""
+        for name in (asked.username, asked.other_username):
+            if name is None:
+                continue
+            try:
+                account = await self._directory.find_account(name)
+            except AmbiguousName:
+                return None, BindReason.AMBIGUOUS_NAME
+            if account is not None:
+                return account, None
+        return None, None
 
 
-def _facts(response: DigestResponse | None) -> Facts:
+def _going_on(challenge: Challenge, ambiguous: BindReason | None, response: DigestResponse | None) -> Continue:
+    """A challenge; one that takes the place of a verdict is worth a record."""
+    if challenge.reason is None:
+        return Continue(challenge.data)
+    return Continue(challenge.data, ambiguous or challenge.reason, _facts(response), challenge.detail or None)
+
+
+def _facts(response: DigestResponse | None, reading: str | None = None) -> Facts:
     if response is None:
         return NO_FACTS
     return Facts(
@@ -76,4 +89,5 @@ def _facts(response: DigestResponse | None) -> Facts:
         response.qop.decode(),
         None if response.cipher is None else response.cipher.decode(),
         response.digest_uri.decode("utf-8", "replace"),
+        reading,
     )

@@ -10,7 +10,10 @@ from sasl_digest import Reason, SecurityLayer
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the client said in the exchange, for the record: `username` as it was sent."""
+    """What the client said in the exchange, for the record: `username` as it was sent.
+
+    `reading` says in which of several ways it has hashed what is not ASCII, once that is known.
+    """
 
     username: str = ""
     realm: str | None = None
@@ -18,6 +21,7 @@ class Facts:
     qop: str | None = None
     cipher: str | None = None
     digest_uri: str | None = None
+    reading: str | None = None
 
 
 NO_FACTS = Facts()
@@ -28,8 +32,9 @@ class Continue:
     """The exchange goes on: `data` goes to the client. With a `reason` the step is worth a record."""
 
     data: bytes = field(repr=False)
-    reason: Reason | None = None
+    reason: Reason | BindReason | None = None
     facts: Facts = NO_FACTS
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ LINE = (
     '"provider_name":"Microsoft-Windows-Security-Auditing","record_id":"17","task":"Credential Validation"},'
     '"ldap":{"connection":12,"message_id":2,"mechanism":"DIGEST-MD5","realm":"CONTOSO","authzid":null,"qop":"auth",'
     '"cipher":null,"digest_uri":"ldap/dc1.contoso.com","result_code":49,"tls":false,"reason":"wrong-password",'
-    '"detail":null}}\n'
+    '"detail":null,"reading":null}}\n'
 )
 
 
@@ -97,6 +97,7 @@ def expected(record: BindRecord, record_id: int, computer: str) -> dict[str, Any
         "tls": False,
         "reason": None if record.reason is BindReason.SUCCESS else record.reason.value,
         "detail": record.detail,
+        "reading": record.reading,
     }
     host = {"host": {"name": computer}, "log": {"level": "information"}}
     source = {} if record.source_ip is None else {"source": {"ip": record.source_ip, "port": record.source_port}}
@@ -208,6 +209,7 @@ RECORDS = st.builds(
     result_code=st.none() | st.sampled_from(ResultCode),
     reason=st.sampled_from(list(ENDINGS)),
     detail=st.none() | TEXT,
+    reading=st.none() | TEXT,
 )
 
 
