@@ -50,6 +50,8 @@ class SecurityLayer(Protocol):
     """What stands between a connection and its messages after an exchange."""
 
     qop: QOP
+    cipher: Cipher | None
+    """What auth-conf seals with."""
 
     def wrap(self, data: bytes) -> bytes:
         """The buffers to send for `data`, none longer than the peer takes."""
@@ -64,6 +66,7 @@ class IntegrityLayer:
     """auth-int: every buffer signed and counted."""
 
     qop = QOP.AUTH_INT
+    cipher: Cipher | None = None
 
     def __init__(self, sending: bytes, receiving: bytes, *, peer_maxbuf: int, limit: int) -> None:
         """Take the two signing keys, 16 octets each.
@@ -136,6 +139,7 @@ class ConfidentialityLayer(IntegrityLayer):
         from sasl_digest.ciphers import decryptor, encryptor  # only who seals pays for loading the library
 
         super().__init__(sending.signing, receiving.signing, peer_maxbuf=peer_maxbuf, limit=limit)
+        self.cipher = cipher
         self._encryptor = encryptor(cipher, sending.sealing)
         self._decryptor = decryptor(cipher, receiving.sealing)
         self._padded = cipher in BLOCK_CIPHERS

@@ -30,6 +30,10 @@ CONNECT_TIMEOUT = 10  # seconds; a host that drops packets would hold us for min
 ANSWER_TIMEOUT = 60  # seconds
 DEFAULT_PORT = 389
 
+# Spelt out, for --help loads nothing of the engine.
+QOPS = ("auth", "auth-int", "auth-conf")
+CIPHERS = ("3des", "rc4", "des", "rc4-56", "rc4-40")
+
 DASHES = "-----------"
 LDAP_AUTH_DIGEST = 16518  # winldap.h, 0x4086: LDP shows the method's number
 
@@ -84,6 +88,8 @@ class _Request:
     domain: str | None
     simple: bool
     service_host: str | None
+    qop: str
+    cipher: str | None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -134,6 +140,14 @@ def _parser() -> argparse.ArgumentParser:
         "--password-stdin", action="store_true", help="read it from the first line of standard input"
     )
     bind.add_argument("--simple", action="store_true", help="a simple bind, which sends the password in the clear")
+    bind.add_argument(
+        "--qop",
+        choices=QOPS,
+        help="the protection to agree upon: none, every message signed, or every message sealed; default: auth",
+    )
+    bind.add_argument(
+        "--cipher", choices=CIPHERS, help="what auth-conf seals with; default: 3des, or rc4 where that is not offered"
+    )
     bind.add_argument("--host-name", metavar="NAME", help="the server's name in digest-uri; default: HOST")
     return parser
 
@@ -148,9 +162,11 @@ def _request(argv: Sequence[str] | None) -> _Request:
         raise _Ended(USAGE, f"{options.url}: not of the form ldap://HOST[:PORT]")
     if not options.user:
         raise _Ended(USAGE, "--user: must not be empty")
-    for option in ("domain", "host_name"):
+    for option in ("domain", "host_name", "qop", "cipher"):
         if options.simple and getattr(options, option) is not None:
             raise _Ended(USAGE, f"--{option.replace('_', '-')}: has no place in a simple bind")
+    if options.cipher is not None and options.qop != "auth-conf":
+        raise _Ended(USAGE, "--cipher: has no place without --qop auth-conf")
     password = _password(options)
     # A simple bind without a password succeeds and proves nothing.  RFC 4513 section 5.1.2
     if options.simple and not password:
@@ -160,7 +176,16 @@ def _request(argv: Sequence[str] | None) -> _Request:
             raise _Ended(USAGE, f"--{name}: is not UTF-8")
     host = parts["host"].strip("[]")
     return _Request(
-        options.url, host, port, options.user, password, options.domain, options.simple, options.host_name
+        options.url,
+        host,
+        port,
+        options.user,
+        password,
+        options.domain,
+        options.simple,
+        options.host_name,
+        options.qop or "auth",
+        options.cipher,
     )
 
 
@@ -234,7 +259,14 @@ def _connection(request: _Request) -> "DigestConnection":
         return DigestConnection(
             server, user=request.user, password=request.password, authentication=ldap3.SIMPLE, **plain
         )
-    credentials = Credentials(request.user, request.password, realm=request.domain, service_host=request.service_host)
+    credentials = Credentials(
+        request.user,
+        request.password,
+        realm=request.domain,
+        qop=request.qop,
+        cipher=request.cipher,
+        service_host=request.service_host,
+    )
     return DigestConnection(server, sasl_credentials=credentials, **plain)
 
 
@@ -297,6 +329,9 @@ def _show_bind(request: _Request, connection: "DigestConnection") -> int:
     name = user
     if (proved := connection.digest_outcome) is not None:
         _say("Server proved itself: rspauth verified.")
+        if (layer := proved.layer) is not None:
+            cipher = "" if layer.cipher is None else f", cipher {layer.cipher.decode()}"
+            _say(f"Security layer: {layer.qop.decode()}{cipher}.")
         name = _printable(f"{proved.realm}\\{proved.username}" if proved.realm else proved.username)
     _say(f"Authenticated as: '{name}'.")
     _say(DASHES)

@@ -152,7 +152,7 @@ def uuid(value: bytes) -> bytes:
 
 def _first_component(key: Key) -> Key:
     """The rules that match a number with the first thing inside a definition, sections 4.2.18 and 4.2.25."""
-    return lambda value: key(value[1:].split(maxsplit=1)[0] if value[:1] == b"(" else value)
+    return lambda value: key(b"".join(value[1:].split(maxsplit=1)[:1]) if value[:1] == b"(" else value)
 
 
 EQUALITY = {

@@ -20,6 +20,8 @@ from ldap3.protocol.rfc4511 import LDAPMessage
 from ldap3.protocol.sasl import digestMd5
 from pyasn1.codec.ber import decoder
 
+from sasl_digest.ldap3 import install, uninstall
+from tests.interop.connections import ldap3_threads
 from tests.interop.server import OurServer, running_server
 from tests.interop.slapd import running_slapd
 
@@ -43,12 +45,12 @@ def absent(what: str) -> NoReturn:
 def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a real slapd that offers DIGEST-MD5."""
     programs = tool("slapd"), tool("slapadd")
-    with running_slapd(*programs, tmp_path_factory.mktemp("slapd")) as url:
-        with ldap3.Connection(ldap3.Server(url, get_info="DSA")) as anonymous:
+    with running_slapd(*programs, tmp_path_factory.mktemp("slapd")) as running:
+        with ldap3.Connection(ldap3.Server(running.url, get_info="DSA")) as anonymous:
             info = anonymous.server.info
         if "DIGEST-MD5" not in (info.supported_sasl_mechanisms or ()):
             absent("Cyrus SASL's DIGEST-MD5")
-        yield url
+        yield running.url
 
 
 @pytest.fixture(scope="session")
@@ -73,11 +75,12 @@ def directory_server(request: pytest.FixtureRequest) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """A BindResponse."""
+    """A BindResponse, and octets that are sent in one piece with it."""
 
     result_code: int
     server_sasl_creds: bytes | None = None
     diagnostic_message: str = ""
+    behind: bytes = b""
 
 
 CHALLENGE = b'qop="auth",algorithm=md5-sess,nonce="AAECAwQFBgcICQ==",charset=utf-8,realm="contoso.com"'
@@ -182,6 +185,8 @@ class ScriptedServer:
             while True:
                 try:
                     received += (data := connection.recv(65536))
+                    if received and received[0] != 0x30:  # inside a layer: it hangs up
+                        return
                     while (message := _first_message(received)) is not None:
                         received = received[len(message) :]
                         answer = self._answer(message)
@@ -202,7 +207,8 @@ class ScriptedServer:
             if bind is None:
                 return None
             creds = b"" if bind.server_sasl_creds is None else tlv(0x87, bind.server_sasl_creds)
-            return tlv(0x30, message_id, tlv(0x61, _ldap_result(bind.result_code, bind.diagnostic_message), creds))
+            result = _ldap_result(bind.result_code, bind.diagnostic_message)
+            return tlv(0x30, message_id, tlv(0x61, result, creds)) + bind.behind
         if operation.getName() == "searchRequest":
             attributes = [
                 tlv(0x30, tlv(0x04, name.encode()), tlv(0x31, *(tlv(0x04, value.encode()) for value in values)))
@@ -250,6 +256,31 @@ def _first_message(received: bytes) -> bytes | None:
             return None
         size = int.from_bytes(received[2:start], "big")
     return received[: start + size] if len(received) >= start + size else None
+
+
+@pytest.fixture
+def installed() -> Iterator[None]:
+    """Every connection of ldap3's binds by our plugin."""
+    install()
+    yield
+    uninstall()
+
+
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """The asynchronous strategies learn only by ldap3's time-out, of 20 seconds, that a connection is gone."""
+    untyped: Any = ldap3
+    usual = untyped.get_config_parameter("RESPONSE_WAITING_TIMEOUT")
+    ldap3.set_config_parameter("RESPONSE_WAITING_TIMEOUT", 0.5)
+    yield
+    ldap3.set_config_parameter("RESPONSE_WAITING_TIMEOUT", usual)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """A thread of ldap3's that a test leaves behind would stop another, somewhere else."""
+    yield
+    assert ldap3_threads() == []
 
 
 Scripted = Callable[..., ScriptedServer]

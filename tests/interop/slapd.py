@@ -5,6 +5,7 @@ import subprocess
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 BASE = "dc=contoso,dc=com"
@@ -16,27 +17,50 @@ _MODULES = ("/usr/lib/ldap", "/usr/lib64/openldap", "/usr/lib/openldap")
 _SCHEMATA = ("/etc/ldap/schema", "/etc/openldap/schema")
 
 
+@dataclass(frozen=True)
+class TLS:
+    """PEM files of a server: who answers for it, it, and its key."""
+
+    authority: Path
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True)
+class Slapd:
+    """A running slapd."""
+
+    url: str
+    ldaps_url: str | None
+
+
 @contextmanager
-def running_slapd(slapd: str, slapadd: str, folder: Path) -> Iterator[str]:
-    """Start it on 127.0.0.1 with the entries of `PASSWORDS` below ou=people and give its URL."""
+def running_slapd(
+    slapd: str, slapadd: str, folder: Path, *, tls: TLS | None = None, more_entries: str = ""
+) -> Iterator[Slapd]:
+    """Start it on 127.0.0.1 with the entries of `PASSWORDS` below ou=people, and others in LDIF.
+
+    With `tls` it takes StartTLS, and ldaps at another port.
+    """
     conf, data = folder / "slapd.conf", folder / "data.ldif"
     (folder / "db").mkdir()
-    conf.write_text(_configuration(folder))
-    data.write_text(_entries())
+    conf.write_text(_configuration(folder, tls))
+    data.write_text(_entries() + more_entries)
     subprocess.run([slapadd, "-f", conf, "-l", data], check=True, capture_output=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = free.getsockname()
-    url = f"ldap://127.0.0.1:{address[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as another:
+        address, secure_address = free.getsockname(), another.getsockname()
+    running = Slapd(f"ldap://127.0.0.1:{address[1]}", f"ldaps://127.0.0.1:{secure_address[1]}" if tls else None)
+    urls = " ".join(filter(None, (running.url, running.ldaps_url)))
     log = folder / "slapd.log"
     with (
         log.open("wb") as stderr,
         subprocess.Popen(
-            [slapd, "-f", conf, "-h", url, "-d", "none"], stdin=subprocess.DEVNULL, stderr=stderr
+            [slapd, "-f", conf, "-h", urls, "-d", "none"], stdin=subprocess.DEVNULL, stderr=stderr
         ) as process,
     ):
         try:
             _wait_until_it_answers(process, address, log)
-            yield url
+            yield running
         finally:
             process.terminate()
 
@@ -56,7 +80,7 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], address: tuple[str,
     raise RuntimeError("slapd did not start:\n" + log.read_text())
 
 
-def _configuration(folder: Path) -> str:
+def _configuration(folder: Path, tls: TLS | None) -> str:
     module_path = next((path for path in _MODULES if list(Path(path).glob("back_mdb*"))), None)
     schemata = next(path for path in _SCHEMATA if Path(path, "core.schema").exists())
     return "\n".join(
@@ -68,6 +92,8 @@ def _configuration(folder: Path) -> str:
             f"sasl-realm {REALM}",
             "sasl-host localhost",
             "sasl-secprops noanonymous",
+            *([f"TLSCertificateFile {tls.certificate}", f"TLSCertificateKeyFile {tls.key}"] if tls else []),
+            *([f"TLSCACertificateFile {tls.authority}"] if tls else []),
             # who has proved a name in the realm is the entry of that uid
             f'authz-regexp "^uid=([^,]+),(cn={REALM},)?cn=digest-md5,cn=auth$" "uid=$1,ou=people,{BASE}"',
             "password-hash {CLEARTEXT}",

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 import sasl_digest
+from ldapserver.cli.ldp import CIPHERS, QOPS
+from sasl_digest import QOP, Cipher
 from tests.interop.conftest import CHALLENGE, Answer, Scripted, asking, honest, lying
+from tests.interop.server import OurServer
 
 COMMAND = [sys.executable, "-m", "ldapserver.cli.ldp"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(sasl_digest.__file__).parents[1]), "PYTHONIOENCODING": "utf-8"}
@@ -56,6 +59,35 @@ Authenticated as: 'contoso.com\\u1'.
 """,
         "",
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "layer"),
+    [
+        (["--qop", "auth"], ""),
+        (["--qop", "auth-int"], "Security layer: auth-int.\n"),
+        (["--qop", "auth-conf"], "Security layer: auth-conf, cipher 3des.\n"),
+        (["--qop", "auth-conf", "--cipher", "rc4"], "Security layer: auth-conf, cipher rc4.\n"),
+    ],
+)
+def test_transcript_says_which_layer_is_there(our_server: OurServer, options: Sequence[str], layer: str) -> None:
+    mark = our_server.mark()
+    status, transcript, error = ldp("bind", our_server.url, "-u", "u1", "-p", "password", *options)
+    assert (status, error) == (0, "")
+    assert transcript.endswith(
+        f"Server proved itself: rspauth verified.\n{layer}Authenticated as: 'contoso.com\\u1'.\n-----------\n"
+    )
+    (record,) = our_server.audit_records(mark)
+    told = [name for name in (record["ldap"]["qop"], record["ldap"]["cipher"]) if name]
+    assert told == (options[1:2] if not layer else layer[len("Security layer: ") : -2].split(", cipher "))
+
+
+def test_cipher_that_the_server_does_not_offer(our_server: OurServer) -> None:
+    status, transcript, error = ldp(
+        "bind", our_server.url, "-u", "u1", "-p", "password", "--qop", "auth-conf", "--cipher", "des"
+    )
+    assert transcript.endswith("Error <80>: ldap_bind_s() failed: Other.\nServer error: <empty>\n-----------\n")
+    assert (status, error) == (80, "ldp: DIGEST-MD5: des is not offered; the server offers 3des, rc4\n")
 
 
 def test_transcript_with_a_domain_that_was_not_offered(scripted: Scripted) -> None:
@@ -232,6 +264,21 @@ def test_real_slapd(slapd: str) -> None:
         (["bind", "ldap://h", "-u", "u1", "--password-stdin"], "--password-stdin: standard input is empty"),
         (["bind", "ldap://h", "-u", "u1", "-p", "x", "--password-stdin"], "not allowed with argument -p/--password"),
         (["bind", "ldap://h", "-u", "u1", "-p", "x", "--simple", "-d", "D"], "--domain: has no place in a simple"),
+        (["bind", "ldap://h", "-u", "u1", "-p", "x", "--simple", "--qop", "auth"], "--qop: has no place in a simple"),
+        (["bind", "ldap://h", "-u", "u1", "-p", "x", "--simple", "--cipher", "rc4"], "--cipher: has no place in a"),
+        (
+            ["bind", "ldap://h", "-u", "u1", "-p", "x", "--cipher", "rc4"],
+            "--cipher: has no place without --qop auth-c",
+        ),
+        (
+            ["bind", "ldap://h", "-u", "u1", "-p", "x", "--qop", "auth-int", "--cipher", "rc4"],
+            "--cipher: has no place without --qop auth-conf",
+        ),
+        (["bind", "ldap://h", "-u", "u1", "-p", "x", "--qop", "none"], "argument --qop: invalid choice: 'none'"),
+        (
+            ["bind", "ldap://h", "-u", "u1", "-p", "x", "--qop", "auth-conf", "--cipher", "aes"],
+            "invalid choice: 'aes'",
+        ),
         (["bind", "ldap://h", "-u", "u1", "-p", "", "--simple"], "--simple: an empty password would bind as nobody"),
         (["bind", "ldap://h", "-u", "u\udcff", "-p", "x"], "--user: is not UTF-8"),
     ],
@@ -243,6 +290,11 @@ def test_usage_error_is_64_and_one_line(arguments: Sequence[str], error: str) ->
     assert error in said
     assert said.startswith("ldp")
     assert said.count("\n") == 1
+
+
+def test_protections_to_choose_from_are_the_engines() -> None:
+    assert list(QOPS) == [qop.decode() for qop in QOP]
+    assert set(CIPHERS) == {cipher.decode() for cipher in Cipher}
 
 
 def test_help_shows_an_example_and_loads_no_client() -> None:
