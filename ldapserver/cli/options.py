@@ -65,6 +65,8 @@ _DEFAULTS = {
     "qop": Config.qop,
     "cipher": Config.ciphers,
     "maxbuf": Config.maxbuf,
+    "remember": Config.remember,
+    "saslprep": False,
     "audit": [DEFAULT_AUDIT],
     "audit_sync": False,
     "audit_best_effort": False,
@@ -136,6 +138,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         type=_maxbuf,
     )
+    help = "let a client authenticate again in one round trip for so long (default: not at all)"
+    add(sasl, "--remember", help, metavar="TIME", type=_seconds)
+    add(sasl, "--saslprep", "prepare passwords in the clear by SASLprep (RFC 4013) before digests use them", **flag)
     add(sasl, "--charset", "offer charset=utf-8, or none (default: utf-8)", choices=("utf-8", "none"))
 
     audit = parser.add_argument_group("audit")

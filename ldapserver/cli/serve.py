@@ -22,6 +22,7 @@ from ldapserver.service import Service
 from ldapserver.url import InvalidURL, ListenURL, is_loopback
 from ldapserver.wire.dn import DN, InvalidDN
 from sasl_digest import UsageError
+from sasl_digest.saslprep import prepare
 
 _log = logging.getLogger("ldapserver")
 
@@ -61,6 +62,11 @@ def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str])
         suffixes = [DN.parse(DEFAULT_SUFFIX)]
     for admin in options.admin:
         _dn("--admin", admin)
+    if options.saslprep:
+        try:
+            prepare("", "password")
+        except UsageError as error:  # the library is not installed
+            raise UsageFault(f"argument --saslprep: {error}") from None
     # A directory is millions of objects that all stay: collecting among them is time for nothing, now and later.
     gc.disable()
     try:
@@ -69,6 +75,7 @@ def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str])
             suffixes=suffixes,
             netbios=options.netbios,
             realm=options.realm,
+            saslprep=options.saslprep,
         )
     except InvalidLDIF as error:
         raise UsageFault(f"argument --ldif: {error}") from None
@@ -90,6 +97,7 @@ def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str])
             qop=options.qop,
             ciphers=options.cipher,
             maxbuf=options.maxbuf,
+            remember=options.remember,
             admins=tuple(options.admin),
             anonymous_search=options.anonymous_search,
             max_connections=options.max_connections,

@@ -8,6 +8,7 @@ from sasl_digest.client import DigestClient
 from sasl_digest.credentials import HA1, Password
 from sasl_digest.errors import UsageError
 from sasl_digest.messages import QOP, Cipher
+from sasl_digest.outcomes import Remembered, Success
 
 # ldap3's names for a layer, in the fifth place of its tuple: 2.9.1 knows the first, its successor both.
 _LAYERS = {"sign": QOP.AUTH_INT, "ENCRYPT": QOP.AUTH_CONF}
@@ -26,6 +27,9 @@ class Credentials:
 
     `qop` and, for auth-conf, `cipher` are names or sequences of names, of which the first that the server offers is
     taken; as str, or as QOP and Cipher. The ciphers are 3des and rc4 when none is named.
+
+    With `remember` a further bind to the same server, on whatever connection that has this very object, takes one
+    round trip, where the server remembers too (RFC 2831 section 2.2).
     """
 
     user: str
@@ -37,6 +41,8 @@ class Credentials:
     cipher: Cipher | str | Sequence[Cipher | str] | None = None
     service_host: str | None = None
     strict_realm: bool = False
+    remember: bool = False
+    _servers: dict[str, Remembered] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Raises UsageError for what no server could be told."""
@@ -85,7 +91,7 @@ class Credentials:
         return (self.realm, self.user, "*", self.authzid)[index]
 
     def client(self, host: str) -> DigestClient:
-        """The engine for one challenge of the LDAP service at `host`."""
+        """The engine for one exchange with the LDAP service at `host`."""
         return DigestClient(
             self.user,
             Password(self.password) if self.password is not None else HA1(self.ha1 or b""),
@@ -96,7 +102,14 @@ class Credentials:
             authzid=self.authzid,
             qop=_named("qop", QOP, self.qop),
             ciphers=_CIPHERS if self.cipher is None else _named("cipher", Cipher, self.cipher),
+            # Each nonce-count is good once: what one connection has taken, none other finds.
+            remembered=self._servers.pop(host, None),
         )
+
+    def succeeded(self, host: str, outcome: Success) -> None:
+        """Keep what is needed to come back to `host`, if that was asked for."""
+        if self.remember and outcome.remembered is not None:
+            self._servers[host] = outcome.remembered
 
 
 def _named(where: str, kind: type[_Name], value: _Name | str | Sequence[_Name | str]) -> tuple[_Name, ...]:

@@ -17,7 +17,7 @@ from sasl_digest.errors import DigestError, PeerError, UsageError
 from sasl_digest.layered_socket import LayeredSocket
 from sasl_digest.layers import SecurityLayer
 from sasl_digest.ldap3.credentials import Credentials
-from sasl_digest.outcomes import Failure, Reason, Response, Success
+from sasl_digest.outcomes import Failure, Reason, Success
 
 MAX_CHALLENGES = 2  # the first, and one with stale=true: a nonce just issued cannot be too old again
 
@@ -69,14 +69,23 @@ def bind(connection: ldap3.Connection, controls: Any) -> _Result:
 
 
 def _exchange(connection: Any, credentials: Credentials, controls: Any) -> _Result:
-    result = _begin(connection, controls)
-    if result["result"] == RESULT_SUCCESS:
-        raise _disbelief(connection, Failure(Reason.RSPAUTH, "the server reports success and has proved nothing"))
+    host = _host(connection.server)
+    client = credentials.client(host)
+    first = client.initial_response()
+    if first is not None:
+        result = _answer(connection, client, first.data, controls)
+    else:
+        result = _begin(connection, controls)
+        if result["result"] == RESULT_SUCCESS:
+            raise _disbelief(connection, Failure(Reason.RSPAUTH, "the server reports success and has proved nothing"))
     challenges = 0
     while result["result"] == RESULT_SASL_BIND_IN_PROGRESS:
         challenges += 1
-        client = credentials.client(_host(connection.server))
+        if challenges > 1:
+            client = credentials.client(host)
         answer = client.step(_server_sasl_creds(result))
+        if isinstance(answer, Success):  # to an initial response, by a server that does not say so
+            answer = Failure(Reason.MALFORMED, "the server's proof came where a challenge was due")
         if isinstance(answer, Failure):
             raise _abort(connection, answer)
         # Only "the nonce was too old" is a reason to answer again (RFC 2831 section 2.1.1, stale): to answer
@@ -84,9 +93,10 @@ def _exchange(connection: Any, credentials: Credentials, controls: Any) -> _Resu
         stale = client.challenge is not None and client.challenge.stale
         if challenges > MAX_CHALLENGES or (challenges > 1 and not stale):
             raise _abort(connection, Failure(Reason.MALFORMED, "a challenge came where the verdict was due"))
-        if isinstance(answer, Response):
-            connection.digest_note = answer.note
+        connection.digest_note = answer.note
         result = _answer(connection, client, answer.data, controls)
+    if connection.digest_outcome is not None:
+        credentials.succeeded(host, connection.digest_outcome)
     return result
 
 

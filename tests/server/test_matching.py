@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ldapserver.directory.entry import Entry
@@ -104,6 +104,8 @@ def test_a_value_outside_the_syntax_has_no_key(rule: str, value: bytes) -> None:
 
 
 @given(st.sampled_from(sorted(EQUALITY)), st.binary(max_size=30) | st.text(max_size=30).map(str.encode))
+@example("integerfirstcomponentmatch", b"(")
+@example("integerfirstcomponentmatch", b"( ")
 def test_any_octets_have_a_key_or_none(rule: str, value: bytes) -> None:
     with suppress(ValueError):
         hash(EQUALITY[rule].key(value))

@@ -56,6 +56,8 @@ def test_the_defaults_are_safe() -> None:
         "audit_best_effort": False,
         "workstation": "server",
         "admin": [],
+        "remember": 0.0,
+        "saslprep": False,
         "anonymous_search": False,
         "insecure_public": False,
         "max_connections": 4096,
