@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 # "required" makes an absent interoperability client a failure instead of a named skip.
 INTEROP ?=
+# How long `make soak` fuzzes, all targets together.
+SECONDS ?= 3600
 CHECKED := sasl_digest ldapserver tests examples benchmarks
 
-.PHONY: demo test check serve bench interop format clean
+.PHONY: demo test check serve bench interop soak format clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py
@@ -28,6 +30,10 @@ bench: $(VENV)/.demo
 
 interop: $(VENV)/.test
 	INTEROP=required $(BIN)/python -m pytest tests/interop
+
+# Coverage-guided fuzzing; what it finds is kept in tests/fuzz/regressions, where make test plays it.
+soak: $(VENV)/.fuzz
+	$(BIN)/python -m tests.fuzz.fuzz_engine $(SECONDS)
 
 format: $(VENV)/.test
 	$(BIN)/ruff format $(CHECKED)
@@ -51,3 +57,8 @@ $(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@echo 'setting up $(VENV) with the test tools'
 	@$(INSTALL) '.[test]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.fuzz: $(VENV)/.test
+	@echo 'setting up $(VENV) with the fuzzer'
+	@$(INSTALL) '.[test,fuzz]'
+	@touch $@

@@ -1,5 +1,6 @@
 """The gsasl command (GNU SASL), which speaks SASL in lines of base64: its client with our server and back."""
 
+import socket
 import subprocess
 import threading
 from base64 import b64decode, b64encode
@@ -12,6 +13,7 @@ import pytest
 
 from sasl_digest import (
     HA1,
+    QOP,
     Challenge,
     Credential,
     DigestClient,
@@ -193,3 +195,76 @@ def test_quoted_pair_is_read_literally_by_its_server(user: str) -> None:
     with gsasl("--server", "--password", "password") as peer:
         assert answered(peer, our_client(user, "password")) is None
     assert peer.status == 1
+
+
+# The command wraps what it reads once it speaks IMAP on a socket of its own; auth-int is all that the library has. As
+# a server it offers qop auth only: `--quality-of-protection` is "unsupported" there.
+
+
+class ImapServer:
+    """As much of an IMAP server as the command asks for, over one connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.lines = connection.makefile("rwb", buffering=0)
+
+    def ask(self, *lines: bytes) -> bytes:
+        """Send these lines and hear one."""
+        self.lines.write(b"".join(line + b"\r\n" for line in lines))
+        return self.lines.readline().removesuffix(b"\r\n")
+
+    def authenticate(self, server: DigestServer) -> Success:
+        """The exchange, RFC 3501 section 6.2.2, to its good end."""
+        tag = self.ask(b"* OK").split()[0]
+        assert self.ask(b"* CAPABILITY IMAP4rev1 AUTH=DIGEST-MD5", tag + b" OK").endswith(b" AUTHENTICATE DIGEST-MD5")
+        challenge = server.step(b"")
+        assert isinstance(challenge, Challenge)
+        assert isinstance(server.step(b64decode(self.ask(b"+ " + b64encode(challenge.data)))), Lookup)
+        outcome = server.verify(Password("password"))
+        assert isinstance(outcome, Success)
+        assert self.ask(b"+ " + b64encode(outcome.data)) == b""
+        self.lines.write(tag + b" OK\r\n")
+        return outcome
+
+
+def test_its_client_signs_and_takes_what_we_signed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        command = [tool("gsasl"), "--client", "--imap", "--connect", f"127.0.0.1:{listener.getsockname()[1]}"]
+        command += ["--quiet", "--no-starttls", "--mechanism", "DIGEST-MD5", "--quality-of-protection", "qop-int"]
+        command += ["--hostname", HOST, "--realm", REALM, *client("u1", "password")[1:]]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, env=ENVIRONMENT, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL
+        ) as process:
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(20)
+                imap = ImapServer(connection)
+                server = DigestServer(realms=[REALM], service="imap", hosts=[HOST], qop=list(QOP))
+                outcome = imap.authenticate(server)
+                assert outcome.qop is QOP.AUTH_INT
+                layer = outcome.layer
+                assert layer is not None
+                assert process.stdin is not None
+                for number in range(3):
+                    # Before the order: what is there when it polls is read before it polls again.
+                    connection.sendall(layer.wrap(b"answer %d\r\n" % number))
+                    order = b"order %d" % number
+                    process.stdin.write(order + b"\n")
+                    process.stdin.flush()
+                    received = b""
+                    while not received.endswith(b"\n"):
+                        received += layer.receive(connection.recv(4096))
+                    assert received == order + b"\r\n"
+                process.stdin.close()
+                assert imap.lines.readline() == b". LOGOUT\r\n"  # in clear, for it means to end
+                imap.lines.write(b"* BYE\r\n. OK\r\n")
+            assert process.stdout is not None
+            output = process.stdout.read()
+    assert process.returncode == 0
+    assert [line for line in output.splitlines() if line.startswith(b"answer")] == [
+        b"answer 0",
+        b"answer 1",
+        b"answer 2",
+    ]

@@ -1,4 +1,4 @@
-"""auth-int and auth-conf with the clients of others, and a value of 200 KB through each layer of each."""
+"""auth-int and auth-conf with the clients of others: 5 MB of answers and a request of 900 KB through each layer."""
 
 import subprocess
 from collections.abc import Iterator
@@ -10,19 +10,37 @@ import ldap3
 import pytest
 
 from tests.interop.conftest import absent, tool
-from tests.interop.server import BASE, ENVIRONMENT, U1, OurServer, run, running_server
+from tests.interop.server import (
+    BASE,
+    ENVIRONMENT,
+    PASSWORDS,
+    PEOPLE,
+    U1,
+    OurServer,
+    every_account,
+    run,
+    running_server,
+)
 
-LONG = 200 * 1024  # octets, of the description of the entry below
+LONG = 900 * 1024  # octets, of the description of the entry below: a request that holds it is within the limit
 LONG_DN = f"cn=long,{BASE}"
+# Beside it one message of many buffers, and many messages for one.
+OTHERS = [2 * 1024 * 1024, *[64 * 1024] * 36]
+TOTAL = LONG + sum(OTHERS)
+ENTRIES = 1 + len(OTHERS)
 CIPHERS = "3des,rc4,des,rc4-56,rc4-40"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurServer]:
-    """Our server with every cipher, and with an entry that is long."""
+    """Our server with every cipher, and 5 MB below an entry."""
     folder = tmp_path_factory.mktemp("layers")
+    sizes = {LONG_DN: LONG} | {f"cn=more {number},{LONG_DN}": size for number, size in enumerate(OTHERS)}
     ldif = folder / "long.ldif"
-    ldif.write_text(f"dn: {LONG_DN}\nobjectClass: device\ncn: long\ndescription: {'x' * LONG}\n", "utf-8")
+    with ldif.open("w", encoding="utf-8") as file:
+        for dn, size in sizes.items():
+            name = dn.partition(",")[0].removeprefix("cn=")
+            file.write(f"dn: {dn}\nobjectClass: device\ncn: {name}\ndescription: {'x' * size}\n\n")
     with running_server(folder, "--ldif", str(ldif), "--cipher", CIPHERS) as running:
         yield running
 
@@ -59,9 +77,11 @@ by_strength = pytest.mark.parametrize(
 )
 
 
-def openldap(program: str, server: OurServer, ssf: int, *arguments: str) -> tuple[int, str, str]:
+def openldap(
+    program: str, server: OurServer, ssf: int, *arguments: str, user: str = "u1", password: str = "password"
+) -> tuple[int, str, str]:
     """`ldap...` with a layer of just this strength."""
-    layer = ("-Q", "-Y", "DIGEST-MD5", "-O", f"minssf={ssf},maxssf={ssf}", "-U", "u1", "-w", "password")
+    layer = ("-Q", "-Y", "DIGEST-MD5", "-O", f"minssf={ssf},maxssf={ssf}", "-U", user, "-w", password)
     return run(tool(f"ldap{program}"), "-H", server.url, "-o", "nettimeout=10", *layer, *arguments)
 
 
@@ -70,12 +90,24 @@ def test_openldap_tools(server: OurServer, ssf: int, expected: tuple[str, str | 
     mark = server.mark()
     assert openldap("whoami", server, ssf) == (0, f"dn:{U1}\n", "")
     status, output, error = openldap(
-        "search", server, ssf, "-LLL", "-o", "ldif-wrap=no", "-b", BASE, "(|(cn=long)(uid=u1))", "description", "mail"
+        "search", server, ssf, "-LLL", "-o", "ldif-wrap=no", "-b", LONG_DN, "(objectClass=*)", "description"
     )
     assert (status, error) == (0, "")
-    assert f"dn: {U1}\nmail: una.one@contoso.com\n" in output
-    assert f"description: {'x' * LONG}\n" in output
+    found = [line.removeprefix("description: ") for line in output.splitlines() if line.startswith("description: ")]
+    assert sorted(map(len, found)) == sorted([LONG, *OTHERS])
+    assert set("".join(found)) == {"x"}
     assert layers(server, mark) == [expected, expected]
+
+
+@every_account
+@pytest.mark.parametrize(("ssf", "expected"), [STRENGTHS[0], STRENGTHS[-1]], ids=["auth-int", "rc4"])
+def test_openldap_tools_whatever_the_names(
+    server: OurServer, user: str, password: str, ssf: int, expected: tuple[str, str | None, None]
+) -> None:
+    mark = server.mark()
+    answer = openldap("whoami", server, ssf, user=user, password=password)
+    assert answer == (0, f"dn:uid={user},{PEOPLE}\n", "")
+    assert layers(server, mark) == [expected]
 
 
 def test_openldap_tools_cannot_do_3des(tmp_path: Path) -> None:
@@ -106,10 +138,15 @@ def test_python_ldap(server: OurServer, ssf: int, expected: tuple[str, str | Non
     try:
         assert connection.get_option(ldap.OPT_X_SASL_SSF) == ssf
         assert connection.whoami_s() == f"dn:{U1}"
-        ids = [connection.search(LONG_DN, ldap.SCOPE_BASE) for _ in range(5)]
+        found = connection.search_s(LONG_DN, ldap.SCOPE_SUBTREE, "(description=*)", ["description"])
+        values = [attributes["description"][0] for _, attributes in found]
+        assert sorted(map(len, values)) == sorted([LONG, *OTHERS])
+        assert set(b"".join(values)) == {ord("x")}
+        # Several at a time, in answers that share buffers.
+        ids = [connection.search(f"cn=more {number},{LONG_DN}", ldap.SCOPE_BASE) for number in range(1, 6)]
         for message_id in ids:
             ((_, attributes),) = connection.result(message_id)[1]
-            assert attributes["description"] == [b"x" * LONG]
+            assert attributes["description"] == [b"x" * OTHERS[-1]]
         # Longer than our maxbuf.
         assert connection.compare_s(LONG_DN, "description", b"x" * LONG) is True
         assert connection.compare_s(LONG_DN, "description", b"x" * (LONG - 1)) is False
@@ -125,20 +162,26 @@ def test_python_ldap(server: OurServer, ssf: int, expected: tuple[str, str | Non
 def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the client, compiled once."""
     folder = tmp_path_factory.mktemp("classes")
-    status, _, error = run(tool("javac"), "-d", str(folder), str(CLIENTS / "Bind.java"))
+    status, _, error = run(tool("javac"), "-d", str(folder), str(CLIENTS / "Layers.java"))
     assert status == 0, error
     return folder
 
 
-@pytest.mark.parametrize("cipher", [None, *CIPHERS.split(",")])
-def test_jndi(server: OurServer, classes: Path, cipher: str | None) -> None:
+def test_jndi(server: OurServer, classes: Path) -> None:
+    # One JVM for all: u1 reads 5 MB through each layer; the others, whatever their names, less through the one that
+    # only JNDI has.
+    ciphers = CIPHERS.split(",")
+    some = f"cn=more 1,{LONG_DN}"
+    binds = [("u1", "password", "auth-int", "", LONG_DN)]
+    binds += [("u1", "password", "auth-conf", cipher, LONG_DN) for cipher in ciphers]
+    binds += [(user, password, "auth-conf", "3des", some) for user, password in PASSWORDS.items() if user != "u1"]
     mark = server.mark()
-    said = {"QOP": "auth-int"} if cipher is None else {"QOP": "auth-conf", "CIPHER": cipher}
     quickly = ("-XX:TieredStopAtLevel=1", "-Xshare:auto")
-    bind = ("Bind", server.named_url, "DIGEST-MD5", "u1", "password")
-    ended = run_with(said | {"LONG": LONG_DN}, tool("java"), *quickly, "-cp", str(classes), *bind)
-    assert ended == (0, f"{FOUND}schema: [cn, sn]\n", "")
-    assert layers(server, mark) == [INT if cipher is None else conf(cipher)]
+    said = (server.named_url, LONG_DN, str(LONG), *(word for bind in binds for word in bind))
+    ended = run(tool("java"), *quickly, "-cp", str(classes), "Layers", *said)
+    read = [f"{ENTRIES} {TOTAL}" if base == LONG_DN else f"1 {OTHERS[1]}" for *_, base in binds]
+    assert ended == (0, "".join(f"{found} true false\n" for found in read), "")
+    assert layers(server, mark) == [(qop, cipher or None, None) for _, _, qop, cipher, _ in binds]
 
 
 # Perl: Authen::SASL's own; each cipher is a module of its own, of which Debian has these

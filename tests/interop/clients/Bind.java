@@ -18,8 +18,6 @@ import javax.naming.ldap.InitialLdapContext;
  *
  * <p>Bind URL DIGEST-MD5|simple USER-OR-DN PASSWORD [REALM]
  *
- * <p>The environment may name a QOP other than auth, a CIPHER, and the DN of an entry whose description is LONG.
- *
  * <p>The exit status is 49 for a bind that was refused, 1 for anything else that went wrong; standard error says what.
  */
 public class Bind {
@@ -33,10 +31,7 @@ public class Bind {
         env.put(Context.SECURITY_AUTHENTICATION, args[1]);
         env.put(Context.SECURITY_PRINCIPAL, args[2]);
         env.put(Context.SECURITY_CREDENTIALS, args[3]);
-        env.put("javax.security.sasl.qop", System.getenv().getOrDefault("QOP", "auth"));
-        if (System.getenv("CIPHER") != null) {
-            env.put("com.sun.security.sasl.digest.cipher", System.getenv("CIPHER"));
-        }
+        env.put("javax.security.sasl.qop", "auth");
         env.put("javax.security.sasl.server.authentication", "true");
         if (args.length > 4) {
             env.put("java.naming.security.sasl.realm", args[4]);
@@ -51,10 +46,6 @@ public class Bind {
             while (found.hasMore()) {
                 SearchResult entry = found.next();
                 out.println("found: " + entry.getNameInNamespace() + " " + entry.getAttributes().get("mail").get());
-            }
-            if (System.getenv("LONG") != null) {
-                Object value = ldap.getAttributes(System.getenv("LONG")).get("description").get();
-                out.println("long: " + ((String) value).length());
             }
             var must = ldap.getSchema("").getAttributes("ClassDefinition/person").get("MUST");
             TreeSet<Object> names = new TreeSet<>();
