@@ -76,10 +76,10 @@ class DigestClient:
         `realm` is sent as given, for a server may take more realms than it offers (Active Directory offers the
         DNS name and takes the NetBIOS name too); `strict_realm` refuses one that was not offered. Without it the
         first one offered is taken, or none. Of `qop` and, for auth-conf, of `ciphers` the first that the server
-        offers is chosen. `maxbuf` is the longest buffer of a security layer that is taken, in octets.
-        `channel_binding` is the token (`channel_binding.token()`, or `NO_CHANNEL`) to bind the response to, for
-        servers that know of it. `remembered`, of an earlier Success, is what `initial_response()` uses; one of other
-        names, of another server or of a qop no longer wanted is as good as none.
+        offers is chosen; auth-conf only with a cipher. `maxbuf` is the longest buffer of a security layer that is
+        taken, in octets. `channel_binding` is the token (`channel_binding.token()`, or `NO_CHANNEL`) to bind the
+        response to, for servers that know of it. `remembered`, of an earlier Success, is what `initial_response()`
+        uses; one of other names, of another server or of a qop no longer wanted is as good as none.
 
         Raises UsageError for an empty username, service, host or authzid, for what UTF-8 cannot write (a lone
         surrogate, as Python makes of undecodable arguments), and for an empty qop.
@@ -166,18 +166,8 @@ class DigestClient:
             self.challenge = challenge = DigestChallenge.parse(data)
         except MalformedMessage as cause:
             return Failure(Reason.MALFORMED, str(cause), cause)
-        # Only what was offered may be chosen.  Section 2.1.2, qop
-        qop = next((wanted for wanted in self._wanted_qop if wanted in challenge.qop_options), None)
-        if qop is None:
-            return Failure(Reason.QOP, _none_of(self._wanted_qop, challenge.qop_options))
-        cipher = None
-        if qop is QOP.AUTH_CONF:
-            cipher = next((wanted for wanted in self._wanted_ciphers if wanted in challenge.cipher_options), None)
-            if cipher is None:
-                return Failure(Reason.CIPHER, _none_of(self._wanted_ciphers, challenge.cipher_options))
-            if challenge.maxbuf < least_maxbuf(cipher):
-                return Failure(Reason.CIPHER, f"maxbuf {challenge.maxbuf}: too small for {cipher.decode()}")
-        self._qop, self._cipher = qop, cipher
+        if (refusal := self._choose(challenge)) is not None:
+            return refusal
         realm, note = self._realm, None
         if realm is None:
             # Of several realms the client chooses one; with none offered A1 has an empty one.  RFC 2831 section 2.1.1
@@ -200,6 +190,26 @@ class DigestClient:
             return Response(self._response(challenge, realm, secret, self._bound_cnonce(challenge), 1).encode(), note)
         except UsageError as error:  # a long nonce of the server's beside a long name of ours
             return Failure(Reason.MALFORMED, str(error))
+
+    def _choose(self, challenge: DigestChallenge) -> Failure | None:
+        """Settle on the first qop wanted that can be had; or why none can."""
+        refusal = None
+        for qop in self._wanted_qop:
+            # Only what was offered may be chosen.  Section 2.1.2, qop
+            if qop not in challenge.qop_options:
+                continue
+            self._qop, self._cipher = qop, None
+            if qop is not QOP.AUTH_CONF:
+                return None
+            wanted = [cipher for cipher in self._wanted_ciphers if cipher in challenge.cipher_options]
+            maxbuf = min(challenge.maxbuf, self._maxbuf)
+            self._cipher = next((cipher for cipher in wanted if maxbuf >= least_maxbuf(cipher)), None)
+            if self._cipher is not None:
+                return None
+            refusal = Failure(Reason.CIPHER, _none_of(self._wanted_ciphers, challenge.cipher_options))
+            if wanted:
+                refusal = Failure(Reason.CIPHER, f"maxbuf {maxbuf}: too small for {wanted[0].decode()}")
+        return refusal or Failure(Reason.QOP, _none_of(self._wanted_qop, challenge.qop_options))
 
     def _secret(self, realm: str | None) -> bytes | None:
         return next(iter(self._credential.secrets(self._username, realm or "")), None)

@@ -91,6 +91,9 @@ class DigestChallenge:
         """The digest-challenge, directives in Active Directory's order; raises UsageError when it gets too long."""
         charset = "utf-8" if self.utf8 else "iso-8859-1"
         directives = [(b"qop", quoted(b",".join(self.qop_options)))]
+        # The ciphers are due where auth-conf is offered.  Section 2.1.1, cipher-opts
+        if QOP.AUTH_CONF in self.qop_options and not self.cipher_options:
+            raise UsageError("cipher_options: at least one must be offered for auth-conf")
         if self.cipher_options:
             directives.append((b"cipher", quoted(b",".join(self.cipher_options))))
         if self.maxbuf != DEFAULT_MAXBUF:

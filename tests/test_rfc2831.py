@@ -10,8 +10,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROW = re.compile(r"^\| (\d+)([a-z]?) \| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]*) \|$")
 RULES = set(range(1, 43))
-# Section 2.2, subsequent authentication: no row stands for these.
-WITHOUT_A_ROW = {27, 28, 29, 30, 31}
 
 
 def rows(text: str) -> list[tuple[str, ...]]:
@@ -81,13 +79,13 @@ def test_every_row_names_what_does_it_and_it_is_there(row: tuple[str, ...]) -> N
 
 
 def test_every_rule_of_the_checklist_has_its_row() -> None:
-    assert {int(number) for number, *_ in ROWS} == RULES - WITHOUT_A_ROW
+    assert {int(number) for number, *_ in ROWS} == RULES
 
 
 def test_rows_are_in_order_and_lettered_where_there_are_several() -> None:
     marks = [(int(number), letter) for number, letter, *_ in ROWS]
     assert marks == sorted(set(marks))
-    for rule in RULES - WITHOUT_A_ROW:
+    for rule in RULES:
         letters = [letter for number, letter in marks if number == rule]
         assert letters == ([""] if len(letters) == 1 else list("abcdefgh"[: len(letters)]))
 

@@ -62,28 +62,35 @@ class Terms:
     authzid: str | None
 
     @property
+    def choice(self) -> tuple[QOP, Cipher | None] | None:
+        """The first that the client wants, the server offers, and the shorter maxbuf has room for."""
+        for qop in self.wanted:
+            if qop in self.offered and qop is not QOP.AUTH_CONF:
+                return qop, None
+            for cipher in self.wanted_ciphers if qop in self.offered else ():
+                # A block cipher's shortest buffer has two blocks and six octets.
+                fits = cipher not in BLOCKS or min(self.client_maxbuf, self.server_maxbuf) >= 22
+                if cipher in self.offered_ciphers and fits:
+                    return qop, cipher
+        return None
+
+    @property
     def qop(self) -> QOP | None:
-        """The first that the client wants and the server offers."""
-        return next((qop for qop in self.wanted if qop in self.offered), None)
+        """What it is to be."""
+        return None if self.choice is None else self.choice[0]
 
     @property
     def cipher(self) -> Cipher | None:
         """Likewise, and only for auth-conf."""
-        ciphers = (cipher for cipher in self.wanted_ciphers if cipher in self.offered_ciphers)
-        return next(ciphers, None) if self.qop is QOP.AUTH_CONF else None
+        return None if self.choice is None else self.choice[1]
 
     @property
     def expected(self) -> Reason | None:
         """Why nothing comes of it, or None."""
-        if self.qop is None:
-            return Reason.QOP
-        if self.qop is QOP.AUTH_CONF:
-            # A block cipher's shortest buffer has two blocks and six octets.
-            if self.cipher is None:
-                return Reason.CIPHER
-            if self.cipher in BLOCKS and min(self.client_maxbuf, self.server_maxbuf) < 22:
-                return Reason.CIPHER
-        return None
+        if self.choice is not None:
+            return None
+        # auth-conf was both wanted and offered: it is the cipher that failed it.
+        return Reason.CIPHER if QOP.AUTH_CONF in self.wanted and QOP.AUTH_CONF in self.offered else Reason.QOP
 
     def server(self) -> DigestServer:
         """The server that wishes this."""

@@ -5,6 +5,7 @@ What the octets must be is in test_layer_vectors.py; how a layer is agreed upon 
 
 import hmac
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -17,6 +18,7 @@ from sasl_digest import (
     Challenge,
     Cipher,
     DigestClient,
+    DigestResponse,
     DigestServer,
     Failure,
     Lookup,
@@ -557,19 +559,32 @@ def test_buffer_limit_never_undercuts_maxbuf_and_a_client_takes_no_more_than_it_
 def test_peer_whose_maxbuf_holds_no_block_is_refused(cipher: Cipher) -> None:
     for maxbuf, ends in ((21, True), (22, False)):
         server = DigestServer(qop=[QOP.AUTH_CONF], ciphers=[cipher])
-        client = DigestClient(
-            "u", Password("p"), service="s", host="h", qop=[QOP.AUTH_CONF], ciphers=[cipher], maxbuf=maxbuf
-        )
+        client = DigestClient("u", Password("p"), service="s", host="h", qop=[QOP.AUTH_CONF], ciphers=[cipher])
         challenge = server.step(b"")
         assert isinstance(challenge, Challenge)
         response = client.step(challenge.data)
         assert isinstance(response, Response)
-        outcome = server.step(response.data)
+        # A client that does not see to it itself, as ours does.
+        outcome = server.step(replace(DigestResponse.parse(response.data), maxbuf=maxbuf).encode())
         assert (isinstance(outcome, Failure) and outcome.reason is Reason.CIPHER) is ends
         small = DigestServer(qop=[QOP.AUTH_CONF], ciphers=[cipher], maxbuf=maxbuf).step(b"")
         assert isinstance(small, Challenge)
         other = DigestClient("u", Password("p"), service="s", host="h", qop=[QOP.AUTH_CONF], ciphers=[cipher])
         assert isinstance(other.step(small.data), Failure) is ends
+        choosy = DigestClient(
+            "u", Password("p"), service="s", host="h", qop=[QOP.AUTH_CONF], ciphers=[cipher], maxbuf=maxbuf
+        )
+        assert isinstance(choosy.step(challenge.data), Failure) is ends
+
+
+def test_auth_conf_that_no_cipher_fits_gives_way_to_the_next_qop_wanted() -> None:
+    challenge = b'qop="auth,auth-int,auth-conf",cipher="des",maxbuf=%d,algorithm=md5-sess,nonce="n"'
+    for maxbuf, ciphers, qop in ((65536, [Cipher.RC4], QOP.AUTH_INT), (21, [Cipher.DES], QOP.AUTH_INT)):
+        wanted = [QOP.AUTH_CONF, QOP.AUTH_INT]
+        client = DigestClient("u", Password("p"), service="s", host="h", qop=wanted, ciphers=ciphers)
+        response = client.step(challenge % maxbuf)
+        assert isinstance(response, Response)
+        assert (DigestResponse.parse(response.data).qop, DigestResponse.parse(response.data).cipher) == (qop, None)
 
 
 def test_auth_conf_without_a_cipher_is_no_layer() -> None:
