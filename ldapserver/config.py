@@ -30,6 +30,8 @@ class Config:
     utf8: bool = True
     qop: tuple[QOP, ...] = (QOP.AUTH, QOP.AUTH_INT, QOP.AUTH_CONF)
     ciphers: tuple[Cipher, ...] = (Cipher.TRIPLE_DES, Cipher.RC4)
+    require_signing: bool = False  # a bind must come inside TLS, or bring a security layer
+    layer_inside_tls: bool = True  # whether a security layer may be laid inside TLS
     maxbuf: int = DEFAULT_MAXBUF  # the longest buffer of a security layer that clients are told
     admins: tuple[str, ...] = ()
     anonymous_search: bool = False

@@ -14,9 +14,9 @@ class BindRecord:
     """What one bind came to; no field ever holds a secret, a hash, a nonce or a response.
 
     `time_ns` is nanoseconds since the epoch. `status` is None when no verdict about credentials was reached: such a
-    record is no Windows event. `account` is the name as the client sent it, or the account's for a simple bind by DN;
-    `source_ip` is None where there is no address (a Unix socket). `detail` names the directive and the rule of a
-    malformed message.
+    record is no Windows event. `tls` is whether the bind came inside TLS. `account` is the name as the client sent
+    it, or the account's for a simple bind by DN; `source_ip` is None where there is no address (a Unix socket).
+    `detail` names the directive and the rule of a malformed message.
     """
 
     time_ns: int
@@ -37,3 +37,4 @@ class BindRecord:
     result_code: int | None
     reason: Reason | BindReason
     detail: str | None
+    tls: bool
