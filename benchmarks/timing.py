@@ -45,6 +45,10 @@ class _Wire:
     def close(self) -> None:
         """There is nothing to close."""
 
+    def start_tls(self) -> None:
+        """Nobody asks for TLS here."""
+        raise AssertionError("start_tls")
+
     def resume_reading(self) -> None:
         """Reading never stops here."""
 

@@ -12,7 +12,7 @@ from ldapserver.access import ANONYMOUS, Identity, acting_as
 from ldapserver.audit.record import MSV1_0, BindRecord
 from ldapserver.audit.status import ENDINGS, BindReason
 from ldapserver.directory.account import Account, AmbiguousName
-from ldapserver.sasl.mechanism import NO_FACTS, Accepted, Continue, Exchange, Facts, Refused
+from ldapserver.sasl.mechanism import NO_FACTS, TLS, Accepted, Continue, Exchange, Facts, Refused
 from ldapserver.service import Peer, Service
 from ldapserver.suspension import Host
 from ldapserver.wire.dn import DN, InvalidDN
@@ -34,6 +34,10 @@ _RESPONSES = {
     ),
     BindReason.MECHANISM: BindResponse(
         ResultCode.AUTH_METHOD_NOT_SUPPORTED, diagnostic_message="mechanism: not one of supportedSASLMechanisms"
+    ),
+    BindReason.SIGNING_REQUIRED: BindResponse(
+        ResultCode.STRONGER_AUTH_REQUIRED,
+        diagnostic_message="a bind needs TLS or a security layer here (qop auth-int or auth-conf)",
     ),
     BindReason.VERSION: BindResponse(ResultCode.PROTOCOL_ERROR, diagnostic_message="version: only 3 is supported"),
     BindReason.BUSY: BindResponse(
@@ -60,13 +64,17 @@ class Decision:
 
 
 class Binder:
-    """The binds of one connection, and the SASL exchange they may be in the middle of."""
+    """The binds of one connection, and the SASL exchange they may be in the middle of.
+
+    `tls` is what the connection runs in, None as long as it is in the clear.
+    """
 
     def __init__(self, service: Service, peer: Peer, host: Host, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._service = service
         self._peer = peer
         self._host = host
         self._clock_ns = clock_ns
+        self.tls: TLS | None = None
         self._exchange: Exchange | None = None
         self._mechanism = ""
         self._message_id = 0
@@ -123,7 +131,7 @@ class Binder:
             mechanism = self._service.mechanisms.get(name)
             if mechanism is None:
                 return self._end(message_id, name, "", BindReason.MECHANISM)
-            exchange = mechanism.start()
+            exchange = mechanism.start(self.tls)
             self._mechanism = name
         outcome = await exchange.step(authentication.credentials)
         if isinstance(outcome, Continue):
@@ -161,6 +169,9 @@ class Binder:
             if not name:
                 return Decision(BindResponse(ResultCode.SUCCESS))
             return self._end(message_id, SIMPLE, MSV1_0, BindReason.UNAUTHENTICATED, Facts(name))
+        # Before any credential is looked at: the answer must not tell whether the password was right.
+        if self.tls is None and self._service.config.require_signing:
+            return self._end(message_id, SIMPLE, MSV1_0, BindReason.SIGNING_REQUIRED, Facts(name))
         directory = self._service.directory
         account, shown, reason = await self._named(name)
         facts = Facts(shown)
@@ -242,5 +253,6 @@ class Binder:
             ending.result_code,
             reason,
             detail,
-            reading=facts.reading,
+            self.tls is not None,
+            facts.reading,
         )

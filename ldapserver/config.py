@@ -9,6 +9,10 @@ from sasl_digest.messages import DEFAULT_MAXBUF
 MEBIBYTE = 1024 * 1024
 
 
+# As of a domain controller: not looked at; verified where a client makes one; due from every client inside TLS.
+CHANNEL_BINDING = ("never", "supported", "always")
+
+
 class InvalidConfig(ValueError):
     """A setting breaks a rule; the text names the setting and the rule."""
 
@@ -30,7 +34,10 @@ class Config:
     utf8: bool = True
     qop: tuple[QOP, ...] = (QOP.AUTH, QOP.AUTH_INT, QOP.AUTH_CONF)
     ciphers: tuple[Cipher, ...] = (Cipher.TRIPLE_DES, Cipher.RC4)
+    require_signing: bool = False  # a bind must come inside TLS, or bring a security layer
+    layer_inside_tls: bool = True  # whether a security layer may be laid inside TLS
     maxbuf: int = DEFAULT_MAXBUF  # the longest buffer of a security layer that clients are told
+    channel_binding: str = "never"  # or "supported", or "always": of clients inside TLS
     remember: float = 0.0  # how long a client may authenticate again in one round trip; 0 is not at all
     admins: tuple[str, ...] = ()
     anonymous_search: bool = False
@@ -49,6 +56,8 @@ class Config:
         ):
             if getattr(self, name) <= 0:
                 raise InvalidConfig(f"{name}: must be more than 0")
+        if self.channel_binding not in CHANNEL_BINDING:
+            raise InvalidConfig(f"channel_binding: must be one of {', '.join(CHANNEL_BINDING)}")
         if self.remember < 0:
             raise InvalidConfig("remember: must not be less than 0")
         for name in ("realm", "netbios", "computer", "workstation"):

@@ -6,6 +6,7 @@ from ldapserver.access import Identity
 from ldapserver.wire.messages import ExtendedRequest, ExtendedResponse, ResultCode
 
 WHO_AM_I = "1.3.6.1.4.1.4203.1.11.3"
+START_TLS = "1.3.6.1.4.1.1466.20037"  # carried out by the session, whose connection it changes
 NOTICE_OF_DISCONNECTION = "1.3.6.1.4.1.1466.20036"  # unsolicited, from the server only: RFC 4511 section 4.4.1
 
 

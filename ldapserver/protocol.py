@@ -1,4 +1,4 @@
-"""Where Twisted is: octets in and out of a session, its timers and its threads.
+"""Where Twisted is: octets in and out of a session, its TLS, its timers and its threads.
 
 A session's coroutines wait for two things only, another turn of the reactor or a thread; both come back through here.
 """
@@ -6,10 +6,13 @@ A session's coroutines wait for two things only, another turn of the reactor or 
 import logging
 import typing
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from twisted.internet import interfaces
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
@@ -17,10 +20,14 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
+from ldapserver.sasl.mechanism import TLS
 from ldapserver.service import Peer, Service
 from ldapserver.session import Session
 from ldapserver.suspension import Suspension
 from ldapserver.wire.messages import ResultCode
+
+if TYPE_CHECKING:
+    from ldapserver.certificates import ServerCertificate
 
 T = TypeVar("T")
 
@@ -47,17 +54,28 @@ class Reactor(typing.Protocol):
         ...
 
 
-@implementer(interfaces.IPushProducer)
-class LDAPProtocol(Protocol):
-    """One connection: a `Channel` for its session."""
+@dataclass(frozen=True)
+class _Handshake:
+    """What a handshake needs, and what a session knows behind it."""
 
+    context: interfaces.IOpenSSLContextFactory
+    tls: TLS
+
+
+@implementer(interfaces.IPushProducer, interfaces.IHandshakeListener)
+class LDAPProtocol(Protocol):
+    """One connection: a `Channel` for its session. `handshaking` is whether a TLS handshake is due or under way."""
+
+    peer: Peer
     session: Session
     transport: interfaces.ITransport
     writable = True
     quiet_since = 0.0
 
-    def __init__(self, factory: "LDAPFactory") -> None:
+    def __init__(self, factory: "LDAPFactory", *, tls_first: bool = False) -> None:
+        self.handshaking = tls_first
         self._factory = factory
+        self._tls: TLS | None = None
         self._reading = True
         self._producing = False
         self._drained = 0  # times that a peer which did not read has begun to read again
@@ -68,16 +86,19 @@ class LDAPProtocol(Protocol):
         """Start a session."""
         address = self.transport.getPeer()
         peer = Peer(self._factory.next_number(), getattr(address, "host", None), getattr(address, "port", None))
+        self.peer = peer
         self.session = Session(self._factory.service, peer, self)
         self.quiet_since = self._factory.reactor.seconds()
         tcp = interfaces.ITCPTransport(self.transport, None)  # a Unix socket is none
         if tcp is not None:
             tcp.setTcpNoDelay(True)
         if not self._factory.admit(self):
-            self.session.disconnect(ResultCode.UNAVAILABLE, "too many connections")
+            self.dismiss("too many connections")
             return
         self._producing = True
         cast(interfaces.IConsumer, self.transport).registerProducer(self, True)
+        if self.handshaking:
+            self.start_tls()
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         """Hand octets to the session; stop reading while it takes no more."""
@@ -89,6 +110,8 @@ class LDAPProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
         """End the session."""
+        if self.handshaking:
+            self._handshake_failed(reason.value)
         self.session.lost()
         self._factory.dismiss(self)
 
@@ -99,10 +122,40 @@ class LDAPProtocol(Protocol):
 
     def give_up(self) -> None:
         """Nothing is heard of the peer: tell it and close; if that was done already, do not wait for it to read."""
-        if self.session.closed:
-            cast(interfaces.ITCPTransport, self.transport).abortConnection()
+        if self.handshaking:
+            self._handshake_failed("it took too long")
+            self._abort()
+        elif self.session.closed:
+            self._abort()
         else:
-            self.session.disconnect(ResultCode.UNAVAILABLE, "idle for too long")
+            self.dismiss("idle for too long")
+
+    def dismiss(self, text: str) -> None:
+        """Tell the peer why and close. Who expects TLS is told nothing in the clear."""
+        if self.handshaking:
+            self.handshaking = False
+            self._abort()
+        else:
+            self.session.disconnect(ResultCode.UNAVAILABLE, text)
+
+    def _abort(self) -> None:
+        self.session.lost()
+        cast(interfaces.ITCPTransport, self.transport).abortConnection()
+
+    # TLS
+
+    def handshakeCompleted(self) -> None:  # noqa: N802
+        """TLS is up: what comes from here on came through it."""
+        self.handshaking = False
+        if self._tls is not None:
+            self.session.secured(self._tls)
+
+    def _handshake_failed(self, why: object) -> None:
+        self.handshaking = False
+        # Who only looks whether the port is open is nothing to report.
+        level = logging.DEBUG if isinstance(why, ConnectionClosed) else logging.INFO
+        number, ip = self.peer.connection, self.peer.ip or "a Unix socket"
+        _log.log(level, "connection %d from %s: TLS handshake failed: %s", number, ip, _told(why))
 
     # Channel
 
@@ -116,7 +169,20 @@ class LDAPProtocol(Protocol):
             # A transport that has a producer waits for it, and would not close.  IConsumer.unregisterProducer
             self._producing = False
             cast(interfaces.IConsumer, self.transport).unregisterProducer()
-        self.transport.loseConnection()
+        transport = self.transport
+        transport.loseConnection()
+        if self.session.tls is not None and isinstance(transport, FileDescriptor):
+            # Our close_notify is written; that of a peer, which some never send, is not waited for.
+            # RFC 8446 section 6.1
+            cast(Any, FileDescriptor).loseConnection(transport)
+
+    def start_tls(self) -> None:
+        """Begin the handshake. Octets already under way in the clear are not understood in it, and end it."""
+        self.handshaking = True
+        handshake = self._factory.handshake
+        self._tls = handshake.tls
+        # Any: ITLSTransport names newer kinds of context only, and takes this one.
+        cast(Any, self.transport).startTLS(handshake.context)
 
     def failed(self, error: Exception) -> None:
         """Report a fault of ours, with its traceback."""
@@ -164,17 +230,34 @@ class LDAPProtocol(Protocol):
                 suspension.resume(None)
 
 
+def _told(why: object) -> object:
+    """Why a handshake failed, in OpenSSL's words where they are its own."""
+    errors = why.args[0] if isinstance(why, Exception) and why.args else None
+    if isinstance(errors, list):  # (library, function, reason) of each
+        return ", ".join(error[-1] for error in errors)
+    return why
+
+
 class LDAPFactory(Factory):
     """Makes a connection's protocol, and keeps the limits that connections have together."""
 
     noisy = False
 
-    def __init__(self, service: Service, reactor: Reactor | None = None) -> None:
+    def __init__(
+        self, service: Service, reactor: Reactor | None = None, tls: "ServerCertificate | None" = None
+    ) -> None:
+        """With `tls` clients may begin TLS on a connection (StartTLS), and `LDAPSFactory` may be used.
+
+        Raises what `use_certificate` does.
+        """
         if reactor is None:
             from twisted.internet import reactor as default
 
             reactor = cast(Any, default)
-        self.service = service
+        self.service = service if tls is None else replace(service, start_tls=True)
+        self._handshake: _Handshake | None = None
+        if tls is not None:
+            self.use_certificate(tls)
         self.reactor = reactor
         self._connections: set[LDAPProtocol] = set()
         self._count = 0
@@ -197,7 +280,18 @@ class LDAPFactory(Factory):
         if self._sweep.running:
             self._sweep.stop()
         for connection in tuple(self._connections):
-            connection.session.disconnect(ResultCode.UNAVAILABLE, "the server is stopping")
+            connection.dismiss("the server is stopping")
+
+    @property
+    def handshake(self) -> _Handshake:
+        """What the next handshake needs."""
+        if self._handshake is None:
+            raise RuntimeError("TLS without a certificate")
+        return self._handshake
+
+    def use_certificate(self, certificate: "ServerCertificate") -> None:
+        """Show this one from the next handshake on. Raises InvalidCertificate when TLS can't be done with it."""
+        self._handshake = _Handshake(_context(certificate), TLS(certificate.end_point))
 
     def next_number(self) -> int:
         """The number of a new connection, as audit records name it."""
@@ -255,9 +349,53 @@ class LDAPFactory(Factory):
         now = self.reactor.seconds()
         config = self.service.config
         for connection in tuple(self._connections):
-            limit = config.idle_timeout if connection.session.messages else config.handshake_timeout
+            begun = connection.session.messages and not connection.handshaking
+            limit = config.idle_timeout if begun else config.handshake_timeout
             if connection.active():
                 connection.quiet_since = now
             elif now - connection.quiet_since >= limit:
                 connection.quiet_since = now
                 connection.give_up()
+
+
+class LDAPSFactory(Factory):
+    """Makes the connections of an ldaps:// listener: TLS comes first; all else is shared with `factory`."""
+
+    noisy = False
+
+    def __init__(self, factory: LDAPFactory) -> None:
+        self._shared = factory
+
+    def buildProtocol(self, addr: interfaces.IAddress | None) -> LDAPProtocol:  # noqa: N802
+        """A protocol for a new connection."""
+        return LDAPProtocol(self._shared, tls_first=True)
+
+    def startFactory(self) -> None:  # noqa: N802
+        """The first listener is there."""
+        cast(Any, self._shared).doStart()
+
+    def stopFactory(self) -> None:  # noqa: N802
+        """The last listener is gone."""
+        cast(Any, self._shared).doStop()
+
+
+def _context(certificate: "ServerCertificate") -> interfaces.IOpenSSLContextFactory:
+    # Loaded here: it is OpenSSL, and most servers are tests without TLS.
+    from OpenSSL import SSL
+    from twisted.internet.ssl import CertificateOptions, TLSVersion
+
+    from ldapserver.certificates import InvalidCertificate
+
+    # Any: Twisted hands these on as they are, and its types know pyOpenSSL's own, now deprecated, only.
+    own, *others = cast(Any, certificate.chain)
+    options = CertificateOptions(
+        privateKey=cast(Any, certificate.key),
+        certificate=own,
+        extraCertChain=others,
+        raiseMinimumTo=TLSVersion.TLSv1_2,
+    )
+    try:
+        options.getContext()
+    except SSL.Error as error:
+        raise InvalidCertificate(str(_told(error))) from None
+    return cast(interfaces.IOpenSSLContextFactory, options)

@@ -2,7 +2,7 @@
 
 from ldapserver.controls import SUPPORTED_CONTROLS
 from ldapserver.directory.entry import Entry
-from ldapserver.extended import EXTENDED_OPERATIONS
+from ldapserver.extended import EXTENDED_OPERATIONS, START_TLS
 from ldapserver.service import Service
 from ldapserver.wire.dn import ROOT
 
@@ -22,7 +22,7 @@ def root_dse(service: Service, version: str) -> Entry:
         ("namingContexts", tuple(str(dn) for dn in directory.naming_contexts)),
         ("subschemaSubentry", (str(directory.subschema.dn),)),
         ("supportedControl", SUPPORTED_CONTROLS),
-        ("supportedExtension", tuple(EXTENDED_OPERATIONS)),
+        ("supportedExtension", (*EXTENDED_OPERATIONS, *((START_TLS,) if service.start_tls else ()))),
         ("supportedFeatures", FEATURES),
         ("supportedLDAPVersion", ("3",)),
         ("supportedSASLMechanisms", tuple(service.mechanisms)),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from ldapserver.access import Identity
 from ldapserver.audit.log import AuditLog
@@ -11,7 +12,7 @@ from ldapserver.directory.directory import Directory
 from ldapserver.sasl.digest_md5 import DigestMD5
 from ldapserver.sasl.mechanism import Mechanism
 from ldapserver.wire.dn import DN
-from sasl_digest import DigestServer, NonceBook
+from sasl_digest import QOP, DigestServer, NonceBook
 
 BUFFER_OVERSHOOT = 64  # octets: a message of the greatest length, wrapped by a client that counts only its payload
 
@@ -30,7 +31,7 @@ class Service:
     """A configuration put to work.
 
     `mechanisms` is what the root DSE lists and what a bind may name; `workstation` is what event 4776 names, or None
-    for the client's address.
+    for the client's address. `start_tls` is whether clients may begin TLS on a connection.
     """
 
     config: Config
@@ -39,30 +40,41 @@ class Service:
     mechanisms: Mapping[str, Mechanism]
     workstation: str | None
     admins: frozenset[object]
+    start_tls: bool = False
 
     @classmethod
     def assemble(
         cls, config: Config, directory: Directory, audit: AuditLog, nonces: NonceBook | None = None
     ) -> "Service":
         """The service that `config` describes, over this directory and this audit."""
-        digest = DigestServer(
+        terms = partial(
+            DigestServer,
             realms=(config.realm,) if config.realm else (),
             # Active Directory offers the DNS name and takes all of these.  [MS-SAMR] 3.1.1.8.11.3.1, the 29 forms
             other_realms=(config.netbios, "Digest", ""),
             service="ldap",
             hosts=None if "*" in config.hosts else config.hosts,
             utf8=config.utf8,
-            qop=config.qop,
             ciphers=config.ciphers,
             maxbuf=config.maxbuf,
             buffer_limit=config.max_message + BUFFER_OVERSHOOT,
-            nonces=nonces or NonceBook(identity=f"ldap/{config.computer}", remembered_for=config.remember),
+            nonces=nonces or _nonces(config),
+        )
+        digest = DigestMD5(
+            terms(qop=config.qop),
+            directory,
+            terms(
+                qop=config.qop if config.layer_inside_tls else (QOP.AUTH,),
+                binding_required=config.channel_binding == "always",
+            ),
+            require_signing=config.require_signing,
+            bind_channel=config.channel_binding != "never",
         )
         return cls(
             config=config,
             directory=directory,
             audit=audit,
-            mechanisms={"DIGEST-MD5": DigestMD5(digest, directory)},
+            mechanisms={"DIGEST-MD5": digest},
             workstation=None if config.workstation == "client" else config.workstation,
             admins=frozenset(DN.parse(dn).key for dn in config.admins),
         )
@@ -70,3 +82,12 @@ class Service:
     def identity(self, account: Account) -> Identity:
         """Who a connection becomes when it has bound as `account`."""
         return Identity(account.dn, account.name, account.dn.key in self.admins)
+
+
+def _nonces(config: Config) -> NonceBook:
+    # Windows' form says that the server knows of channel bindings.
+    return NonceBook(
+        identity=f"ldap/{config.computer}",
+        remembered_for=config.remember,
+        upgraded=config.channel_binding != "never",
+    )

@@ -1,7 +1,7 @@
 """One connection's state and dispatch: octets in, messages out. Knows no transport and no event loop.
 
 While a bind runs nothing behind it is looked at, for that is under another identity; searches run in slices beside
-later messages, so that they can be abandoned.
+later messages, so that they can be abandoned. What is answered in one turn leaves in one piece.
 """
 
 from collections.abc import Coroutine, Sequence
@@ -14,7 +14,8 @@ from ldapserver.bind import INTERNAL_ERROR, UNAVAILABLE, Binder, Decision
 from ldapserver.compare import compare
 from ldapserver.controls import unknown_critical
 from ldapserver.errors import InvalidRequest, ProtocolViolation
-from ldapserver.extended import NOTICE_OF_DISCONNECTION, extended
+from ldapserver.extended import NOTICE_OF_DISCONNECTION, START_TLS, extended
+from ldapserver.sasl.mechanism import TLS
 from ldapserver.search import search
 from ldapserver.service import Peer, Service
 from ldapserver.suspension import Host, Task
@@ -38,7 +39,8 @@ from ldapserver.wire.messages import (
 )
 from sasl_digest import BrokenLayer, SecurityLayer
 
-_WRITE_SIZE = 16 * 1024  # octets of search results gathered before they are written
+_SLICE = 16 * 1024  # octets of search results gathered before they are written
+_WRITE_SIZE = 64 * 1024  # octets of one turn's answers gathered before they leave: a security layer's usual buffer
 
 
 class Channel(Host, Protocol):
@@ -55,6 +57,10 @@ class Channel(Host, Protocol):
 
     def close(self) -> None:
         """Send what was written, then end the connection."""
+        ...
+
+    def start_tls(self) -> None:
+        """Begin the handshake: what was written leaves in the clear, nothing behind it; `Session.secured` follows."""
         ...
 
     def resume_reading(self) -> None:
@@ -80,6 +86,8 @@ class Session:
         self._bind: Task[Decision] | None = None
         self._outstanding: dict[int, Task[None]] = {}
         self._layer: SecurityLayer | None = None
+        self._unsent: list[bytes] = []
+        self._unsent_size = 0
         self.closed = False  # what was sent may still be on its way; nothing more is taken
         self._running = False
 
@@ -91,6 +99,15 @@ class Session:
             or len(self._outstanding) >= self._service.config.max_outstanding
             or not self._channel.writable
         )
+
+    @property
+    def tls(self) -> TLS | None:
+        """What the connection runs in, None as long as it is in the clear."""
+        return self._binder.tls
+
+    def secured(self, tls: TLS) -> None:
+        """The handshake is done: every octet from here on is inside TLS. Who the connection is stays."""
+        self._binder.tls = tls
 
     @property
     def busy(self) -> bool:
@@ -117,6 +134,7 @@ class Session:
     def lost(self) -> None:
         """The connection is gone, or is to go: what was under way ends."""
         self.closed = True
+        self._unsent.clear()
         self._end_outstanding()
         if self._bind is not None:
             self._bind.cancel()
@@ -153,6 +171,7 @@ class Session:
             self.disconnect(ResultCode.PROTOCOL_ERROR, str(violation))
         finally:
             self._running = False
+        self._flush()
 
     def go_on(self) -> None:
         """Something that was waited for is over: take the messages that stood behind it, then new octets."""
@@ -185,6 +204,8 @@ class Session:
             self._start(message_id, request, self._search(message_id, request))
         elif isinstance(request, CompareRequest):
             self._start(message_id, request, self._compare(message_id, request))
+        elif isinstance(request, ExtendedRequest) and request.request_name == START_TLS:
+            self._start_tls(message_id, request)
         elif isinstance(request, ExtendedRequest):
             self._send(message_id, extended(self.identity, request))
         else:
@@ -214,6 +235,41 @@ class Session:
                 ResultCode.PROTOCOL_ERROR,
                 f"messageID {message.message_id}: still in use (RFC 4511 section 4.1.1.1)",
             )
+        return None
+
+    # TLS
+
+    def _start_tls(self, message_id: int, request: ExtendedRequest) -> None:
+        refusal = self._start_tls_refusal(request)
+        if refusal is not None:
+            code, text = refusal
+            self._send(message_id, ExtendedResponse(code, diagnostic_message=text, response_name=START_TLS))
+        elif self._framer.pending:
+            # Nothing in the clear may stand behind the request: whoever put it there would have it taken for what
+            # the client says inside TLS.  RFC 4511 section 4.14.1, CVE-2011-0411
+            self._framer.take_rest()
+            self._close()
+        else:
+            self._send(message_id, ExtendedResponse(ResultCode.SUCCESS, response_name=START_TLS))
+            self._flush()
+            if not self.closed:
+                self._channel.start_tls()
+
+    def _start_tls_refusal(self, request: ExtendedRequest) -> tuple[ResultCode, str] | None:
+        # Without TLS, protocolError; there is no requestValue.  RFC 4511 sections 4.14.1 and 4.14.2
+        if not self._service.start_tls:
+            return ResultCode.PROTOCOL_ERROR, f"requestName: {START_TLS} is not supported"
+        if request.request_value is not None:
+            return ResultCode.PROTOCOL_ERROR, "requestValue: must be absent"
+        # Not twice, not while anything is outstanding, and not within a bind, which `_refusal` sees to.
+        # RFC 4511 section 4.14.1, RFC 4513 section 3.1.1
+        if self.tls is not None:
+            return ResultCode.OPERATIONS_ERROR, "TLS is established already"
+        if self._outstanding:
+            return ResultCode.OPERATIONS_ERROR, "operations are outstanding"
+        # TLS belongs beneath a security layer.  RFC 4513 section 5.2.1.4, RFC 4422 section 3.7
+        if self._layer is not None:
+            return ResultCode.OPERATIONS_ERROR, "a security layer is in place"
         return None
 
     # Binds
@@ -259,6 +315,7 @@ class Session:
         # response is inside it.  RFC 4422 section 3.7, RFC 4513 section 5.2.1.4. A bind without one leaves the layer
         # of an earlier bind as it is.
         if layer is not None:
+            self._flush()
             self._layer = layer
             self._feed(self._framer.take_rest())
 
@@ -300,11 +357,14 @@ class Session:
                 size += len(gathered[-1])
             # A search that ends with its first batch is answered in one write and one turn. Inside a layer small
             # answers stay in one buffer: stock ldap3 loses a second one that arrives with the first.
-            if gathered and (size > _WRITE_SIZE or not (first or self._layer)):
+            if gathered and (size > _SLICE or not (first or self._layer)):
                 self._write(b"".join(gathered))
                 gathered.clear()
                 size = 0
             if not first:
+                # In the turn of a request its end sends what there is; after a pause this is the end of a turn.
+                if not self._running:
+                    self._flush()
                 await self._channel.pause()
             first = False
         self._write(b"".join(gathered))
@@ -316,8 +376,22 @@ class Session:
         self._write(codec.encode(LDAPMessage(message_id, response)))
 
     def _write(self, data: bytes) -> None:
+        """Have it leave with the end of this turn, or at once when it is much."""
+        self._unsent.append(data)
+        self._unsent_size += len(data)
+        if self._unsent_size >= _WRITE_SIZE:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Send what was written: in one buffer, where there is a layer and it fits."""
+        if self.closed or not self._unsent:
+            return
+        data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
+        self._unsent.clear()
+        self._unsent_size = 0
         self._channel.write(data if self._layer is None else self._layer.wrap(data))
 
     def _close(self) -> None:
+        self._flush()
         self.lost()
         self._channel.close()

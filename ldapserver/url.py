@@ -1,4 +1,4 @@
-"""The URLs a server listens on: ldap://HOST:PORT, and ldapi://%2Fpath for a Unix socket."""
+"""The URLs a server listens on: ldap://HOST:PORT, ldaps:// for TLS, and ldapi://%2Fpath for a Unix socket."""
 
 import ipaddress
 import socket
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
 LDAP_PORT = 389
+LDAPS_PORT = 636
 
 
 class InvalidURL(ValueError):
@@ -14,11 +15,15 @@ class InvalidURL(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ListenURL:
-    """Where to listen: an address and a port (0 for any free one), or the path of a Unix socket."""
+    """Where to listen: an address and a port (0 for any free one), or the path of a Unix socket.
+
+    With `tls` a connection begins with the handshake.
+    """
 
     host: str = ""
     port: int = 0
     path: str = ""
+    tls: bool = False
 
     @classmethod
     def parse(cls, text: str) -> "ListenURL":
@@ -27,8 +32,8 @@ class ListenURL:
             parts = urlsplit(text)
         except ValueError as error:  # brackets that do not close, or hold no IPv6 address
             raise InvalidURL(f"{text}: {error}") from None
-        if parts.scheme not in ("ldap", "ldapi"):
-            raise InvalidURL(f"{text}: must begin with ldap:// or ldapi://")
+        if parts.scheme not in ("ldap", "ldaps", "ldapi"):
+            raise InvalidURL(f"{text}: must begin with ldap://, ldaps:// or ldapi://")
         if parts.query or parts.fragment or (parts.path not in ("", "/")):
             raise InvalidURL(f"{text}: nothing may follow the address")
         if parts.scheme == "ldapi":
@@ -46,14 +51,17 @@ class ListenURL:
             raise InvalidURL(f"{text}: the port must be a number from 0 to 65535") from None
         if not parts.hostname or parts.username is not None:
             raise InvalidURL(f"{text}: needs an address, like ldap://127.0.0.1:3890")
-        return cls(host=parts.hostname, port=LDAP_PORT if port is None else port)
+        tls = parts.scheme == "ldaps"
+        if port is None:
+            port = LDAPS_PORT if tls else LDAP_PORT
+        return cls(host=parts.hostname, port=port, tls=tls)
 
     def __str__(self) -> str:
         """As it was written, the port always there."""
         if self.path:
             return "ldapi://" + quote(self.path, safe="")
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"ldap://{host}:{self.port}"
+        return f"{'ldaps' if self.tls else 'ldap'}://{host}:{self.port}"
 
     def address(self) -> str:
         """The IP address to listen on. Raises InvalidURL when the host is not known here."""

@@ -14,9 +14,10 @@ class BindRecord:
     """What one bind came to; no field ever holds a secret, a hash, a nonce or a response.
 
     `time_ns` is nanoseconds since the epoch. `status` is None when no verdict about credentials was reached: such a
-    record is no Windows event. `account` is the name as the client sent it, or the account's for a simple bind by DN;
-    `source_ip` is None where there is no address (a Unix socket). `reading` is how a DIGEST-MD5 client has
-    hashed what is not ASCII. `detail` names the directive and the rule of a malformed message.
+    record is no Windows event. `tls` is whether the bind came inside TLS. `account` is the name as the client sent
+    it, or the account's for a simple bind by DN; `source_ip` is None where there is no address (a Unix socket).
+    `reading` is how a DIGEST-MD5 client has hashed what is not ASCII. `detail` names the directive and the rule of a
+    malformed message.
     """
 
     time_ns: int
@@ -37,4 +38,5 @@ class BindRecord:
     result_code: int | None
     reason: Reason | BindReason
     detail: str | None
+    tls: bool
     reading: str | None = None

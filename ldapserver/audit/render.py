@@ -36,7 +36,7 @@ _LDAP_ONLY = """\
 """
 _LDAP = (
     '{"connection":%d,"message_id":%d,"mechanism":%s,"realm":%s,"authzid":%s,"qop":%s,"cipher":%s,"digest_uri":%s,'
-    '"result_code":%s,"tls":false,"reason":%s,"detail":%s,"reading":%s}'
+    '"result_code":%s,"tls":%s,"reason":%s,"detail":%s,"reading":%s}'
 )
 _MESSAGE = (
     "The computer attempted to validate the credentials for an account.\n\nAuthentication Package:\t%s\n"
@@ -116,6 +116,7 @@ def _ldap(record: BindRecord) -> str:
         _or_null(record.cipher),
         _or_null(record.digest_uri),
         "null" if record.result_code is None else int(record.result_code),
+        "true" if record.tls else "false",
         "null" if record.reason is BindReason.SUCCESS else f'"{record.reason.value}"',
         _or_null(record.detail),
         _or_null(record.reading),

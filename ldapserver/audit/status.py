@@ -67,6 +67,8 @@ class BindReason(enum.Enum):
     """The client left a SASL exchange before its end."""
     MECHANISM = "mechanism"
     """The mechanism, or the way to authenticate, is not offered."""
+    SIGNING_REQUIRED = "signing-required"
+    """A bind without TLS and without a security layer, where one of the two is required."""
     VERSION = "version"
     """Another protocol version than 3."""
     INVALID_REQUEST = "invalid-request"
@@ -111,6 +113,7 @@ ENDINGS: dict[Reason | BindReason, Ending] = {
     BindReason.UNAUTHENTICATED: Ending(ResultCode.UNWILLING_TO_PERFORM, None),
     BindReason.ABANDONED: Ending(None, None),
     BindReason.MECHANISM: Ending(ResultCode.AUTH_METHOD_NOT_SUPPORTED, None),
+    BindReason.SIGNING_REQUIRED: Ending(ResultCode.STRONGER_AUTH_REQUIRED, None),
     BindReason.VERSION: Ending(ResultCode.PROTOCOL_ERROR, None),
     BindReason.INVALID_REQUEST: Ending(ResultCode.PROTOCOL_ERROR, None),
     BindReason.INTERNAL_ERROR: Ending(ResultCode.OTHER, None),

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from ldapserver.config import MEBIBYTE, Config
+from ldapserver.config import CHANNEL_BINDING, MEBIBYTE, Config
 from ldapserver.url import InvalidURL, ListenURL
 from sasl_digest import QOP, Cipher
 from sasl_digest.messages import MAX_MAXBUF, MIN_MAXBUF
@@ -50,7 +50,30 @@ def read_options(arguments: Sequence[str]) -> argparse.Namespace:
     options: dict[str, Any] = dict(_DEFAULTS)
     if (path := typed.get("config")) is not None:
         options |= vars(_from_file(parser, path))
-    return argparse.Namespace(**(options | typed))
+    read = argparse.Namespace(**(options | typed))
+    _check_tls(read)
+    return read
+
+
+def _check_tls(options: argparse.Namespace) -> None:
+    """The options about TLS are of no use one without another."""
+    for given, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):
+        if getattr(options, given) is not None:
+            name, wanted = f"--{given.replace('_', '-')}", f"--{other.replace('_', '-')}"
+            if options.tls is not None:
+                raise UsageFault(f"argument {name}: {getattr(options, given)}: not together with --tls auto")
+            if getattr(options, other) is None:
+                raise UsageFault(f"argument {name}: {getattr(options, given)}: needs {wanted} too")
+    if options.tls_ca_out is not None and options.tls is None:
+        raise UsageFault(f"argument --tls-ca-out: {options.tls_ca_out}: there is no such CA without --tls auto")
+    for url in options.listen:
+        if url.tls and not has_tls(options):
+            raise UsageFault(f"argument --listen: {url}: needs --tls-cert and --tls-key, or --tls auto")
+
+
+def has_tls(options: argparse.Namespace) -> bool:
+    """Whether there is to be a certificate."""
+    return options.tls is not None or options.tls_cert is not None
 
 
 _DEFAULTS = {
@@ -65,6 +88,7 @@ _DEFAULTS = {
     "qop": Config.qop,
     "cipher": Config.ciphers,
     "maxbuf": Config.maxbuf,
+    "channel_binding": Config.channel_binding,
     "remember": Config.remember,
     "saslprep": False,
     "audit": [DEFAULT_AUDIT],
@@ -74,6 +98,12 @@ _DEFAULTS = {
     "admin": [],
     "anonymous_search": False,
     "insecure_public": False,
+    "tls": None,
+    "tls_cert": None,
+    "tls_key": None,
+    "tls_ca_out": None,
+    "require_signing": False,
+    "no_layer_inside_tls": False,
     "max_connections": Config.max_connections,
     "max_message": Config.max_message,
     "idle_timeout": Config.idle_timeout,
@@ -101,11 +131,26 @@ def _parser() -> argparse.ArgumentParser:
 
     where = parser.add_argument_group("where")
     add(where, "--config", "options from a TOML file", metavar="FILE")
-    help = f"ldap://HOST:PORT or ldapi://%%2Fpath, repeatable; port 0 is any free one (default: {DEFAULT_LISTEN})"
+    help = (
+        "ldap://HOST:PORT, ldaps://HOST:PORT or ldapi://%%2Fpath, repeatable; port 0 is any free one "
+        f"(default: {DEFAULT_LISTEN})"
+    )
     add(where, "--listen", help, metavar="URL", type=_listen_url, **many)
-    add(where, "--insecure-public", "allow an address that others can reach: nothing is encrypted", **flag)
+    help = "allow ldap:// on an address that others can reach, where passwords may come in the clear"
+    add(where, "--insecure-public", help, **flag)
     add(where, "--ready-file", "written when every listener accepts: one URL a line", metavar="FILE")
     add(where, "--log-level", "diagnostics on standard error (default: info)", choices=LOG_LEVELS)
+
+    tls = parser.add_argument_group("TLS", "for ldaps:// and for StartTLS; SIGHUP reads the files again")
+    help = "the server's certificate in PEM, and behind it those up to a CA that clients know"
+    add(tls, "--tls-cert", help, metavar="FILE")
+    add(tls, "--tls-key", "the key that belongs to it, in PEM, without a passphrase", metavar="FILE")
+    help = "auto: a certificate for this server's names, of a CA made for this run, valid for 30 days"
+    add(tls, "--tls", help, metavar="auto", choices=("auto",))
+    add(tls, "--tls-ca-out", "write that CA in PEM, for clients to trust", metavar="FILE")
+    help = "refuse binds that come outside of TLS and bring no security layer (strongerAuthRequired)"
+    add(tls, "--require-signing", help, **flag)
+    add(tls, "--no-layer-inside-tls", "offer only qop auth inside TLS, as a domain controller does", **flag)
 
     data = parser.add_argument_group("directory")
     add(data, "--ldif", "entries to load, repeatable", metavar="FILE", **many)
@@ -138,6 +183,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         type=_maxbuf,
     )
+    help = (
+        "verify inside TLS that a response is bound to this channel: where clients do so, or of all (default: never)"
+    )
+    add(sasl, "--channel-binding", help, choices=CHANNEL_BINDING)
     help = "let a client authenticate again in one round trip for so long (default: not at all)"
     add(sasl, "--remember", help, metavar="TIME", type=_seconds)
     add(sasl, "--saslprep", "prepare passwords in the clear by SASLprep (RFC 4013) before digests use them", **flag)

@@ -8,13 +8,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ldapserver.audit.log import AuditLog
 from ldapserver.audit.render import JSONRenderer
 from ldapserver.audit.sinks import FileSink, Sink, StreamSink
-from ldapserver.cli.options import DEFAULT_SUFFIX, UsageFault, read_options
+from ldapserver.cli.options import DEFAULT_SUFFIX, UsageFault, has_tls, read_options
 from ldapserver.config import Config, InvalidConfig, netbios_name, own_names
 from ldapserver.directory.ldif import InvalidLDIF, Record, read_ldif
 from ldapserver.directory.memory import MemoryDirectory
@@ -23,6 +24,11 @@ from ldapserver.url import InvalidURL, ListenURL, is_loopback
 from ldapserver.wire.dn import DN, InvalidDN
 from sasl_digest import UsageError
 from sasl_digest.saslprep import prepare
+
+if TYPE_CHECKING:
+    from ldapserver.certificates import ServerCertificate
+
+T = TypeVar("T")
 
 _log = logging.getLogger("ldapserver")
 
@@ -34,15 +40,20 @@ def main(arguments: Sequence[str]) -> int:
         logging.basicConfig(
             stream=sys.stderr, level=options.log_level.upper(), format="ldapserver: %(message)s", force=True
         )
-        addresses = [(url, _address(url, options.insecure_public)) for url in options.listen]
+        in_the_clear = options.insecure_public or (options.require_signing and has_tls(options))
+        addresses = [(url, _address(url, in_the_clear)) for url in options.listen]
         directory, config = _directory_and_config(options, [address for _, address in addresses])
+        certificate = _certificate(options, config)
         service = _service(options, config, directory)
     except UsageFault as fault:
         print(f"ldapserver serve: {fault}", file=sys.stderr)
         return 2
     try:
         _raise_file_limit(config.max_connections)
-        return _run(service, addresses, options.ready_file)
+        return _run(service, addresses, options, certificate)
+    except UsageFault as fault:
+        print(f"ldapserver serve: {fault}", file=sys.stderr)
+        return 2
     finally:
         service.audit.close()
 
@@ -97,7 +108,10 @@ def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str])
             qop=options.qop,
             ciphers=options.cipher,
             maxbuf=options.maxbuf,
+            channel_binding=options.channel_binding,
             remember=options.remember,
+            require_signing=options.require_signing,
+            layer_inside_tls=not options.no_layer_inside_tls,
             admins=tuple(options.admin),
             anonymous_search=options.anonymous_search,
             max_connections=options.max_connections,
@@ -130,20 +144,53 @@ def _dn(option: str, text: str) -> DN:
     return dn
 
 
-def _address(url: ListenURL, insecure_public: bool) -> str:
-    """The IP address to listen on, empty for a Unix socket."""
+def _address(url: ListenURL, in_the_clear: bool) -> str:
+    """The IP address to listen on, empty for a Unix socket; `in_the_clear` is whether ldap:// may be public."""
     if url.path:
         return ""
     try:
         address = url.address()
     except InvalidURL as error:
         raise UsageFault(f"argument --listen: {error}") from None
-    if not is_loopback(address) and not insecure_public:
+    if not (url.tls or in_the_clear or is_loopback(address)):
         raise UsageFault(
-            f"argument --listen: {url}: others can reach this address, and nothing is encrypted; "
-            "say --insecure-public if that is meant"
+            f"argument --listen: {url}: others can reach this address, and passwords may come in the clear; use "
+            "ldaps://, or TLS with --require-signing, or say --insecure-public if that is meant"
         )
     return address
+
+
+def _certificate(options: argparse.Namespace, config: Config) -> "ServerCertificate | None":
+    """The certificate for TLS; None when there is to be no TLS."""
+    if not has_tls(options):
+        return None
+    if options.tls is None:
+        return _read_certificate(options)
+    from ldapserver.certificates import throw_away
+
+    listening = [url.host for url in options.listen if not url.path]
+    names = (*config.hosts, *listening, *own_names(), config.computer, "localhost", "127.0.0.1", "::1")
+    certificate, ca = throw_away(names)
+    if options.tls_ca_out is not None:
+        try:
+            _write_whole(options.tls_ca_out, ca.decode())
+        except OSError as error:
+            raise UsageFault(f"argument --tls-ca-out: {options.tls_ca_out}: {error.strerror}") from None
+    return certificate
+
+
+def _read_certificate(options: argparse.Namespace) -> "ServerCertificate":
+    from ldapserver.certificates import InvalidCertificate, ServerCertificate, read_chain, read_key
+
+    option, path = "--tls-cert", options.tls_cert
+    try:
+        chain = read_chain(path)
+        option, path = "--tls-key", options.tls_key
+        return ServerCertificate(chain, read_key(path, chain[0]))
+    except InvalidCertificate as error:
+        raise UsageFault(f"argument {option}: {path}: {error}") from None
+    except OSError as error:
+        raise UsageFault(f"argument {option}: {path}: {error.strerror}") from None
 
 
 def _sinks(options: argparse.Namespace, renderer: JSONRenderer) -> list[Sink]:
@@ -180,18 +227,28 @@ def _raise_file_limit(connections: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
 
 
-def _run(service: Service, addresses: Sequence[tuple[ListenURL, str]], ready_file: str | None) -> int:
+def _run(
+    service: Service,
+    addresses: Sequence[tuple[ListenURL, str]],
+    options: argparse.Namespace,
+    certificate: "ServerCertificate | None",
+) -> int:
     from twisted.internet import error
     from twisted.internet import reactor as installed
     from twisted.internet.defer import DeferredList
     from twisted.python import log
 
-    from ldapserver.protocol import LDAPFactory
+    from ldapserver.protocol import LDAPFactory, LDAPSFactory
 
+    ready_file: str | None = options.ready_file
     reactor = cast(Any, installed)
     log.PythonLoggingObserver("ldapserver.twisted").start()  # type: ignore[no-untyped-call]  # Twisted's own
     logging.getLogger("ldapserver.twisted").setLevel(logging.WARNING)
-    factory = LDAPFactory(service, reactor)
+    if certificate is None:
+        factory = LDAPFactory(service, reactor)
+    else:
+        factory = _used(options, certificate, lambda certificate: LDAPFactory(service, reactor, certificate))
+    secure = LDAPSFactory(factory)
     urls: list[str] = []
     ports: list[Any] = []
     for url, address in addresses:
@@ -199,7 +256,7 @@ def _run(service: Service, addresses: Sequence[tuple[ListenURL, str]], ready_fil
             port = (
                 reactor.listenUNIX(url.path, factory, 511, 0o600, True)
                 if url.path
-                else reactor.listenTCP(url.port, factory, 511, address)
+                else reactor.listenTCP(url.port, secure if url.tls else factory, 511, address)
             )
         except (error.CannotListenError, OSError) as refused:
             # Sockets close with the process; the file of a Unix socket would stay.
@@ -209,7 +266,7 @@ def _run(service: Service, addresses: Sequence[tuple[ListenURL, str]], ready_fil
             print(f"ldapserver serve: argument --listen: {url}: {_reason(cause)}", file=sys.stderr)
             return 2
         ports.append(port)
-        urls.append(str(url if url.path else ListenURL(url.host, port.getHost().port)))
+        urls.append(str(url if url.path else replace(url, port=port.getHost().port)))
     status = 0
 
     def announce() -> None:
@@ -233,7 +290,13 @@ def _run(service: Service, addresses: Sequence[tuple[ListenURL, str]], ready_fil
         closed = DeferredList([port.stopListening() for port in ports])
         return closed.addCallback(lambda _: factory.farewell())
 
-    signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(_reopen, service.audit))
+    def renew() -> None:
+        """Open the logs again, and read the certificate again."""
+        _reopen(service.audit)
+        if options.tls_cert is not None:
+            _renew(options, factory.use_certificate)
+
+    signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(renew))
     reactor.callWhenRunning(announce)
     reactor.addSystemEventTrigger("before", "shutdown", stop)
     reactor.run()
@@ -257,6 +320,27 @@ def _reopen(audit: AuditLog) -> None:
                 _log.error("audit: %s: cannot be opened again: %s", sink.path, error.strerror)
             else:
                 _log.info("audit: %s: opened again", sink.path)
+
+
+def _used(
+    options: argparse.Namespace, certificate: "ServerCertificate", use: Callable[["ServerCertificate"], T]
+) -> T:
+    """What becomes of a certificate, which OpenSSL may still have something against: a key too short, say."""
+    from ldapserver.certificates import InvalidCertificate
+
+    try:
+        return use(certificate)
+    except InvalidCertificate as error:
+        raise UsageFault(f"argument --tls-cert: {options.tls_cert}: {error}") from None
+
+
+def _renew(options: argparse.Namespace, use: Callable[["ServerCertificate"], object]) -> None:
+    try:
+        _used(options, _read_certificate(options), use)
+    except UsageFault as fault:
+        _log.error("%s; the old certificate stays", fault)
+    else:
+        _log.info("tls: %s: read again", options.tls_cert)
 
 
 def _write_whole(path: str, text: str) -> None:

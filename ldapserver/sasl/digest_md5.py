@@ -4,8 +4,9 @@ from ldapserver.audit.record import WDIGEST
 from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account, AmbiguousName
 from ldapserver.directory.directory import Directory
-from ldapserver.sasl.mechanism import NO_FACTS, Accepted, Continue, Facts, Outcome, Refused
-from sasl_digest import Challenge, DigestResponse, DigestServer, Failure, Lookup, Reason, Success
+from ldapserver.sasl.mechanism import NO_FACTS, TLS, Accepted, Continue, Facts, Outcome, Refused
+from sasl_digest import QOP, Challenge, DigestResponse, DigestServer, Failure, Lookup, Reason, Success
+from sasl_digest.channel_binding import END_POINT, token
 
 
 class _NoSecret:
@@ -20,15 +21,33 @@ _NO_SECRET = _NoSecret()
 
 
 class DigestMD5:
-    """The mechanism: `server` holds the terms that every exchange starts with."""
+    """The mechanism: `server` holds the terms that every exchange starts with, `inside_tls` those inside TLS.
 
-    def __init__(self, server: DigestServer, directory: Directory) -> None:
+    With `require_signing` an exchange outside of TLS must bring a layer. With `bind_channel` a client inside TLS that
+    binds its response to a channel must name this one.
+    """
+
+    def __init__(
+        self,
+        server: DigestServer,
+        directory: Directory,
+        inside_tls: DigestServer | None = None,
+        *,
+        require_signing: bool = False,
+        bind_channel: bool = False,
+    ) -> None:
         self._server = server
+        self._bind_channel = bind_channel
+        self._inside_tls = inside_tls or server
         self._directory = directory
+        self._require_signing = require_signing
 
-    def start(self) -> "DigestExchange":
+    def start(self, tls: TLS | None) -> "DigestExchange":
         """A new exchange."""
-        return DigestExchange(self._server.fresh(), self._directory)
+        if tls is None:
+            return DigestExchange(self._server.fresh(), self._directory, require_layer=self._require_signing)
+        channel = token(END_POINT + tls.end_point) if self._bind_channel else None
+        return DigestExchange(self._inside_tls.fresh(channel), self._directory)
 
 
 class DigestExchange:
@@ -36,9 +55,10 @@ class DigestExchange:
 
     package = WDIGEST
 
-    def __init__(self, server: DigestServer, directory: Directory) -> None:
+    def __init__(self, server: DigestServer, directory: Directory, *, require_layer: bool = False) -> None:
         self._server = server
         self._directory = directory
+        self._require_layer = require_layer
 
     async def step(self, credentials: bytes | None) -> Outcome:
         """Take the client's credentials, which are absent or empty in the first step."""
@@ -49,6 +69,9 @@ class DigestExchange:
         if isinstance(outcome, Failure):
             detail = None if outcome.cause is None else str(outcome.cause)
             return Refused(outcome.reason, _facts(server.response), detail)
+        # Before any credential is looked at: the answer must not tell whether the password was right.
+        if self._require_layer and server.response is not None and server.response.qop is QOP.AUTH:
+            return Refused(BindReason.SIGNING_REQUIRED, _facts(server.response))
         account, ambiguous = await self._account(outcome)
         verdict = server.verify(None if account is None else account.credential or _NO_SECRET)
         if isinstance(verdict, Success) and account is not None:

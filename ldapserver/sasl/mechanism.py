@@ -9,6 +9,16 @@ from sasl_digest import Reason, SecurityLayer
 
 
 @dataclass(frozen=True, slots=True)
+class TLS:
+    """What is known of the TLS that a connection runs in.
+
+    `end_point` is the data of the channel binding tls-server-end-point (RFC 5929 section 4.1).
+    """
+
+    end_point: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the client said in the exchange, for the record: `username` as it was sent.
 
@@ -73,6 +83,6 @@ class Exchange(Protocol):
 class Mechanism(Protocol):
     """A mechanism that the server offers under the name it has in the configuration's mapping."""
 
-    def start(self) -> Exchange:
-        """A new exchange."""
+    def start(self, tls: TLS | None) -> Exchange:
+        """A new exchange, on a connection inside this TLS or inside none."""
         ...

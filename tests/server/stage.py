@@ -6,7 +6,7 @@ What waits here waits until the test says so: `Channel.pauses` and `Channel.offl
 import hashlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import md5
 from typing import Any, TypeVar
 
@@ -153,6 +153,8 @@ class Channel:
     written: bytearray = field(default_factory=bytearray)
     writable: bool = True
     closed: bool = False
+    writes: int = 0
+    handshakes: int = 0  # begun
     resumed: int = 0
     full: bool = False  # whether no more work may be offloaded
     failures: list[Exception] = field(default_factory=list)
@@ -162,9 +164,14 @@ class Channel:
     def write(self, data: bytes) -> None:
         assert not self.closed, "written to after it was closed"
         self.written += data
+        self.writes += 1
 
     def close(self) -> None:
         self.closed = True
+
+    def start_tls(self) -> None:
+        assert not self.closed, "a handshake on what was closed"
+        self.handshakes += 1
 
     def resume_reading(self) -> None:
         assert not self.closed, "octets are wanted of what was closed"
@@ -296,6 +303,7 @@ def stage(
     best_effort: bool = False,
     nonces: NonceBook | None = None,
     report: Callable[[str], object] = lambda line: None,
+    start_tls: bool = False,
     **settings: Any,
 ) -> Stage:
     """A new session of a server with this directory and these settings; `sinks` come before the one that is read."""
@@ -303,7 +311,8 @@ def stage(
         directory = MemoryDirectory([("stage", read_ldif(ldif, "stage"))], netbios="CONTOSO")
     sink = MemorySink()
     audit = AuditLog([*sinks, sink], best_effort=best_effort, report=report)
-    return Stage(Service.assemble(Config(**{**CONFIG, **settings}), directory, audit, nonces), sink)
+    service = Service.assemble(Config(**{**CONFIG, **settings}), directory, audit, nonces)
+    return Stage(replace(service, start_tls=start_tls), sink)
 
 
 def sasl(credentials: bytes | None = None, mechanism: str = "DIGEST-MD5") -> BindRequest:

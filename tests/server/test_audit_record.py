@@ -40,6 +40,7 @@ RECORD = BindRecord(
     result_code=ResultCode.INVALID_CREDENTIALS,
     reason=Reason.WRONG_PASSWORD,
     detail=None,
+    tls=False,
 )
 LINE = (
     '{"@timestamp":"2026-01-02T03:04:05.6789012Z","ecs":{"version":"1.12.0"},"event":{"action":"credential-validated",'
@@ -94,7 +95,7 @@ def expected(record: BindRecord, record_id: int, computer: str) -> dict[str, Any
         "cipher": record.cipher,
         "digest_uri": record.digest_uri,
         "result_code": None if record.result_code is None else int(record.result_code),
-        "tls": False,
+        "tls": record.tls,
         "reason": None if record.reason is BindReason.SUCCESS else record.reason.value,
         "detail": record.detail,
         "reading": record.reading,
@@ -209,6 +210,7 @@ RECORDS = st.builds(
     result_code=st.none() | st.sampled_from(ResultCode),
     reason=st.sampled_from(list(ENDINGS)),
     detail=st.none() | TEXT,
+    tls=st.booleans(),
     reading=st.none() | TEXT,
 )
 

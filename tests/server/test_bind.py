@@ -98,6 +98,15 @@ def plain(name: str, password: str = "", **rest: Any) -> Callable[[], Stage]:
     return act
 
 
+def unsigned(bind: Callable[[Stage], object]) -> Callable[[], Stage]:
+    def act() -> Stage:
+        on = stage(require_signing=True)
+        bind(on)
+        return on
+
+    return act
+
+
 def replayed() -> Stage:
     on = stage()
     other = Stage(on.service, on.sink)
@@ -171,6 +180,10 @@ REACHED: dict[Reason | BindReason, list[tuple[Callable[[], Stage], str]]] = {
     BindReason.UNAUTHENTICATED: [(plain("u1"), "u1"), (plain("nobody-knows"), "nobody-knows")],
     BindReason.ABANDONED: [(abandoned, "")],
     BindReason.MECHANISM: [(mechanism, "")],
+    BindReason.SIGNING_REQUIRED: [
+        (unsigned(Stage.digest), "u1"),
+        (unsigned(lambda on: on.bind(simple("u1", "password"))), "u1"),
+    ],
     BindReason.VERSION: [(plain("u1", "password", version=2), "")],
     BindReason.INVALID_REQUEST: [(refused, "")],
     BindReason.INTERNAL_ERROR: [(broken, "")],
@@ -238,6 +251,7 @@ def test_a_whole_record_of_a_digest_bind() -> None:
         ResultCode.INVALID_CREDENTIALS,
         Reason.WRONG_PASSWORD,
         None,
+        False,
     )
     assert abs(record.time_ns / 1e9 - time.time()) < 60
 
@@ -265,6 +279,7 @@ def test_a_whole_record_of_a_simple_bind() -> None:
         ResultCode.SUCCESS,
         BindReason.SUCCESS,
         None,
+        False,
     )
 
 

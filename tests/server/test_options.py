@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ldapserver.cli.options import UsageFault, read_options
+from ldapserver.cli.options import UsageFault, has_tls, read_options
 from ldapserver.config import Config, InvalidConfig, netbios_name, own_names
 from ldapserver.url import ListenURL
 from sasl_digest import QOP, Cipher
@@ -56,10 +56,17 @@ def test_the_defaults_are_safe() -> None:
         "audit_best_effort": False,
         "workstation": "server",
         "admin": [],
+        "channel_binding": "never",
         "remember": 0.0,
         "saslprep": False,
         "anonymous_search": False,
         "insecure_public": False,
+        "tls": None,
+        "tls_cert": None,
+        "tls_key": None,
+        "tls_ca_out": None,
+        "require_signing": False,
+        "no_layer_inside_tls": False,
         "max_connections": 4096,
         "max_message": 1024 * 1024,
         "idle_timeout": 900.0,
@@ -91,6 +98,9 @@ def test_the_defaults_are_safe() -> None:
         (["--handshake-timeout", "1d"], "handshake_timeout", 86400.0),
         (["--max-message", "2048"], "max_message", 2048),
         (["--workstation", "client"], "workstation", "client"),
+        (["--tls", "auto"], "tls", "auto"),
+        (["--require-signing"], "require_signing", True),
+        (["--no-layer-inside-tls"], "no_layer_inside_tls", True),
     ],
 )
 def test_what_is_typed_takes_the_place_of_the_default(arguments: list[str], name: str, value: object) -> None:
@@ -120,6 +130,14 @@ def test_the_defaults_are_not_shared_between_readings() -> None:
         (["--realm"], ["--realm", "expected one argument"]),
         (["--ldif"], ["--ldif", "expected one argument"]),
         (["--audit-sync=yes"], ["--audit-sync", "yes"]),
+        (["--tls", "manual"], ["--tls", "manual", "auto"]),
+        (["--tls-cert", "c.pem"], ["--tls-cert", "c.pem", "needs --tls-key"]),
+        (["--tls-key", "k.pem"], ["--tls-key", "k.pem", "needs --tls-cert"]),
+        (["--tls", "auto", "--tls-cert", "c.pem"], ["--tls-cert", "c.pem", "not together with --tls auto"]),
+        (["--tls", "auto", "--tls-key", "k.pem"], ["--tls-key", "k.pem", "not together with --tls auto"]),
+        (["--tls-ca-out", "ca.pem"], ["--tls-ca-out", "ca.pem", "--tls auto"]),
+        (["--tls-ca-out", "a", "--tls-cert", "c", "--tls-key", "k"], ["--tls-ca-out", "--tls auto"]),
+        (["--listen", "ldaps://127.0.0.1:1"], ["--listen", "ldaps://127.0.0.1:1", "--tls-cert", "--tls auto"]),
         (["--charset", "latin-1"], ["--charset", "latin-1", "utf-8"]),
         (["--log-level", "loud"], ["--log-level", "loud"]),
         (["--listen", "http://x"], ["--listen", "http://x", "ldap://"]),
@@ -141,7 +159,26 @@ def test_what_is_wrong_is_named_in_one_line(arguments: list[str], words: list[st
     assert [word for word in words if word not in text] == []
 
 
+def test_a_certificate_is_given_with_its_key_or_made() -> None:
+    files = read_options(["--tls-cert", "c.pem", "--tls-key", "k.pem", "--listen", "ldaps://127.0.0.1"])
+    assert (files.tls_cert, files.tls_key, files.listen) == (
+        "c.pem",
+        "k.pem",
+        [ListenURL("127.0.0.1", 636, tls=True)],
+    )
+    made = read_options(["--tls", "auto", "--tls-ca-out", "ca.pem", "--listen", "ldaps://127.0.0.1"])
+    assert (made.tls, made.tls_ca_out) == ("auto", "ca.pem")
+    assert [has_tls(each) for each in (files, made, read_options([]))] == [True, True, False]
+
+
 # A file
+
+
+def test_a_certificate_may_be_named_partly_in_a_file_and_partly_typed(toml: Toml) -> None:
+    path = toml('tls-cert = "c.pem"\nrequire-signing = true\n')
+    options = read_options(["--config", path, "--tls-key", "k.pem"])
+    assert (options.tls_cert, options.tls_key, options.require_signing) == ("c.pem", "k.pem", True)
+    assert "--tls-key" in refusal("--config", path)
 
 
 def test_a_file_has_the_same_names_and_lists_where_an_option_may_be_repeated(toml: Toml) -> None:

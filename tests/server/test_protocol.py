@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from zope.interface import directlyProvides
 
+from ldapserver.certificates import ServerCertificate
 from ldapserver.protocol import FAREWELL, MAX_OFFLOADED, LDAPFactory, LDAPProtocol
 from ldapserver.wire import codec
 from ldapserver.wire.framing import Framer
@@ -155,10 +156,10 @@ class Wire(FileDescriptor):
 class Server:
     """A factory that has been started, and the connections made to it."""
 
-    def __init__(self, ldif: str = LDIF, **settings: Any) -> None:
+    def __init__(self, ldif: str = LDIF, tls: ServerCertificate | None = None, **settings: Any) -> None:
         self.stage: Stage = stage(ldif, **settings)
         self.reactor = Reactor()
-        self.factory = LDAPFactory(self.stage.service, self.reactor)
+        self.factory = LDAPFactory(self.stage.service, self.reactor, tls)
         self.factory.startFactory()
 
     def connect(self, transport: Any = None) -> tuple[LDAPProtocol, Any]:

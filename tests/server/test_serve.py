@@ -1,12 +1,14 @@
 """`ldapserver serve` as it is run: it says when it listens, does what it was told, and ends cleanly or not at all."""
 
 import contextlib
+import datetime
 import fcntl
 import json
 import logging
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,8 +17,14 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from twisted.internet import reactor
 
+from ldapserver.certificates import throw_away
 from ldapserver.cli import COMMANDS, main
 from ldapserver.cli.options import read_options
 from ldapserver.url import ListenURL
@@ -108,6 +116,15 @@ class Running:
         self.clients.append(client)
         client.socket.settimeout(30)
         client.socket.connect(url.path or (url.host, url.port))
+        return client
+
+    def connect_tls(self, ca: Path, at: int = 0) -> Client:
+        """Connect to an ldaps:// listener, and trust this CA."""
+        client = self.connect(at)
+        context = ssl.create_default_context(cafile=ca)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        client.socket = context.wrap_socket(client.socket, server_hostname="localhost")
+        self.clients.append(client)
         return client
 
     def close(self) -> None:
@@ -265,6 +282,71 @@ def test_a_log_that_ended_in_half_a_line_is_told(serve: Serve, tmp_path: Path) -
     assert json.loads(log.read_text().splitlines()[1])["winlog"]["record_id"] == "1"
 
 
+# TLS
+
+
+def certified(cert: Path, key: Path) -> Path:
+    """Write a new certificate and its key; the path of the CA to trust."""
+    made, ca = throw_away(["localhost"])
+    cert.write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in made.chain))
+    key.write_bytes(made.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    path = cert.with_suffix(".ca")
+    path.write_bytes(ca)
+    return path
+
+
+def test_a_throw_away_certificate_serves_ldaps_and_its_ca_is_written(serve: Serve, tmp_path: Path) -> None:
+    ca, ready = tmp_path / "ca.pem", tmp_path / "ready"
+    listen = ("ldaps://127.0.0.1:0", "ldap://127.0.0.1:0")
+    server = serve("--tls", "auto", "--tls-ca-out", str(ca), "--ready-file", str(ready), listen=listen)
+    assert [url.partition(":")[0] for url in server.urls] == ["ldaps", "ldap"]
+    assert ready.read_text() == "".join(f"{url}\n" for url in server.urls)
+    assert [path.name for path in tmp_path.glob("ca.pem*")] == ["ca.pem"]
+    assert server.connect_tls(ca).bind(simple("u1", "password")) == 0
+    assert server.connect(1).bind(simple("u1", "password")) == 0
+    inside = [bool(record["ldap"]["tls"]) for record in records(tmp_path / "audit.jsonl")]
+    assert inside == [True, False]
+    server.connect(0).socket.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    said = server.until("TLS handshake failed")
+    assert said == "ldapserver: connection 3 from 127.0.0.1: TLS handshake failed: http request"
+    assert server.stop() == 0
+    assert server.lines[3:] == ["ldapserver: stopping"]
+
+
+def test_sighup_reads_the_certificate_again_and_keeps_the_old_one_when_it_cannot(
+    serve: Serve, tmp_path: Path
+) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    first = certified(cert, key).rename(tmp_path / "first.ca")
+    server = serve("--tls-cert", str(cert), "--tls-key", str(key), listen=("ldaps://127.0.0.1:0",))
+    old = server.connect_tls(first)
+    second = certified(cert, key)
+    server.process.send_signal(signal.SIGHUP)
+    assert server.until("tls:") == f"ldapserver: tls: {cert}: read again"
+    assert server.connect_tls(second).bind(simple("u1", "password")) == 0
+    assert old.bind(simple("u1", "password")) == 0
+    key.write_text("nonsense")
+    server.process.send_signal(signal.SIGHUP)
+    kept = f"argument --tls-key: {key}: holds no private key in PEM; the old certificate stays"
+    assert server.until("--tls-key") == f"ldapserver: {kept}"
+    assert server.connect_tls(second).bind(simple("u1", "password")) == 0
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("listen", "arguments"),
+    [("ldaps://0.0.0.0:0", ()), ("ldap://0.0.0.0:0", ("--require-signing",))],
+    ids=["ldaps", "signing"],
+)
+def test_with_tls_others_may_reach_it_where_nothing_is_taken_in_the_clear(
+    listen: str, arguments: tuple[str, ...], serve: Serve, tmp_path: Path
+) -> None:
+    ca = tmp_path / "ca.pem"
+    server = serve("--tls", "auto", "--tls-ca-out", str(ca), *arguments, listen=(listen,))
+    client = server.connect() if arguments else server.connect_tls(ca)
+    assert client.bind(simple("u1", "password")) == (8 if arguments else 0)
+
+
 # A server that does not start
 
 
@@ -312,7 +394,7 @@ Refuses = Callable[..., str]
     [
         (["--nonsense"], "unrecognized arguments: --nonsense"),
         (["--realm"], "argument --realm: expected one argument"),
-        (["--listen", "nonsense"], "argument --listen: nonsense: must begin with ldap:// or ldapi://"),
+        (["--listen", "nonsense"], "argument --listen: nonsense: must begin with ldap://, ldaps:// or ldapi://"),
         (["--config", "/none.toml"], "argument --config: /none.toml: No such file or directory"),
         (["--ldif", "/none.ldif"], "argument --ldif: /none.ldif: No such file or directory"),
         (["--ldif", "/"], "argument --ldif: /: Is a directory"),
@@ -379,6 +461,50 @@ def test_an_address_that_others_can_reach_needs_a_word(url: str, refuses: Refuse
     line = refuses("--listen", url)
     assert line.startswith(f"argument --listen: {url}: ")
     assert "--insecure-public" in line
+
+
+@pytest.mark.parametrize("half", [("--tls", "auto"), ("--require-signing",)], ids=["tls", "signing"])
+def test_an_address_that_others_can_reach_needs_a_word_unless_there_is_tls_and_it_is_needed(
+    half: tuple[str, ...], refuses: Refuses
+) -> None:
+    line = refuses("--listen", "ldap://0.0.0.0:0", *half)
+    assert line.startswith("argument --listen: ldap://0.0.0.0:0: ")
+    assert "ldaps://, or TLS with --require-signing, or say --insecure-public" in line
+
+
+def test_a_certificate_that_is_wrong_is_named_with_option_file_and_reason(refuses: Refuses, tmp_path: Path) -> None:
+    cert, key, other = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "other.pem"
+    certified(tmp_path / "unused.pem", other)
+    certified(cert, key)
+
+    def line(cert: Path, key: Path) -> str:
+        return refuses("--tls-cert", str(cert), "--tls-key", str(key))
+
+    none = tmp_path / "none"
+    assert line(none, key) == f"argument --tls-cert: {none}: No such file or directory"
+    assert line(cert, none) == f"argument --tls-key: {none}: No such file or directory"
+    assert line(key, key) == f"argument --tls-cert: {key}: holds no certificate in PEM"
+    assert line(cert, cert) == f"argument --tls-key: {cert}: holds no private key in PEM"
+    assert line(cert, other) == f"argument --tls-key: {other}: the key does not belong to the certificate"
+    assert line(tmp_path, key) == f"argument --tls-cert: {tmp_path}: Is a directory"
+
+
+def test_a_key_that_openssl_finds_too_weak_is_named(refuses: Refuses, tmp_path: Path) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    weak = rsa.generate_private_key(65537, 1024)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder(name, name, weak.public_key(), 1, now, now + datetime.timedelta(days=1))
+    cert.write_bytes(builder.sign(weak, hashes.SHA256()).public_bytes(Encoding.PEM))
+    key.write_bytes(weak.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    line = refuses("--tls-cert", str(cert), "--tls-key", str(key))
+    assert line == f"argument --tls-cert: {cert}: ee key too small"
+
+
+def test_a_ca_that_cannot_be_written_is_named(refuses: Refuses, tmp_path: Path) -> None:
+    path = tmp_path / "none" / "ca.pem"
+    line = refuses("--tls", "auto", "--tls-ca-out", str(path))
+    assert line == f"argument --tls-ca-out: {path}: No such file or directory"
 
 
 def test_with_that_word_it_listens_there(serve: Serve) -> None:

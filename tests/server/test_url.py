@@ -10,6 +10,8 @@ from ldapserver.url import InvalidURL, ListenURL, is_loopback
     [
         ("ldap://127.0.0.1:3890", ListenURL("127.0.0.1", 3890), "ldap://127.0.0.1:3890"),
         ("ldap://127.0.0.1", ListenURL("127.0.0.1", 389), "ldap://127.0.0.1:389"),
+        ("ldaps://127.0.0.1:6360", ListenURL("127.0.0.1", 6360, tls=True), "ldaps://127.0.0.1:6360"),
+        ("LDAPS://[::1]", ListenURL("::1", 636, tls=True), "ldaps://[::1]:636"),
         ("ldap://127.0.0.1:0/", ListenURL("127.0.0.1", 0), "ldap://127.0.0.1:0"),
         ("LDAP://LocalHost:1", ListenURL("localhost", 1), "ldap://localhost:1"),
         ("ldap://[::1]:3890", ListenURL("::1", 3890), "ldap://[::1]:3890"),
@@ -30,7 +32,8 @@ def test_a_url_says_where_to_listen_and_is_written_as_it_is_read(text: str, url:
         ("", "must begin with"),
         ("127.0.0.1:389", "must begin with"),
         ("http://127.0.0.1", "must begin with"),
-        ("ldaps://127.0.0.1", "must begin with"),
+        ("ldaps:127.0.0.1", "nothing may follow"),
+        ("ldaps://", "needs an address"),
         ("ldap://", "needs an address"),
         ("ldap://:389", "needs an address"),
         ("ldap://user@127.0.0.1", "needs an address"),

@@ -2,6 +2,7 @@
 # Net::LDAP: bind, say who that made us, look up u1, read the schema.
 #   bind.pl URL DIGEST-MD5|simple USER-OR-DN PASSWORD [HOST-FOR-DIGEST-URI]
 # The environment may name an SSF that the layer must have (default 0: none), and the DN of an entry whose description is LONG.
+# It may name a CA to trust, the path of a PEM file, and with START_TLS has TLS begun before the bind.
 # The exit status is the result code of what went wrong, which is told on standard error.
 use strict;
 use warnings;
@@ -18,7 +19,9 @@ sub done {
     exit $message->code;
 }
 
-my $ldap = Net::LDAP->new($url, timeout => 10) or die "$@\n";
+my %tls = $ENV{CA} ? (verify => 'require', cafile => $ENV{CA}) : ();
+my $ldap = Net::LDAP->new($url, timeout => 10, %tls) or die "$@\n";
+done($ldap->start_tls(%tls)) if $ENV{START_TLS};
 if ($mechanism eq 'simple') {
     done($ldap->bind($user, password => $password));
 } else {
