@@ -1,4 +1,4 @@
-"""Certificates for TLS: those of files, a throw-away CA with a leaf, and what a channel is bound to (RFC 5929).
+"""Certificates for TLS: those of files, and a throw-away CA with a leaf.
 
 Loads `cryptography`, and is loaded itself only by a server that does TLS.
 """
@@ -14,7 +14,10 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, SignatureAlgorithmOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from sasl_digest import UsageError
+from sasl_digest.end_point import end_point
 
 VALID_FOR = timedelta(days=30)  # of a throw-away certificate
 _SLOW_CLOCKS = timedelta(hours=1)  # by which a client's clock may be behind ours
@@ -38,8 +41,8 @@ class ServerCertificate:
 
     @cached_property
     def end_point(self) -> bytes:
-        """See `end_point`."""
-        return end_point(self.chain[0])
+        """What a channel to this server is bound to.  RFC 5929 section 4.1"""
+        return end_point(self.chain[0].public_bytes(serialization.Encoding.DER))
 
 
 def read_chain(path: str) -> tuple[x509.Certificate, ...]:
@@ -51,9 +54,9 @@ def read_chain(path: str) -> tuple[x509.Certificate, ...]:
     except ValueError:
         raise InvalidCertificate("holds no certificate in PEM") from None
     try:
-        end_point(chain[0])
-    except UnsupportedAlgorithm:
-        raise InvalidCertificate("the certificate is signed by an algorithm that is not known here") from None
+        end_point(chain[0].public_bytes(serialization.Encoding.DER))
+    except UsageError as error:
+        raise InvalidCertificate(f"the {str(error).replace(': ', ' ', 1)}") from None
     return chain
 
 
@@ -72,27 +75,6 @@ def read_key(path: str, certificate: x509.Certificate) -> PrivateKey:
     if key.public_key() != certificate.public_key():
         raise InvalidCertificate("the key does not belong to the certificate")
     return key
-
-
-def end_point(certificate: x509.Certificate) -> bytes:
-    """The data of tls-server-end-point: the certificate's hash, by the hash function of its signature.
-
-    RFC 5929 section 4.1.
-    """
-    return certificate.fingerprint(_end_point_hash(certificate))
-
-
-def _end_point_hash(certificate: x509.Certificate) -> hashes.HashAlgorithm:
-    # The Edwards curves have their hash built in.  RFC 8032 sections 5.1 and 5.2
-    if certificate.signature_algorithm_oid == SignatureAlgorithmOID.ED25519:
-        return hashes.SHA512()
-    if certificate.signature_algorithm_oid == SignatureAlgorithmOID.ED448:
-        return hashes.SHAKE256(64)
-    named = certificate.signature_hash_algorithm
-    if named is None:
-        raise UnsupportedAlgorithm("a signature without a hash function")
-    # SHA-256 stands in for MD5 and SHA-1.
-    return hashes.SHA256() if isinstance(named, hashes.MD5 | hashes.SHA1) else named
 
 
 def throw_away(names: Iterable[str], now: datetime | None = None) -> tuple[ServerCertificate, bytes]:

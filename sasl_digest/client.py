@@ -241,7 +241,7 @@ class DigestClient:
             cipher=self._cipher,
             authzid=self._authzid,
         )
-        if not cnonce.startswith(UPGRADED):
+        if self._channel_binding is None or not cnonce.startswith(UPGRADED):
             return response
         return replace(
             response,

@@ -1,7 +1,7 @@
 """Which way the arrows point: who may import what, read off the sources and seen in a fresh interpreter.
 
-1. `sasl_digest` imports the standard library; `ciphers` alone cryptography, `saslprep` alone passlib (libpass),
-   `ldap3` alone ldap3.
+1. `sasl_digest` imports the standard library; `ciphers` and `end_point` alone cryptography, `saslprep`
+   alone passlib (libpass), `ldap3` alone ldap3.
 2. Twisted is imported by `protocol`, `testing` and `cli.serve` only.
 3. `directory` and `audit` never import `sasl` or `bind`.
 """
@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 MAY_IMPORT = {
     "sasl_digest.ciphers": "cryptography",
+    "sasl_digest.end_point": "cryptography",
     "sasl_digest.saslprep": "passlib",
     "sasl_digest.ldap3": "ldap3",
 }

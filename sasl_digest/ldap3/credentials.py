@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
+from sasl_digest.channel_binding import END_POINT, NO_CHANNEL, token
 from sasl_digest.client import DigestClient
 from sasl_digest.credentials import HA1, Password
+from sasl_digest.end_point import end_point
 from sasl_digest.errors import UsageError
 from sasl_digest.messages import QOP, Cipher
 from sasl_digest.outcomes import Remembered, Success
@@ -28,6 +30,9 @@ class Credentials:
     `qop` and, for auth-conf, `cipher` are names or sequences of names, of which the first that the server offers is
     taken; as str, or as QOP and Cipher. The ciphers are 3des and rc4 when none is named.
 
+    With `channel_binding` the response is bound to the TLS that the connection is in, or to none, for servers that
+    know of it: a man in the middle with a certificate of his own cannot pass it on.
+
     With `remember` a further bind to the same server, on whatever connection that has this very object, takes one
     round trip, where the server remembers too (RFC 2831 section 2.2).
     """
@@ -41,6 +46,7 @@ class Credentials:
     cipher: Cipher | str | Sequence[Cipher | str] | None = None
     service_host: str | None = None
     strict_realm: bool = False
+    channel_binding: bool = False
     remember: bool = False
     _servers: dict[str, Remembered] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -90,8 +96,11 @@ class Credentials:
         """ldap3's log line reads the tuple's places; that of the password holds a star."""
         return (self.realm, self.user, "*", self.authzid)[index]
 
-    def client(self, host: str) -> DigestClient:
-        """The engine for one exchange with the LDAP service at `host`."""
+    def client(self, host: str, certificate: bytes | None = None) -> DigestClient:
+        """The engine for one exchange with the LDAP service at `host`, which has shown this certificate, in DER."""
+        channel = None
+        if self.channel_binding:
+            channel = NO_CHANNEL if certificate is None else token(END_POINT + end_point(certificate))
         return DigestClient(
             self.user,
             Password(self.password) if self.password is not None else HA1(self.ha1 or b""),
@@ -102,6 +111,7 @@ class Credentials:
             authzid=self.authzid,
             qop=_named("qop", QOP, self.qop),
             ciphers=_CIPHERS if self.cipher is None else _named("cipher", Cipher, self.cipher),
+            channel_binding=channel,
             # Each nonce-count is good once: what one connection has taken, none other finds.
             remembered=self._servers.pop(host, None),
         )

@@ -69,8 +69,8 @@ def bind(connection: ldap3.Connection, controls: Any) -> _Result:
 
 
 def _exchange(connection: Any, credentials: Credentials, controls: Any) -> _Result:
-    host = _host(connection.server)
-    client = credentials.client(host)
+    host, certificate = _host(connection.server), _certificate(connection.socket)
+    client = credentials.client(host, certificate)
     first = client.initial_response()
     if first is not None:
         result = _answer(connection, client, first.data, controls)
@@ -82,7 +82,7 @@ def _exchange(connection: Any, credentials: Credentials, controls: Any) -> _Resu
     while result["result"] == RESULT_SASL_BIND_IN_PROGRESS:
         challenges += 1
         if challenges > 1:
-            client = credentials.client(host)
+            client = credentials.client(host, certificate)
         answer = client.step(_server_sasl_creds(result))
         if isinstance(answer, Success):  # to an initial response, by a server that does not say so
             answer = Failure(Reason.MALFORMED, "the server's proof came where a challenge was due")
@@ -164,6 +164,14 @@ def _host(server: ldap3.Server) -> str:
     if server.ipc:
         return "localhost"
     return f"[{server.host}]" if ":" in server.host else str(server.host)
+
+
+def _certificate(layered: LayeredSocket | None) -> bytes | None:
+    """What the server has shown in TLS, in DER; None in the clear."""
+    if layered is None or not hasattr(layered, "getpeercert"):
+        return None
+    shown: bytes | None = layered.getpeercert(binary_form=True)
+    return shown
 
 
 def _abort(connection: Any, failure: Failure) -> DigestBindError:

@@ -1,20 +1,24 @@
 """TLS with the clients of others: StartTLS and ldaps://, every bind inside it, and who trips over the switches."""
 
 import signal
+import socket
 import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import ldap3
 import pytest
+from cryptography.hazmat.primitives import serialization
 
+from ldapserver.certificates import throw_away
+from sasl_digest.ldap3 import Credentials, DigestConnection
 from tests.interop.conftest import absent, tool
 from tests.interop.server import BASE, ENVIRONMENT, ROOT, U1, OurServer, run
 
@@ -312,3 +316,93 @@ def test_no_layer_inside_tls(tmp_path: Path, classes: Path) -> None:
         reasons = [reason for _, _, reason in server.binds(0)]
         assert reasons == ["qop", "abandoned", "abandoned", None, None]
     assert server.log == []
+
+
+def ours(server: TLSServer, url: str, **more: Any) -> bool:
+    """Whether our plugin binds."""
+    tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=str(server.ca))
+    connection: Any = DigestConnection(
+        ldap3.Server(url, tls=tls, get_info=ldap3.NONE),
+        sasl_credentials=Credentials("u1", "password", **more),
+        receive_timeout=10,
+    )
+    try:
+        return bool(connection.bind())
+    finally:
+        connection.unbind()
+
+
+def test_channel_binding(tmp_path: Path) -> None:
+    with running(tmp_path, "--channel-binding", "always") as server:
+        # Nobody else here makes one; in the clear there is nothing to bind to.
+        assert openldap("whoami", server, *digest("maxssf=0"))[0] == 49
+        assert openldap("whoami", server, *digest("maxssf=0"), tls="") == AS_U1
+        assert ours(server, server.named_ldaps, channel_binding=True)
+        assert ours(server, server.named_ldaps, channel_binding=True, qop="auth-int")
+        assert ours(server, server.named_url, channel_binding=True)
+        assert not ours(server, server.named_ldaps)
+        reasons = [(tls, reason) for _, tls, reason in server.binds(0)]
+        assert reasons == [
+            (True, "channel-binding"),
+            (False, None),
+            (True, None),
+            (True, None),
+            (False, None),
+            (True, "channel-binding"),
+        ]
+    assert server.log == []
+
+
+def test_channel_binding_where_it_is_made(tmp_path: Path) -> None:
+    with running(tmp_path, "--channel-binding", "supported") as server:
+        assert openldap("whoami", server, *digest("maxssf=0")) == AS_U1
+        assert ours(server, server.named_ldaps, channel_binding=True)
+        with relayed(server, tmp_path) as in_the_middle:
+            # Who has another certificate can pass on the octets of who binds nothing, and not of who does.
+            assert ours(in_the_middle, in_the_middle.named_ldaps)
+            assert not ours(in_the_middle, in_the_middle.named_ldaps, channel_binding=True)
+        assert [reason for *_, reason in server.binds(0)] == [None, None, None, "channel-binding"]
+    assert server.log == []
+
+
+@contextmanager
+def relayed(server: TLSServer, folder: Path) -> Iterator[TLSServer]:
+    """The same server behind a man in the middle, whom clients trust, and who shows a certificate of his own."""
+    certificate, ca = throw_away(["localhost", "127.0.0.1"])
+    files = [folder / name for name in ("other-ca.pem", "other.pem")]
+    files[0].write_bytes(ca)
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    key = certificate.key.private_bytes(pem, pkcs8, serialization.NoEncryption())
+    files[1].write_bytes(key + b"".join(each.public_bytes(pem) for each in certificate.chain))
+    theirs, his = ssl.create_default_context(cafile=server.ca), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    his.load_cert_chain(files[1])
+    port = int(server.ldaps.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    accepted, _ = listener.accept()
+                except OSError:  # closed: the test is over
+                    return
+                with (
+                    his.wrap_socket(accepted, server_side=True) as client,
+                    socket.create_connection(("127.0.0.1", port)) as connected,
+                    theirs.wrap_socket(connected, server_hostname="localhost") as upstream,
+                ):
+                    pass_on(client, upstream)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        ldaps = f"ldaps://127.0.0.1:{listener.getsockname()[1]}"
+        yield replace(server, ldaps=ldaps, ca=files[0], log=server.log)
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(10)
+
+
+def pass_on(client: ssl.SSLSocket, upstream: ssl.SSLSocket) -> None:
+    """Questions up and answers down, one after the other, as a bind goes."""
+    while question := client.recv(65536):
+        upstream.sendall(question)
+        if answer := upstream.recv(65536):
+            client.sendall(answer)

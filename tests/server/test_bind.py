@@ -14,7 +14,7 @@ from ldapserver.audit.record import MSV1_0, WDIGEST, BindRecord
 from ldapserver.audit.render import JSONRenderer
 from ldapserver.audit.sinks import AuditUnavailable, MemorySink
 from ldapserver.audit.status import ENDINGS, BindReason, Status
-from ldapserver.sasl.mechanism import Accepted, Continue, Refused
+from ldapserver.sasl.mechanism import TLS, Accepted, Continue, Refused
 from ldapserver.wire import codec
 from ldapserver.wire.messages import (
     BindResponse,
@@ -143,6 +143,13 @@ def broken() -> Stage:
     return on
 
 
+def unbound() -> Stage:
+    on = stage(channel_binding="always")
+    on.session.secured(TLS(bytes(32)))
+    on.digest()
+    return on
+
+
 def mechanism() -> Stage:
     on = stage()
     on.bind(sasl(mechanism="GSSAPI"))
@@ -176,6 +183,7 @@ REACHED: dict[Reason | BindReason, list[tuple[Callable[[], Stage], str]]] = {
     Reason.NONCE_COUNT: [(digest(nc="00000002"), "u1")],
     Reason.QOP: [(not_offered("auth-int"), "u1"), (not_offered("auth-conf", ",cipher=rc4"), "u1")],
     Reason.CIPHER: [(digest(qop="auth-conf", more=",cipher=des"), "u1")],
+    Reason.CHANNEL_BINDING: [(unbound, "u1")],
     Reason.DIGEST_URI: [(digest(uri="ldap/evil.example"), "u1"), (digest(uri="imap/dc1.contoso.com"), "u1")],
     BindReason.UNAUTHENTICATED: [(plain("u1"), "u1"), (plain("nobody-knows"), "nobody-knows")],
     BindReason.ABANDONED: [(abandoned, "")],

@@ -19,11 +19,11 @@ from ldapserver.certificates import (
     InvalidCertificate,
     PrivateKey,
     ServerCertificate,
-    end_point,
     read_chain,
     read_key,
     throw_away,
 )
+from sasl_digest.end_point import end_point
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 NAMES = ("ldap1.contoso.com", "localhost", "127.0.0.1", "::1", "192.0.2.1")
@@ -171,12 +171,12 @@ def test_a_channel_is_bound_to_the_hash_that_the_signature_names(
 ) -> None:
     # "If the certificate's signatureAlgorithm uses a single hash function, and that hash function is either MD5 or
     # SHA-1, then use SHA-256 ... neither MD5 nor SHA-1, then use the hash function associated": RFC 5929 section 4.1
-    assert end_point(certificate) == expected(certificate.public_bytes(DER)).digest()
+    assert end_point(certificate.public_bytes(DER)) == expected(certificate.public_bytes(DER)).digest()
 
 
 def test_of_ed448_the_hash_has_64_octets_of_shake256() -> None:
     certificate = signed(ed448.Ed448PrivateKey.generate(), None)
-    assert end_point(certificate) == hashlib.shake_256(certificate.public_bytes(DER)).digest(64)
+    assert end_point(certificate.public_bytes(DER)) == hashlib.shake_256(certificate.public_bytes(DER)).digest(64)
 
 
 def test_a_server_is_bound_to_its_own_certificate_and_not_to_its_ca() -> None:
@@ -221,7 +221,7 @@ def test_a_key_of_every_kind_is_read(key: PrivateKey, tmp_path: Path) -> None:
     path = file(tmp_path, key.private_bytes(PEM, PKCS8, CLEAR))
     read = read_key(path, certificate)
     assert read.private_bytes(DER, PKCS8, CLEAR) == key.private_bytes(DER, PKCS8, CLEAR)
-    assert ServerCertificate((certificate,), read).end_point == end_point(certificate)
+    assert ServerCertificate((certificate,), read).end_point == end_point(certificate.public_bytes(DER))
 
 
 SHA256 = hashes.SHA256()

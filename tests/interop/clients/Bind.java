@@ -18,6 +18,8 @@ import javax.naming.ldap.InitialLdapContext;
  *
  * <p>Bind URL DIGEST-MD5|simple USER-OR-DN PASSWORD [REALM]
  *
+ * <p>The environment may name a QOP other than auth.
+ *
  * <p>The exit status is 49 for a bind that was refused, 1 for anything else that went wrong; standard error says what.
  */
 public class Bind {
@@ -31,7 +33,7 @@ public class Bind {
         env.put(Context.SECURITY_AUTHENTICATION, args[1]);
         env.put(Context.SECURITY_PRINCIPAL, args[2]);
         env.put(Context.SECURITY_CREDENTIALS, args[3]);
-        env.put("javax.security.sasl.qop", "auth");
+        env.put("javax.security.sasl.qop", System.getenv().getOrDefault("QOP", "auth"));
         env.put("javax.security.sasl.server.authentication", "true");
         if (args.length > 4) {
             env.put("java.naming.security.sasl.realm", args[4]);
