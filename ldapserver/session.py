@@ -38,6 +38,7 @@ from ldapserver.wire.messages import (
     UnbindRequest,
 )
 from sasl_digest import BrokenLayer, SecurityLayer
+from sasl_digest.layers import cut
 
 _SLICE = 16 * 1024  # octets of search results gathered before they are written
 _WRITE_SIZE = 64 * 1024  # octets of one turn's answers gathered before they leave: a security layer's usual buffer
@@ -86,6 +87,8 @@ class Session:
         self._bind: Task[Decision] | None = None
         self._outstanding: dict[int, Task[None]] = {}
         self._layer: SecurityLayer | None = None
+        self._wrapped = bytearray()  # received, and not yet taken off the layer
+        self._of_buffer = 0  # octets still to come of the buffer that the layer was last given a part of
         self._unsent: list[bytes] = []
         self._unsent_size = 0
         self.closed = False  # what was sent may still be on its way; nothing more is taken
@@ -116,20 +119,29 @@ class Session:
 
     def data_received(self, data: bytes) -> None:
         """Take octets as they arrive."""
-        if not self.closed and self._feed(data):
-            self._run()
+        if self.closed:
+            return
+        if self._layer is None:
+            self._framer.feed(data)
+        else:
+            self._wrapped += data
+        self._run()
 
-    def _feed(self, data: bytes) -> bool:
-        """Take octets off the layer, if there is one; a broken one ends the connection without a word."""
-        if self._layer is not None:
-            try:
-                data = self._layer.receive(data)
-            except BrokenLayer:
-                # Who altered a buffer learns nothing from an answer, and the client could not trust one.
-                self._close()
-                return False
-        self._framer.feed(data)
-        return True
+    def _unwrap(self) -> bool:
+        """Take one buffer off the layer, or what is there of it; whether there was any.
+
+        One at a time: behind the one with a bind's last message the next layer may begin. A broken one ends the
+        connection without a word.
+        """
+        if self._layer is None:
+            return False
+        piece, self._of_buffer = cut(self._wrapped, self._of_buffer)
+        try:
+            self._framer.feed(self._layer.receive(piece))
+        except BrokenLayer:
+            # Who altered a buffer learns nothing from an answer, and the client could not trust one.
+            self._close()
+        return bool(piece)
 
     def lost(self) -> None:
         """The connection is gone, or is to go: what was under way ends."""
@@ -159,6 +171,8 @@ class Session:
             while not (self.closed or self.waiting):
                 element = self._framer.next()
                 if element is None:
+                    if self._unwrap():
+                        continue
                     break
                 self.messages += 1
                 try:
@@ -316,8 +330,9 @@ class Session:
         # of an earlier bind as it is.
         if layer is not None:
             self._flush()
-            self._layer = layer
-            self._feed(self._framer.take_rest())
+            # What is left of a message inside an earlier layer is not inside this one, and breaks it.
+            self._wrapped[:0] = self._framer.take_rest()
+            self._layer, self._of_buffer = layer, 0
 
     def _record(self, records: Sequence[BindRecord]) -> bool:
         try:

@@ -17,13 +17,12 @@ from contextlib import suppress
 from typing import Any
 
 from sasl_digest.errors import PeerError
-from sasl_digest.layers import BrokenLayer, SecurityLayer
+from sasl_digest.layers import BrokenLayer, SecurityLayer, cut
 
 # resultCode 14, saslBindInProgress: the only one that does not end an exchange.  RFC 4511 section 4.2.2
 _IN_PROGRESS = b"\x0a\x01\x0e"
 _BIND_RESPONSE = b"\x61"
 _HEAD = 64  # octets of a message that are kept: up to and including a BindResponse's resultCode, however written
-_LENGTH = 4  # octets of the length in front of a buffer of a layer
 _PAST_THE_LAYER = ("send", "recv", "makefile", "dup", "read", "write", "unwrap")
 
 
@@ -167,13 +166,9 @@ class LayeredSocket:
                 del received[:end]
                 continue
             # One buffer at a time: what is behind the one that holds the BindResponse may be inside of a new layer.
-            if not self._of_buffer:
-                if len(received) < _LENGTH:
-                    return
-                self._of_buffer = _LENGTH + int.from_bytes(received[:_LENGTH], "big")
-            piece = bytes(received[: self._of_buffer])
-            del received[: len(piece)]
-            self._of_buffer -= len(piece)
+            piece, self._of_buffer = cut(received, self._of_buffer)
+            if not piece:
+                return
             try:
                 opened = self._layer.receive(piece)
             except BrokenLayer:

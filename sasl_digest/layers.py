@@ -165,6 +165,21 @@ class ConfidentialityLayer(IntegrityLayer):
         return message[:-padding], mac
 
 
+def cut(held: bytearray, due: int) -> tuple[bytes, int]:
+    """Take from `held` what is there of the buffer it begins with, and no more; and how much of that is still due.
+
+    `due` is that of the call before, 0 at the beginning of a buffer. Nothing is taken while the length is not there
+    to read. What is behind a buffer that ends an exchange may be inside another layer.
+    """
+    if not due:
+        if len(held) < _LENGTH:
+            return b"", 0
+        due = _LENGTH + int.from_bytes(held[:_LENGTH], "big")
+    piece = bytes(memoryview(held)[:due])
+    del held[:due]
+    return piece, due - len(piece)
+
+
 def least_maxbuf(cipher: Cipher | None) -> int:
     """The smallest maxbuf, in octets, with which a peer can be sent anything: one octet in a buffer."""
     return 2 * BLOCK + _TAIL if cipher in BLOCK_CIPHERS else _OVERHEAD + 1

@@ -355,6 +355,32 @@ def test_later_bind_with_a_layer_replaces_it_behind_its_success(qop: QOP, cipher
     assert_ended_in_silence(client.on)
 
 
+@each_kind
+def test_octets_inside_the_next_layer_may_come_in_one_piece_with_the_response(
+    qop: QOP, cipher: Cipher | None
+) -> None:
+    # However it is cut: each buffer is taken by the layer that is in place when its turn comes.
+    for at in (None, 3, 100, -3):
+        client = bound(qop, cipher)
+        old = client.layer
+        assert old is not None
+        request, following, _ = client.response(QOP.AUTH_INT, None)
+        assert following is not None
+        whole = old.wrap(request) + following.wrap(client.on.encoded(WHO))
+        for piece in (whole,) if at is None else (whole[:at], whole[at:]):
+            client.on.session.data_received(piece)
+        written = bytes(client.on.channel.written)
+        client.on.channel.written.clear()
+        end = 4 + int.from_bytes(written[:4], "big")
+        (success,) = client.read(written[:end])
+        assert isinstance(success.operation, BindResponse)
+        assert success.operation.result_code is ResultCode.SUCCESS
+        client.layer = following
+        (who,) = client.read(written[end:])
+        assert isinstance(who.operation, ExtendedResponse)
+        assert who.operation.response_value == AS_U1
+
+
 def test_failed_bind_keeps_the_layer_and_not_the_identity() -> None:
     client = bound(QOP.AUTH_CONF, Cipher.RC4)
     first = client.layer
