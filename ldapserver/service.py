@@ -13,6 +13,7 @@ from ldapserver.sasl.digest_md5 import DigestMD5
 from ldapserver.sasl.mechanism import Mechanism
 from ldapserver.wire.dn import DN
 from sasl_digest import QOP, DigestServer, NonceBook
+from sasl_digest.nonces import Nonces
 
 BUFFER_OVERSHOOT = 64  # octets: a message of the greatest length, wrapped by a client that counts only its payload
 
@@ -44,7 +45,7 @@ class Service:
 
     @classmethod
     def assemble(
-        cls, config: Config, directory: Directory, audit: AuditLog, nonces: NonceBook | None = None
+        cls, config: Config, directory: Directory, audit: AuditLog, nonces: Nonces | None = None
     ) -> "Service":
         """The service that `config` describes, over this directory and this audit."""
         terms = partial(

@@ -143,3 +143,18 @@ def test_quote_in_a_user_name_is_written_unescaped_by_ldap3(our_server: OurServe
         assert connection.result["result"] == 49
     (record,) = our_server.audit_records(mark)
     assert (record["event"]["code"], record["ldap"]["reason"]) == ("sasl-exchange", "malformed")
+
+
+@pytest.mark.parametrize("realm", [None, "CONTOSO", ""])
+@pytest.mark.parametrize("user", [r"CONTOSO\u1", r"contoso\\u1"])
+def test_domain_and_user_with_one_backslash_or_two_which_it_does_not_escape(
+    our_server: OurServer, user: str, realm: str | None
+) -> None:
+    mark = our_server.mark()
+    with connected(our_server, user, "password", realm) as connection:
+        assert connection.bind()
+        assert connection.extend.standard.who_am_i() == f"dn:{U1}"
+    (event,) = our_server.events(mark)
+    assert event.status == SUCCESS
+    assert event.account is not None
+    assert event.account.lower() == r"contoso\u1"

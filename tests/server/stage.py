@@ -43,7 +43,8 @@ from ldapserver.wire.messages import (
     SearchResultEntry,
     SimpleAuthentication,
 )
-from sasl_digest import DigestChallenge, NonceBook
+from sasl_digest import DigestChallenge
+from sasl_digest.nonces import Nonces
 
 T = TypeVar("T")
 
@@ -301,7 +302,7 @@ def stage(
     directory: Directory | None = None,
     sinks: Sequence[Sink] = (),
     best_effort: bool = False,
-    nonces: NonceBook | None = None,
+    nonces: Nonces | None = None,
     report: Callable[[str], object] = lambda line: None,
     start_tls: bool = False,
     **settings: Any,
