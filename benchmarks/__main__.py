@@ -8,7 +8,7 @@ import twisted
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import layers, startup, timing
+from benchmarks import layers, nonces, startup, timing
 from benchmarks.load import MODES, by_bindload, by_own_client
 from benchmarks.server import running
 
@@ -54,6 +54,12 @@ def main() -> int:
     for layer in layers.measure():
         table.add_row(layer.name, f"{layer.wrapped:.0f}", f"{layer.floor:.0f}")
     console.print(table)
+    book = nonces.measure()
+    console.print(
+        f"a million challenges, {book.challenge:.1f} µs each: +{book.unanswered:.1f} MiB when nobody answers, "
+        f"+{book.answered:.1f} MiB when all do and are remembered",
+        highlight=False,
+    )
     medians = timing.measure()
     console.print(
         f"unknown user {medians.unknown_user:.1f} µs, wrong password {medians.wrong_password:.1f} µs: "
