@@ -9,6 +9,7 @@ from typing import Any
 from ldapserver.wire import codec
 from ldapserver.wire.messages import LDAPMessage
 from sasl_digest import user_properties, wdigest
+from sasl_digest.channel_binding import NO_CHANNEL
 from tests.engine.test_any_bytes import PIECES
 from tests.fuzz.targets import LIMIT, NONCE
 from tests.server.test_any_bytes import CRITICAL, OPERATIONS
@@ -78,7 +79,9 @@ def seeds(target: str) -> list[bytes]:
         case "messages":
             found = (message for exchange in exchanges for message in exchange)
         case "server":
-            found = (_to_us(response) for _, response, _ in exchanges)
+            first = [_to_us(response) for _, response, _ in exchanges]
+            again = [response.replace(b"00000001", b"00000002") for response in first]
+            found = iter([*first, *again, *(response + _BOUND for response in first)])
         case "client":
             found = (challenge + b"\n\n" + proof for challenge, _, proof in exchanges)
         case "layer":
@@ -88,6 +91,11 @@ def seeds(target: str) -> list[bytes]:
         case _:
             found = _streams()
     return list(dict.fromkeys(found))
+
+
+_BOUND = b',hashed-dirs="service-name,channel-binding",service-name="ldap/ldap.example.org",channel-binding="%b"' % (
+    NO_CHANNEL
+)
 
 
 def words(target: str) -> list[bytes]:

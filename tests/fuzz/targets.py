@@ -26,6 +26,7 @@ from sasl_digest import (
     MalformedMessage,
     NonceBook,
     Password,
+    Remembered,
     Response,
     ResponseAuth,
     Success,
@@ -35,6 +36,7 @@ from sasl_digest import (
     user_properties,
     wdigest,
 )
+from sasl_digest.channel_binding import NO_CHANNEL
 from sasl_digest.grammar import join, quoted, split
 from sasl_digest.layers import IntegrityLayer, client_layer, server_layer
 
@@ -99,23 +101,29 @@ def _reads_again(message: DigestChallenge | DigestResponse) -> None:
 
 def server(data: bytes) -> None:
     """No initial response and no digest-response makes the server believe who does not know the secret."""
-    made = DigestServer(
-        realms=_REALMS,
-        service="ldap",
-        hosts=[_HOST],
-        qop=tuple(QOP),
-        ciphers=tuple(Cipher),
-        nonces=NonceBook(clock=lambda: 0.0, token=bytes),
-    )
-    for octets in (data, b""):
-        exchange = made.fresh()
-        outcome = exchange.step(octets)
-        if isinstance(outcome, Challenge):
-            must(len(outcome.data) < 2048, "the challenge is too long")
-            outcome = exchange.step(data)
-        must(isinstance(outcome, Lookup | Failure), f"a response ends in {type(outcome).__name__}")
-        if isinstance(outcome, Lookup):
-            must(not isinstance(exchange.verify(_UNKNOWN), Success), "a response that nobody made is believed")
+    for remembered_for in (0.0, 60.0):
+        nonces = NonceBook(clock=lambda: 0.0, token=bytes, remembered_for=remembered_for)
+        made = DigestServer(
+            realms=_REALMS,
+            service="ldap",
+            hosts=[_HOST],
+            qop=tuple(QOP),
+            ciphers=tuple(Cipher),
+            nonces=nonces,
+            channel_binding=NO_CHANNEL,
+        )
+        if remembered_for:
+            nonces.remember(NONCE, bytes(16))  # it has authenticated somebody: nonce-count 2 is due
+        for octets in (data, b""):
+            exchange = made.fresh(NO_CHANNEL)
+            outcome = exchange.step(octets)
+            if isinstance(outcome, Challenge):
+                must(len(outcome.data) < 2048, "the challenge is too long")
+                outcome = exchange.step(data)
+            must(isinstance(outcome, Lookup | Failure), f"a response ends in {type(outcome).__name__}")
+            if isinstance(outcome, Lookup):
+                must(not isinstance(exchange.verify(_UNKNOWN), Success), "a response that nobody made is believed")
+        must(nonces.due(NONCE) == (2 if remembered_for else None), "a response that nobody made was counted")
 
 
 def client(data: bytes) -> None:
@@ -143,6 +151,24 @@ def client(data: bytes) -> None:
             must((said.username, said.authzid) == ("jürgen", "u:bob"), "the response says who we are not")
             must(said.qop in qop, "the response has a qop that was not asked for")
             must(not isinstance(exchange.step(proof), Success), "a server that knows nothing is believed")
+    again = DigestClient("jürgen", _UNKNOWN, service="ldap", host=_HOST, remembered=_REMEMBERED)
+    must(again.initial_response() is not None, "what is remembered is not used")
+    outcome = again.step(challenge)
+    must(not isinstance(outcome, Success), "a server that knows nothing is believed at once")
+    if isinstance(outcome, Response):
+        must(not isinstance(again.step(proof), Success), "a server that has forgotten is believed")
+
+
+_REMEMBERED = Remembered(
+    username="jürgen",
+    realm="example.org",
+    digest_uri=f"ldap/{_HOST}".encode(),
+    challenge=DigestChallenge(NONCE, ("example.org",)),
+    cnonce=b"cn0nce",
+    nonce_count=1,
+    qop=QOP.AUTH,
+    cipher=None,
+)
 
 
 def layer(data: bytes) -> None:
