@@ -18,9 +18,9 @@ from ldapserver.extended import NOTICE_OF_DISCONNECTION, START_TLS, extended
 from ldapserver.sasl.mechanism import TLS
 from ldapserver.search import search
 from ldapserver.service import Peer, Service
+from ldapserver.stream import Stream
 from ldapserver.suspension import Host, Task
 from ldapserver.wire import codec
-from ldapserver.wire.framing import Framer
 from ldapserver.wire.messages import (
     RESULTS,
     AbandonRequest,
@@ -37,11 +37,9 @@ from ldapserver.wire.messages import (
     SearchResultDone,
     UnbindRequest,
 )
-from sasl_digest import BrokenLayer, SecurityLayer
-from sasl_digest.layers import cut
+from sasl_digest import BrokenLayer
 
 _SLICE = 16 * 1024  # octets of search results gathered before they are written
-_WRITE_SIZE = 64 * 1024  # octets of one turn's answers gathered before they leave: a security layer's usual buffer
 
 
 class Channel(Host, Protocol):
@@ -82,15 +80,10 @@ class Session:
         self._service = service
         self._channel = channel
         config = service.config
-        self._framer = Framer(min(config.max_message_before_bind, config.max_message))
+        self._stream = Stream(min(config.max_message_before_bind, config.max_message), channel)
         self._binder = Binder(service, peer, channel)
         self._bind: Task[Decision] | None = None
         self._outstanding: dict[int, Task[None]] = {}
-        self._layer: SecurityLayer | None = None
-        self._wrapped = bytearray()  # received, and not yet taken off the layer
-        self._of_buffer = 0  # octets still to come of the buffer that the layer was last given a part of
-        self._unsent: list[bytes] = []
-        self._unsent_size = 0
         self.closed = False  # what was sent may still be on its way; nothing more is taken
         self._running = False
 
@@ -119,34 +112,14 @@ class Session:
 
     def data_received(self, data: bytes) -> None:
         """Take octets as they arrive."""
-        if self.closed:
-            return
-        if self._layer is None:
-            self._framer.feed(data)
-        else:
-            self._wrapped += data
-        self._run()
-
-    def _unwrap(self) -> bool:
-        """Take one buffer off the layer, or what is there of it; whether there was any.
-
-        One at a time: behind the one with a bind's last message the next layer may begin. A broken one ends the
-        connection without a word.
-        """
-        if self._layer is None:
-            return False
-        piece, self._of_buffer = cut(self._wrapped, self._of_buffer)
-        try:
-            self._framer.feed(self._layer.receive(piece))
-        except BrokenLayer:
-            # Who altered a buffer learns nothing from an answer, and the client could not trust one.
-            self._close()
-        return bool(piece)
+        if not self.closed:
+            self._stream.receive(data)
+            self._run()
 
     def lost(self) -> None:
         """The connection is gone, or is to go: what was under way ends."""
         self.closed = True
-        self._unsent.clear()
+        self._stream.forget()
         self._end_outstanding()
         if self._bind is not None:
             self._bind.cancel()
@@ -169,10 +142,8 @@ class Session:
         self._running = True
         try:
             while not (self.closed or self.waiting):
-                element = self._framer.next()
+                element = self._stream.next()
                 if element is None:
-                    if self._unwrap():
-                        continue
                     break
                 self.messages += 1
                 try:
@@ -183,9 +154,12 @@ class Session:
                     self._dispatch(message)
         except ProtocolViolation as violation:
             self.disconnect(ResultCode.PROTOCOL_ERROR, str(violation))
+        except BrokenLayer:
+            # Who altered a buffer learns nothing from an answer, and the client could not trust one.
+            self._close()
         finally:
             self._running = False
-        self._flush()
+        self._stream.flush()
 
     def go_on(self) -> None:
         """Something that was waited for is over: take the messages that stood behind it, then new octets."""
@@ -258,14 +232,13 @@ class Session:
         if refusal is not None:
             code, text = refusal
             self._send(message_id, ExtendedResponse(code, diagnostic_message=text, response_name=START_TLS))
-        elif self._framer.pending:
+        elif self._stream.pending:
             # Nothing in the clear may stand behind the request: whoever put it there would have it taken for what
             # the client says inside TLS.  RFC 4511 section 4.14.1, CVE-2011-0411
-            self._framer.take_rest()
             self._close()
         else:
             self._send(message_id, ExtendedResponse(ResultCode.SUCCESS, response_name=START_TLS))
-            self._flush()
+            self._stream.flush()
             if not self.closed:
                 self._channel.start_tls()
 
@@ -282,7 +255,7 @@ class Session:
         if self._outstanding:
             return ResultCode.OPERATIONS_ERROR, "operations are outstanding"
         # TLS belongs beneath a security layer.  RFC 4513 section 5.2.1.4, RFC 4422 section 3.7
-        if self._layer is not None:
+        if self._stream.layer is not None:
             return ResultCode.OPERATIONS_ERROR, "a security layer is in place"
         return None
 
@@ -323,16 +296,13 @@ class Session:
             response, layer = UNAVAILABLE, None
         elif not decision.identity.anonymous:
             self.identity = decision.identity
-            self._framer.limit = self._service.config.max_message
+            self._stream.limit = self._service.config.max_message
         self._send(message_id, response)
         # The layer starts behind the success, for both directions; what the client has already sent behind its
         # response is inside it.  RFC 4422 section 3.7, RFC 4513 section 5.2.1.4. A bind without one leaves the layer
         # of an earlier bind as it is.
         if layer is not None:
-            self._flush()
-            # What is left of a message inside an earlier layer is not inside this one, and breaks it.
-            self._wrapped[:0] = self._framer.take_rest()
-            self._layer, self._of_buffer = layer, 0
+            self._stream.lay(layer)
 
     def _record(self, records: Sequence[BindRecord]) -> bool:
         try:
@@ -372,41 +342,25 @@ class Session:
                 size += len(gathered[-1])
             # A search that ends with its first batch is answered in one write and one turn. Inside a layer small
             # answers stay in one buffer: stock ldap3 loses a second one that arrives with the first.
-            if gathered and (size > _SLICE or not (first or self._layer)):
-                self._write(b"".join(gathered))
+            if gathered and (size > _SLICE or not (first or self._stream.layer)):
+                self._stream.write(b"".join(gathered))
                 gathered.clear()
                 size = 0
             if not first:
                 # In the turn of a request its end sends what there is; after a pause this is the end of a turn.
                 if not self._running:
-                    self._flush()
+                    self._stream.flush()
                 await self._channel.pause()
             first = False
-        self._write(b"".join(gathered))
+        self._stream.write(b"".join(gathered))
 
     async def _compare(self, message_id: int, request: CompareRequest) -> None:
         self._send(message_id, await compare(self._service, self.identity, request))
 
     def _send(self, message_id: int, response: Response) -> None:
-        self._write(codec.encode(LDAPMessage(message_id, response)))
-
-    def _write(self, data: bytes) -> None:
-        """Have it leave with the end of this turn, or at once when it is much."""
-        self._unsent.append(data)
-        self._unsent_size += len(data)
-        if self._unsent_size >= _WRITE_SIZE:
-            self._flush()
-
-    def _flush(self) -> None:
-        """Send what was written: in one buffer, where there is a layer and it fits."""
-        if self.closed or not self._unsent:
-            return
-        data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
-        self._unsent.clear()
-        self._unsent_size = 0
-        self._channel.write(data if self._layer is None else self._layer.wrap(data))
+        self._stream.write(codec.encode(LDAPMessage(message_id, response)))
 
     def _close(self) -> None:
-        self._flush()
+        self._stream.flush()
         self.lost()
         self._channel.close()

@@ -139,7 +139,7 @@ def test_any_octets_are_answered_or_end_the_connection(stream: bytes, data: st.D
                 on.session.go_on()
         answers += on.channel.taken()
         check(on, answers, ended=on.channel.closed)
-        assert on.session._framer.pending <= len(stream)
+        assert on.session._stream.pending <= len(stream)
     on.channel.writable = True
     on.session.go_on()
     while on.channel.turn() or on.channel.offloaded:
@@ -179,10 +179,10 @@ def test_a_trickle_that_never_becomes_a_message_holds_no_more_than_the_limit() -
         on.session.data_received(bytes(4096))
     # 65,520 octets were announced: they came, were no message, and ended it.
     assert on.channel.closed
-    assert on.session._framer.pending <= 20 * 4096
-    held = on.session._framer.pending
+    assert on.session._stream.pending <= 20 * 4096
+    held = on.session._stream.pending
     on.session.data_received(bytes(100_000))
-    assert on.session._framer.pending == held
+    assert on.session._stream.pending == held
 
 
 def test_a_thousand_messages_behind_one_bind_that_waits_are_kept_and_then_answered() -> None:

@@ -1,0 +1,93 @@
+"""A connection's octets: cut into messages on their way in, gathered on their way out, through a layer both ways."""
+
+from typing import Protocol
+
+from ldapserver.wire.framing import Framer
+from sasl_digest import SecurityLayer
+from sasl_digest.layers import cut
+
+_WRITE_SIZE = 64 * 1024  # octets gathered before they leave in the middle of a turn: a layer's usual buffer
+
+
+class Transport(Protocol):
+    """Where octets leave."""
+
+    def write(self, data: bytes) -> None:
+        """Send octets."""
+        ...
+
+
+class Stream:
+    """What stands between a session and its transport; `limit` is the longest message taken, in octets."""
+
+    def __init__(self, limit: int, transport: Transport) -> None:
+        self.layer: SecurityLayer | None = None
+        self._transport = transport
+        self._framer = Framer(limit)
+        self._wrapped = bytearray()  # received, and not yet taken off the layer
+        self._of_buffer = 0  # octets still to come of the buffer that the layer was last given a part of
+        self._unsent: list[bytes] = []
+        self._unsent_size = 0
+
+    @property
+    def limit(self) -> int:
+        """The longest message taken."""
+        return self._framer.limit
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        self._framer.limit = limit
+
+    @property
+    def pending(self) -> int:
+        """How many octets were received behind the message last taken."""
+        return self._framer.pending
+
+    def receive(self, data: bytes) -> None:
+        """Take octets as they arrive."""
+        if self.layer is None:
+            self._framer.feed(data)
+        else:
+            self._wrapped += data
+
+    def next(self) -> bytes | None:
+        """The next message, or None when there is not all of it. Raises ProtocolViolation and BrokenLayer."""
+        element = self._framer.next()
+        # One buffer at a time: behind the one with a bind's last message the next layer may begin.
+        while element is None and self.layer is not None:
+            piece, self._of_buffer = cut(self._wrapped, self._of_buffer)
+            if not piece:
+                return None
+            self._framer.feed(self.layer.receive(piece))
+            element = self._framer.next()
+        return element
+
+    def write(self, data: bytes) -> None:
+        """Have it leave with the next `flush()`, or at once when it is much."""
+        self._unsent.append(data)
+        self._unsent_size += len(data)
+        if self._unsent_size >= _WRITE_SIZE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was written: in one buffer, where there is a layer and it fits."""
+        if not self._unsent:
+            return
+        data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
+        self._unsent.clear()
+        self._unsent_size = 0
+        self._transport.write(data if self.layer is None else self.layer.wrap(data))
+
+    def lay(self, layer: SecurityLayer) -> None:
+        """From here on all is inside `layer`: what is written, and what came behind the message last taken."""
+        self.flush()
+        # What is left of a message inside an earlier layer is not inside this one, and breaks it.
+        self._wrapped[:0] = self._framer.take_rest()
+        self.layer, self._of_buffer = layer, 0
+
+    def forget(self) -> None:
+        """Send nothing more of what was written, and take nothing more of what was received."""
+        self._unsent.clear()
+        self._unsent_size = 0
+        self._wrapped.clear()
+        self._framer.take_rest()
