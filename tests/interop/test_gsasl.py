@@ -2,11 +2,9 @@
 
 import socket
 import subprocess
-import threading
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import md5
 
 import pytest
@@ -26,51 +24,20 @@ from sasl_digest import (
     Success,
 )
 from tests.interop.conftest import tool
+from tests.interop.lines import Speaker, speaking
 from tests.interop.server import ENVIRONMENT, PASSWORDS, REALM, WRONG, every_account
 
 HOST = "ldap.contoso.com"
 
 
-@dataclass
-class Gsasl:
-    """A running gsasl; the exit status is there when it has ended."""
-
-    process: subprocess.Popen[bytes]
-    status: int | None = None
-
-    def say(self, message: bytes) -> None:
-        """Give it a message of the other side."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(b64encode(message) + b"\n")
-        self.process.stdin.flush()
-
-    def hear(self) -> bytes | None:
-        """Its next message, or None when it has ended."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        return b64decode(line, validate=False) if line else None
-
-
 @contextmanager
-def gsasl(*arguments: str, host: str = HOST) -> Iterator[Gsasl]:
+def gsasl(*arguments: str, host: str = HOST) -> Iterator[Speaker]:
     """gsasl in one of its roles, at the point where the mechanism is agreed on."""
     command = [tool("gsasl"), "--quiet", "--no-starttls", "--mechanism", "DIGEST-MD5", "--service", "ldap"]
     command += ["--hostname", host, "--realm", REALM, "--quality-of-protection", "qop-auth", *arguments]
-    octets, pipe = [argument.encode() for argument in command], subprocess.PIPE
-    with subprocess.Popen(octets, env=ENVIRONMENT, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
-        # Who waits for a line that never comes is not to wait for ever.
-        watchdog = threading.Timer(20, process.kill)
-        watchdog.start()
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"DIGEST-MD5\n"
-            running = Gsasl(process)
-            yield running
-            process.communicate()
-            running.status = process.returncode
-        finally:
-            watchdog.cancel()
-            process.kill()  # does nothing to one that has ended
+    with speaking(*command) as running:
+        assert running.line() == b"DIGEST-MD5\n"
+        yield running
 
 
 def client(user: str, password: str) -> tuple[str, ...]:
@@ -78,7 +45,7 @@ def client(user: str, password: str) -> tuple[str, ...]:
     return ("--client", "--authentication-id", user, "--password", password)
 
 
-def challenged(peer: Gsasl, server: DigestServer) -> Lookup | Failure:
+def challenged(peer: Speaker, server: DigestServer) -> Lookup | Failure:
     """Run the exchange of gsasl's client up to where our server knows what it has to do with."""
     assert peer.hear() == b""  # DIGEST-MD5 has no initial response
     challenge = server.step(b"")
@@ -146,7 +113,7 @@ def test_quote_in_a_user_name_is_written_unescaped_by_its_client() -> None:
     assert outcome.reason is Reason.MALFORMED
 
 
-def answered(peer: Gsasl, us: DigestClient) -> bytes | None:
+def answered(peer: Speaker, us: DigestClient) -> bytes | None:
     """Run the exchange of gsasl's server up to its verdict: its rspauth, or None."""
     challenge = peer.hear()
     assert challenge is not None

@@ -1,11 +1,7 @@
 """Perl's Authen::SASL as a server without LDAP, and our client."""
 
-import subprocess
-import threading
-from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,53 +9,23 @@ import pytest
 from sasl_digest import QOP, BrokenLayer, Cipher, DigestClient, Password, Response, Success
 from sasl_digest.layers import client_layer, server_layer
 from tests.interop.conftest import absent, tool
-from tests.interop.server import ENVIRONMENT, REALM, WRONG, run
+from tests.interop.lines import Speaker, speaking
+from tests.interop.server import REALM, WRONG, run
 
 HOST = "ldap.contoso.com"
 MODULES = ("Authen::SASL::Perl::DIGEST_MD5", "Crypt::RC4")
 
 
-@dataclass
-class PerlServer:
-    """The running server; the exit status is there when it has ended."""
-
-    process: subprocess.Popen[bytes]
-    status: int | None = None
-
-    def say(self, message: bytes) -> None:
-        """Give it a message."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(b64encode(message) + b"\n")
-        self.process.stdin.flush()
-
-    def hear(self) -> bytes | None:
-        """Its next message; None for what it refuses."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, "it has ended"
-        return None if line == b"!\n" else b64decode(line)
-
-
 @contextmanager
-def perl_server(password: str, realm: str = REALM) -> Iterator[PerlServer]:
+def perl_server(password: str, realm: str = REALM) -> Iterator[Speaker]:
     """Start it; it ends with its input."""
     perl = tool("perl")
     for module in MODULES:
         if run(perl, f"-M{module}", "-e", "1")[0]:
             absent(f"Perl's {module}")
     command = [perl, str(Path(__file__).parent / "clients" / "serve.pl"), HOST, realm, password]
-    octets, pipe = [word.encode() for word in command], subprocess.PIPE
-    with subprocess.Popen(octets, env=ENVIRONMENT, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
-        watchdog = threading.Timer(20, process.kill)  # who waits for a line that never comes is not to for ever
-        watchdog.start()
-        try:
-            running = PerlServer(process)
-            yield running
-            process.communicate()
-            running.status = process.returncode
-        finally:
-            watchdog.cancel()
-            process.kill()  # does nothing to one that has ended
+    with speaking(*command) as running:
+        yield running
 
 
 def our_client(user: str, password: str, qop: QOP = QOP.AUTH) -> DigestClient:
@@ -67,7 +33,7 @@ def our_client(user: str, password: str, qop: QOP = QOP.AUTH) -> DigestClient:
     return DigestClient(user, Password(password), service="ldap", host=HOST, qop=[qop], ciphers=[Cipher.RC4])
 
 
-def answered(peer: PerlServer, us: DigestClient) -> bytes | None:
+def answered(peer: Speaker, us: DigestClient) -> bytes | None:
     """Its verdict about us: its rspauth, or None."""
     response = us.step(peer.hear() or b"")
     assert isinstance(response, Response), response
