@@ -183,6 +183,8 @@ class LDAPProtocol(Protocol):
         self._tls = handshake.tls
         # Any: ITLSTransport names newer kinds of context only, and takes this one.
         cast(Any, self.transport).startTLS(handshake.context)
+        # The producer is told anew by the layer that is now in between, and never of a pause that came before it.
+        self.writable = True
 
     def failed(self, error: Exception) -> None:
         """Report a fault of ours, with its traceback."""

@@ -159,7 +159,7 @@ class Session:
             self._close()
         finally:
             self._running = False
-        self._stream.flush()
+        self._stream.flush(more=bool(self._outstanding))
 
     def go_on(self) -> None:
         """Something that was waited for is over: take the messages that stood behind it, then new octets."""
@@ -340,16 +340,15 @@ class Session:
             for entry in part:
                 gathered.append(codec.encode(LDAPMessage(message_id, entry)))
                 size += len(gathered[-1])
-            # A search that ends with its first batch is answered in one write and one turn. Inside a layer small
-            # answers stay in one buffer: stock ldap3 loses a second one that arrives with the first.
-            if gathered and (size > _SLICE or not (first or self._stream.layer)):
+            # A search that ends with its first batch is answered in one write and one turn.
+            if gathered and (size > _SLICE or not first):
                 self._stream.write(b"".join(gathered))
                 gathered.clear()
                 size = 0
             if not first:
                 # In the turn of a request its end sends what there is; after a pause this is the end of a turn.
                 if not self._running:
-                    self._stream.flush()
+                    self._stream.flush(more=True)
                 await self._channel.pause()
             first = False
         self._stream.write(b"".join(gathered))

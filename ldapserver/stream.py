@@ -1,4 +1,9 @@
-"""A connection's octets: cut into messages on their way in, gathered on their way out, through a layer both ways."""
+"""A connection's octets: cut into messages on their way in, gathered on their way out, through a layer both ways.
+
+Inside a layer an answer leaves in as few buffers as may be, and not as it is made. ldap3 2.9.1 with 'sign' loses a
+buffer that arrives in one piece with one in which a message has ended: so an answer that fits is one buffer, and of a
+longer one the last is no short one, which would arrive so.
+"""
 
 from typing import Protocol
 
@@ -67,16 +72,31 @@ class Stream:
         self._unsent.append(data)
         self._unsent_size += len(data)
         if self._unsent_size >= _WRITE_SIZE:
-            self.flush()
+            self.flush(more=True)
 
-    def flush(self) -> None:
-        """Send what was written: in one buffer, where there is a layer and it fits."""
-        if not self._unsent:
+    def flush(self, *, more: bool = False) -> None:
+        """Send what was written; inside a layer, while an answer has `more` to come, all but the end of it."""
+        if not self._unsent or (more and self.layer is not None and self._unsent_size <= 2 * self.layer.most):
             return
         data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
         self._unsent.clear()
         self._unsent_size = 0
-        self._transport.write(data if self.layer is None else self.layer.wrap(data))
+        self._transport.write(data if self.layer is None else self._wrap(data, self.layer, more))
+
+    def _wrap(self, data: bytes, layer: SecurityLayer, more: bool) -> bytes:
+        buffers = []
+        at = 0
+        while len(data) - at > 2 * layer.most:
+            buffers.append(layer.wrap(data[at : at + layer.most]))
+            at += layer.most
+        rest = data[at:]
+        if more:
+            self._unsent.append(rest)
+            self._unsent_size = len(rest)
+        else:
+            half = len(rest) if len(rest) <= layer.most else len(rest) // 2
+            buffers += [layer.wrap(rest[:half]), layer.wrap(rest[half:])]
+        return b"".join(buffers)
 
     def lay(self, layer: SecurityLayer) -> None:
         """From here on all is inside `layer`: what is written, and what came behind the message last taken."""

@@ -123,7 +123,14 @@ class DigestClient:
             and self._realm in (None, remembered.realm)
             and remembered.qop in self._wanted_qop
             and (remembered.cipher is None or remembered.cipher in self._wanted_ciphers)
+            and self._is_bound_alike(remembered)
         )
+
+    def _is_bound_alike(self, remembered: Remembered) -> bool:
+        # The cnonce is sent again, and is what binds a response: it must be bound to the channel of now, not of then.
+        if self._channel_binding is None or not remembered.challenge.nonce.startswith(UPGRADED):
+            return not remembered.cnonce.startswith(UPGRADED)
+        return remembered.cnonce.startswith(binding.head(self._digest_uri, self._channel_binding))
 
     def initial_response(self) -> Response | None:
         """What to begin with, for a server that is remembered; None when it must speak first.

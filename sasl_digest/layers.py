@@ -47,9 +47,13 @@ class Keys:
 
 
 class SecurityLayer(Protocol):
-    """What stands between a connection and its messages after an exchange."""
+    """What stands between a connection and its messages after an exchange.
+
+    `most` is the longest message, in octets, that the peer takes in one buffer.
+    """
 
     qop: QOP
+    most: int
     cipher: Cipher | None
     """What auth-conf seals with."""
 
@@ -76,15 +80,15 @@ class IntegrityLayer:
         self._sending, self._receiving = sending, receiving
         self._sent = self._received = 0
         self._limit = limit
-        self._most = peer_maxbuf - _OVERHEAD
+        self.most = peer_maxbuf - _OVERHEAD
         self._held = bytearray()
 
     def wrap(self, data: bytes) -> bytes:
         """See `SecurityLayer`; nothing for nothing."""
-        if len(data) <= self._most:
+        if len(data) <= self.most:
             return self._buffer(data) if data else b""
         view = memoryview(data)
-        return b"".join([self._buffer(bytes(view[at : at + self._most])) for at in range(0, len(data), self._most)])
+        return b"".join([self._buffer(bytes(view[at : at + self.most])) for at in range(0, len(data), self.most)])
 
     def receive(self, data: bytes) -> bytes:
         """See `SecurityLayer`."""
@@ -144,7 +148,7 @@ class ConfidentialityLayer(IntegrityLayer):
         self._decryptor = decryptor(cipher, receiving.sealing)
         self._padded = cipher in BLOCK_CIPHERS
         if self._padded:
-            self._most = (peer_maxbuf - _TAIL) // BLOCK * BLOCK - _MAC - 1
+            self.most = (peer_maxbuf - _TAIL) // BLOCK * BLOCK - _MAC - 1
 
     def _seal(self, message: bytes, mac: bytes) -> bytes:
         # 1 to 8 octets of padding, each saying how many, for block ciphers only.  RFC 2831 section 2.4

@@ -10,7 +10,7 @@ import enum
 import hmac
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from sasl_digest import channel_binding as binding
@@ -155,6 +155,7 @@ class DigestServer:
             return self._begin_again(data) if data and self._nonces.remembers else self._challenge()
         if self._state is _State.CHALLENGED:
             self._state = _State.OVER
+            self.response = None
             try:
                 self.response = response = DigestResponse.parse(data)
             except MalformedMessage as cause:
@@ -186,7 +187,7 @@ class DigestServer:
             state = nonces.state(response.nonce)
             if state is not NonceState.EXPIRED:
                 foreign = state is NonceState.FOREIGN
-                return self._challenge(reason=Reason.NONCE_FOREIGN if foreign else Reason.NONCE_REPLAYED)
+                return self._challenge(reason=Reason.NONCE_FOREIGN if foreign else Reason.NONCE_FORGOTTEN)
             # Forgotten because it is old: who knows the password is told that it was only that.
         # The nonce-count is the last accepted one and one.  Section 2.2.2
         elif response.nonce_count != due:
@@ -234,7 +235,8 @@ class DigestServer:
             nonces.remember(nonce, remembered)
         # Only what was right in all else is counted: who is wrong can't make others' counts wrong.  Section 2.2.2
         elif not nonces.advance(nonce, response.nonce_count, remembered):
-            return self._challenge(reason=Reason.NONCE_COUNT)
+            another = nonces.due(nonce) == response.nonce_count  # ... user's, cnonce's or qop's
+            return self._challenge(reason=Reason.NONCE_REPLAYED if another else Reason.NONCE_COUNT)
         return None
 
     def _accept(self, response: DigestResponse, proved: "_Proved") -> Success:
@@ -314,8 +316,8 @@ class _Proved:
     """What a right response was made with."""
 
     username: str
-    h_a1: bytes
-    keyed: bytes
+    h_a1: bytes = field(repr=False)
+    keyed: bytes = field(repr=False)
     reading: str | None
 
 

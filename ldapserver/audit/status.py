@@ -104,6 +104,7 @@ ENDINGS: dict[Reason | BindReason, Ending] = {
     Reason.MALFORMED: Ending(_REFUSED, None),
     Reason.NONCE_FOREIGN: Ending(_REFUSED, None),
     Reason.NONCE_REPLAYED: Ending(_REFUSED, None),
+    Reason.NONCE_FORGOTTEN: Ending(ResultCode.SASL_BIND_IN_PROGRESS, None),
     Reason.NONCE_EXPIRED: Ending(ResultCode.SASL_BIND_IN_PROGRESS, None),
     Reason.NONCE_COUNT: Ending(_REFUSED, None),
     Reason.QOP: Ending(_REFUSED, None),

@@ -187,7 +187,10 @@ def _parser() -> argparse.ArgumentParser:
         "verify inside TLS that a response is bound to this channel: where clients do so, or of all (default: never)"
     )
     add(sasl, "--channel-binding", help, choices=CHANNEL_BINDING)
-    help = "let a client authenticate again in one round trip for so long (default: not at all)"
+    help = (
+        "let a client authenticate again in one round trip for so long (default: not at all); those of Cyrus SASL "
+        "then keep to the qop of their first bind, whatever they are asked for"
+    )
     add(sasl, "--remember", help, metavar="TIME", type=_seconds)
     add(sasl, "--saslprep", "prepare passwords in the clear by SASLprep (RFC 4013) before digests use them", **flag)
     add(sasl, "--charset", "offer charset=utf-8, or none (default: utf-8)", choices=("utf-8", "none"))

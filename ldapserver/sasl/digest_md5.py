@@ -5,8 +5,8 @@ from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account, AmbiguousName
 from ldapserver.directory.directory import Directory
 from ldapserver.sasl.mechanism import NO_FACTS, TLS, Accepted, Continue, Facts, Outcome, Refused
-from sasl_digest import QOP, Challenge, DigestResponse, DigestServer, Failure, Lookup, Reason, Success
-from sasl_digest.channel_binding import END_POINT, token
+from sasl_digest import QOP, Challenge, DigestServer, Failure, Lookup, Reason, Success
+from sasl_digest.channel_binding import END_POINT, NO_CHANNEL, token
 
 
 class _NoSecret:
@@ -45,41 +45,60 @@ class DigestMD5:
     def start(self, tls: TLS | None) -> "DigestExchange":
         """A new exchange."""
         if tls is None:
-            return DigestExchange(self._server.fresh(), self._directory, require_layer=self._require_signing)
+            # Who binds to a channel must know that there is none: else a man in the middle speaks TLS to the client.
+            channel = NO_CHANNEL if self._bind_channel else None
+            return DigestExchange(self._server, channel, self._directory, require_layer=self._require_signing)
         channel = token(END_POINT + tls.end_point) if self._bind_channel else None
-        return DigestExchange(self._inside_tls.fresh(channel), self._directory)
+        return DigestExchange(self._inside_tls, channel, self._directory)
 
 
 class DigestExchange:
-    """One exchange, between one DigestServer and the directory."""
+    """One exchange, between one DigestServer and the directory; `channel` is the token of what it runs in."""
 
     package = WDIGEST
 
-    def __init__(self, server: DigestServer, directory: Directory, *, require_layer: bool = False) -> None:
-        self._server = server
+    def __init__(
+        self, terms: DigestServer, channel: bytes | None, directory: Directory, *, require_layer: bool = False
+    ) -> None:
+        self._terms = terms
+        self._channel = channel
+        self._server = terms.fresh(channel)
         self._directory = directory
         self._require_layer = require_layer
+        self._challenged = False
+        self._name: str | None = None  # the reading of the username that led to an account
 
     async def step(self, credentials: bytes | None) -> Outcome:
         """Take the client's credentials, which are absent or empty in the first step."""
         server = self._server
+        self._name = None
         outcome = server.step(credentials or b"")
         if isinstance(outcome, Challenge):
-            return _going_on(outcome, None, server.response)
+            return self._go_on(outcome)
         if isinstance(outcome, Failure):
-            detail = None if outcome.cause is None else str(outcome.cause)
-            return Refused(outcome.reason, _facts(server.response), detail)
+            return Refused(outcome.reason, self._facts(), None if outcome.cause is None else str(outcome.cause))
         # Before any credential is looked at: the answer must not tell whether the password was right.
         if self._require_layer and server.response is not None and server.response.qop is QOP.AUTH:
-            return Refused(BindReason.SIGNING_REQUIRED, _facts(server.response))
+            return self._want_layer()
         account, ambiguous = await self._account(outcome)
         verdict = server.verify(None if account is None else account.credential or _NO_SECRET)
         if isinstance(verdict, Success) and account is not None:
-            return Accepted(account, verdict.data, _facts(server.response, verdict.reading), verdict.layer)
+            return Accepted(account, verdict.data, self._facts(verdict.reading), verdict.layer)
         if isinstance(verdict, Challenge):
-            return _going_on(verdict, ambiguous, server.response)
+            return self._go_on(verdict, ambiguous)
         reason = verdict.reason if isinstance(verdict, Failure) else Reason.UNKNOWN_USER
-        return Refused(ambiguous or reason, _facts(server.response))
+        return Refused(ambiguous or reason, self._facts())
+
+    def _want_layer(self) -> Continue | Refused:
+        facts = self._facts()
+        if self._challenged:
+            return Refused(BindReason.SIGNING_REQUIRED, facts)
+        # An initial response that will not do gets a challenge.  RFC 2831 section 2.2.2
+        self._server = self._terms.fresh(self._channel)
+        challenge = self._server.step(b"")
+        assert isinstance(challenge, Challenge)
+        self._challenged = True
+        return Continue(challenge.data, BindReason.SIGNING_REQUIRED, facts)
 
     async def _account(self, asked: Lookup) -> tuple[Account | None, BindReason | None]:
         """Who is called so; when nobody may be, why not."""
@@ -91,26 +110,27 @@ class DigestExchange:
             except AmbiguousName:
                 return None, BindReason.AMBIGUOUS_NAME
             if account is not None:
+                self._name = name
                 return account, None
         return None, None
 
+    def _go_on(self, challenge: Challenge, ambiguous: BindReason | None = None) -> Continue:
+        """A challenge; one that takes the place of a verdict is worth a record."""
+        self._challenged = True
+        if challenge.reason is None:
+            return Continue(challenge.data)
+        return Continue(challenge.data, ambiguous or challenge.reason, self._facts(), challenge.detail or None)
 
-def _going_on(challenge: Challenge, ambiguous: BindReason | None, response: DigestResponse | None) -> Continue:
-    """A challenge; one that takes the place of a verdict is worth a record."""
-    if challenge.reason is None:
-        return Continue(challenge.data)
-    return Continue(challenge.data, ambiguous or challenge.reason, _facts(response), challenge.detail or None)
-
-
-def _facts(response: DigestResponse | None, reading: str | None = None) -> Facts:
-    if response is None:
-        return NO_FACTS
-    return Facts(
-        response.username,
-        response.realm,
-        response.authzid,
-        response.qop.decode(),
-        None if response.cipher is None else response.cipher.decode(),
-        response.digest_uri.decode("utf-8", "replace"),
-        reading,
-    )
+    def _facts(self, reading: str | None = None) -> Facts:
+        response = self._server.response
+        if response is None:
+            return NO_FACTS
+        return Facts(
+            self._name or response.username,
+            response.realm,
+            response.authzid,
+            response.qop.decode(),
+            None if response.cipher is None else response.cipher.decode(),
+            response.digest_uri.decode("utf-8", "replace"),
+            reading,
+        )

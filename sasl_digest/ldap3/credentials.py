@@ -1,6 +1,6 @@
 """Who binds, and how well what follows is to be protected."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
@@ -48,7 +48,7 @@ class Credentials:
     strict_realm: bool = False
     channel_binding: bool = False
     remember: bool = False
-    _servers: dict[str, Remembered] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _servers: dict[Hashable, Remembered] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Raises UsageError for what no server could be told."""
@@ -96,7 +96,9 @@ class Credentials:
         """ldap3's log line reads the tuple's places; that of the password holds a star."""
         return (self.realm, self.user, "*", self.authzid)[index]
 
-    def client(self, host: str, certificate: bytes | None = None) -> DigestClient:
+    def client(
+        self, host: str, certificate: bytes | None = None, remembered: Remembered | None = None
+    ) -> DigestClient:
         """The engine for one exchange with the LDAP service at `host`, which has shown this certificate, in DER."""
         channel = None
         if self.channel_binding:
@@ -112,14 +114,17 @@ class Credentials:
             qop=_named("qop", QOP, self.qop),
             ciphers=_CIPHERS if self.cipher is None else _named("cipher", Cipher, self.cipher),
             channel_binding=channel,
-            # Each nonce-count is good once: what one connection has taken, none other finds.
-            remembered=self._servers.pop(host, None),
+            remembered=remembered,
         )
 
-    def succeeded(self, host: str, outcome: Success) -> None:
-        """Keep what is needed to come back to `host`, if that was asked for."""
+    def remembered(self, place: Hashable) -> Remembered | None:
+        """What was kept of `place`, for one connection only: each nonce-count is good once."""
+        return self._servers.pop(place, None)
+
+    def succeeded(self, place: Hashable, outcome: Success) -> None:
+        """Keep what is needed to come back to `place`, if that was asked for."""
         if self.remember and outcome.remembered is not None:
-            self._servers[host] = outcome.remembered
+            self._servers[place] = outcome.remembered
 
 
 def _named(where: str, kind: type[_Name], value: _Name | str | Sequence[_Name | str]) -> tuple[_Name, ...]:

@@ -17,9 +17,11 @@ from sasl_digest.errors import DigestError, PeerError, UsageError
 from sasl_digest.layered_socket import LayeredSocket
 from sasl_digest.layers import SecurityLayer
 from sasl_digest.ldap3.credentials import Credentials
-from sasl_digest.outcomes import Failure, Reason, Success
+from sasl_digest.outcomes import Failure, Reason, Response, Success
 
 MAX_CHALLENGES = 2  # the first, and one with stale=true: a nonce just issued cannot be too old again
+
+UNPROVED = Failure(Reason.RSPAUTH, "the server reports success and has proved nothing")
 
 # ldap3 hands results around as dictionaries: result, description, dn, message, referrals, saslCreds, type.
 _Result = dict[str, Any]
@@ -69,15 +71,16 @@ def bind(connection: ldap3.Connection, controls: Any) -> _Result:
 
 
 def _exchange(connection: Any, credentials: Credentials, controls: Any) -> _Result:
-    host, certificate = _host(connection.server), _certificate(connection.socket)
-    client = credentials.client(host, certificate)
+    server, certificate = connection.server, _certificate(connection.socket)
+    host, place = _host(server), (server.host, server.port, certificate)
+    client = credentials.client(host, certificate, credentials.remembered(place))
     first = client.initial_response()
     if first is not None:
         result = _answer(connection, client, first.data, controls)
     else:
         result = _begin(connection, controls)
         if result["result"] == RESULT_SUCCESS:
-            raise _disbelief(connection, Failure(Reason.RSPAUTH, "the server reports success and has proved nothing"))
+            raise _disbelief(connection, UNPROVED)
     challenges = 0
     while result["result"] == RESULT_SASL_BIND_IN_PROGRESS:
         challenges += 1
@@ -96,7 +99,7 @@ def _exchange(connection: Any, credentials: Credentials, controls: Any) -> _Resu
         connection.digest_note = answer.note
         result = _answer(connection, client, answer.data, controls)
     if connection.digest_outcome is not None:
-        credentials.succeeded(host, connection.digest_outcome)
+        credentials.succeeded(place, connection.digest_outcome)
     return result
 
 
@@ -109,10 +112,11 @@ def _answer(connection: Any, client: DigestClient, response: bytes, controls: An
         result = _go_on(connection, connection.sasl_mechanism, response, controls)
         if result["result"] == RESULT_SUCCESS:
             outcome = client.step(_server_sasl_creds(result))
+            if isinstance(outcome, Response):  # to a challenge, which proves nothing
+                outcome = UNPROVED
             if isinstance(outcome, Failure):
                 raise _disbelief(connection, outcome)
-            if isinstance(outcome, Success):
-                connection.digest_outcome, layer = outcome, outcome.layer
+            connection.digest_outcome, layer = outcome, outcome.layer
     finally:
         layered.settle(layer)
     return result
@@ -145,7 +149,22 @@ def _go_on(connection: Any, mechanism: str, credentials: bytes | None, controls:
     request = bind_operation(connection.version, ldap3.SASL, "", None, mechanism, credentials)
     sent = BaseStrategy.send(strategy, "bindRequest", request, controls)
     plainly: Any = SyncStrategy if strategy.sync else type(strategy)
-    return _received(connection, plainly.post_send_single_response(strategy, sent))
+    result = _received(connection, plainly.post_send_single_response(strategy, sent))
+    if not strategy.sync:
+        _forget_unasked(strategy, sent)
+    return result
+
+
+def _forget_unasked(strategy: Any, last_message_id: int) -> None:
+    """Drop what an asynchronous strategy holds for messages that were not sent yet.
+
+    Whoever sits in the middle can send it before a layer is laid, and it would be taken for what the server says
+    inside. (A synchronous strategy ends the connection instead.)
+    """
+    for lock, held in ((strategy.async_lock, strategy._responses), (strategy.event_lock, strategy._events)):
+        with lock:
+            for message_id in [each for each in held if each > last_message_id]:
+                del held[message_id]
 
 
 def _received(connection: Any, sent: Any) -> _Result:

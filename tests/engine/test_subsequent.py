@@ -23,6 +23,7 @@ from sasl_digest import (
     Success,
     UsageError,
 )
+from sasl_digest.channel_binding import END_POINT, NO_CHANNEL, token
 
 SECRET = Password("secret")
 
@@ -201,7 +202,7 @@ def test_other_user_cannot_use_up_the_nonce() -> None:
     thief = DigestClient(
         "bob", Password("bobs"), service="ldap", host="h", remembered=replace(remembered, username="bob")
     )
-    assert refused(answered(server.fresh(), said(thief.initial_response()), Password("bobs")), Reason.NONCE_COUNT)
+    assert refused(answered(server.fresh(), said(thief.initial_response()), Password("bobs")), Reason.NONCE_REPLAYED)
     end = client(remembered)
     finished(end, answered(server.fresh(), said(end.initial_response()), SECRET))
 
@@ -227,7 +228,7 @@ def test_qop_of_before_cannot_be_changed() -> None:
     server = server_with(Clock())
     remembered = replace(first_time(server), qop=QOP.AUTH_INT)
     response = said(client(remembered, qop=QOP.AUTH_INT).initial_response())
-    assert refused(answered(server.fresh(), response, SECRET), Reason.NONCE_COUNT)
+    assert refused(answered(server.fresh(), response, SECRET), Reason.NONCE_REPLAYED)
 
 
 @pytest.mark.parametrize("data", [b"\0", b"\xff" * 5000, b'username="alice"', b"rspauth=00"])
@@ -242,7 +243,7 @@ def test_nonce_that_was_never_answered_is_not_for_an_initial_response() -> None:
     server = server_with(Clock())
     challenge = server.step(b"")
     assert isinstance(challenge, Challenge)
-    assert refused(server.fresh().step(said(client().step(challenge.data))), Reason.NONCE_REPLAYED)
+    assert refused(server.fresh().step(said(client().step(challenge.data))), Reason.NONCE_FORGOTTEN)
 
 
 # Too old
@@ -354,3 +355,38 @@ def test_what_is_remembered_shows_no_nonce_and_holds_no_secret() -> None:
     assert remembered.cnonce.decode() not in repr(remembered)
     assert remembered.challenge.nonce.decode() not in repr(remembered)
     assert "secret" not in repr(remembered)
+
+
+def test_what_is_remembered_is_used_on_the_channel_that_it_is_bound_to_and_on_no_other() -> None:
+    # The cnonce is sent again, and it alone is covered by the digest: used on another channel, the directive that
+    # names the channel could be put right by who sits in between.
+    nonces = NonceBook(upgraded=True, remembered_for=3600.0)
+    ours, others = token(END_POINT + b"ours"), token(END_POINT + b"others")
+    for then, now, used in (
+        (ours, ours, True),
+        (ours, others, False),
+        (ours, NO_CHANNEL, False),
+        (ours, None, False),
+        (None, ours, False),
+        (None, None, True),
+        (NO_CHANNEL, NO_CHANNEL, True),
+        (NO_CHANNEL, ours, False),
+    ):
+        server = DigestServer(nonces=nonces)
+        challenge = server.step(b"")
+        assert isinstance(challenge, Challenge)
+        end = DigestClient("alice", SECRET, service="ldap", host="h", channel_binding=then)
+        remembered = finished(end, answered(server, said(end.step(challenge.data)), SECRET))
+        again = DigestClient("alice", SECRET, service="ldap", host="h", channel_binding=now, remembered=remembered)
+        assert (again.initial_response() is not None) is used
+
+
+def test_malformed_response_behind_an_initial_one_is_nobodys() -> None:
+    server = server_with(Clock())
+    first = first_time(server)
+    server = server.fresh()
+    wrong = changed(said(client(first).initial_response()), digest_uri=b"imap/h")
+    assert refused(server.step(wrong), Reason.DIGEST_URI)
+    assert server.response is not None
+    assert server.step(b"garbage").reason is Reason.MALFORMED  # type: ignore[union-attr]
+    assert server.response is None

@@ -6,7 +6,7 @@ import ldap3
 import pytest
 
 from sasl_digest.ldap3 import Credentials, DigestBindError, DigestConnection, RspauthError
-from tests.interop.conftest import Answer, Scripted, asking, honest, lying
+from tests.interop.conftest import CHALLENGE, Answer, Scripted, asking, honest, lying
 from tests.interop.server import BASE, U1, OurServer
 from tests.interop.test_subsequent import server, summary
 
@@ -109,6 +109,18 @@ def test_server_that_gives_its_proof_and_wants_more_is_left(scripted: Scripted) 
     with pytest.raises(DigestBindError, match="proof came where a challenge was due"):
         connection.bind()
     connection.unbind()
+
+
+@pytest.mark.parametrize("proof", [CHALLENGE, b"nonce=x", b""])
+def test_success_with_a_challenge_proves_nothing(scripted: Scripted, proof: bytes) -> None:
+    # Whoever has taken the server's place knows no password: he can only hope that a challenge will do.
+    impostor = scripted(verdict=lambda response: honest(response) if b"nc=00000001" in response else Answer(0, proof))
+    who = credentials()
+    connection: Any = DigestConnection(ldap3.Server(impostor.url, get_info=ldap3.NONE), sasl_credentials=who)
+    assert connection.bind()
+    with pytest.raises(RspauthError):
+        connection.bind()
+    assert (connection.bound, connection.closed, connection.digest_outcome) == (False, True, None)
 
 
 def test_stale_challenge_is_answered_without_asking_anybody(scripted: Scripted) -> None:

@@ -460,3 +460,34 @@ def test_connection_without_a_layer_has_the_socket_it_had(server: OurServer) -> 
         assert layer_of(conn) is None
         assert conn.socket.getpeername()[1] == conn.server.port
         assert f"remote: 127.0.0.1:{conn.server.port}" in str(conn)
+
+
+# What came before the layer
+
+
+@pytest.mark.parametrize("layer", [INT, TRIPLE_DES])
+def test_answers_that_came_before_their_questions_are_not_taken_for_what_the_server_says_inside(
+    between: Relay, layer: Layer
+) -> None:
+    # ASYNC files answers by their message ids, whenever they come.
+    done = tlv(0x65, b"\x0a\x01\x00\x04\x00\x04\x00")
+    mail = tlv(0x30, tlv(0x04, b"mail"), tlv(0x31, tlv(0x04, b"evil@attacker.example")))
+    entry = tlv(0x64, tlv(0x04, f"uid=u1,ou=people,{BASE}".encode()), tlv(0x30, mail))
+    forged: list[bytes] = []
+
+    def alter(data: bytes) -> list[bytes]:
+        if b"rspauth" not in data or forged:
+            return [data]
+        next_id = ldap3.Server.next_message_id() + 1  # type: ignore[no-untyped-call]
+        for message_id in range(next_id, next_id + 5):
+            number = tlv(0x02, message_id.to_bytes(4, "big"))
+            forged.extend([tlv(0x30, number, entry), tlv(0x30, number, done)])
+        return [b"".join(forged), data]
+
+    between.alter = alter
+    with opened(ldap3.ASYNC, between.url, u1(layer)) as conn:
+        assert bound(conn)
+        for _ in range(5):
+            (found,) = entries(conn, BASE, "(uid=u1)", "mail")
+            assert found["raw_attributes"] == {"mail": [b"una.one@contoso.com"]}
+    assert forged

@@ -116,6 +116,13 @@ def replayed() -> Stage:
     return on
 
 
+def forgotten() -> Stage:
+    on = stage(remember=3600.0)
+    other = Stage(on.service, on.sink)
+    on.bind(sasl(digest_response(other.challenge(), "u1", "password")))
+    return on
+
+
 def abandoned() -> Stage:
     on = stage()
     on.challenge()
@@ -179,6 +186,7 @@ REACHED: dict[Reason | BindReason, list[tuple[Callable[[], Stage], str]]] = {
     Reason.MALFORMED: [(digest(more=',nonce="again"'), ""), (digest(nc="1"), "")],
     Reason.NONCE_FOREIGN: [(digest(nonce=b"A" * 40), "u1"), (digest(nonce=b"not base64!"), "u1")],
     Reason.NONCE_REPLAYED: [(replayed, "u1")],
+    Reason.NONCE_FORGOTTEN: [(forgotten, "u1")],
     Reason.NONCE_EXPIRED: [(expired("password"), "u1")],
     Reason.NONCE_COUNT: [(digest(nc="00000002"), "u1")],
     Reason.QOP: [(not_offered("auth-int"), "u1"), (not_offered("auth-conf", ",cipher=rc4"), "u1")],
@@ -682,3 +690,29 @@ def test_a_filter_or_compare_on_the_password_says_nothing() -> None:
     on.digest()
     found, done = on.search(search(filter="(userPassword=password)"))
     assert (found, done.result_code) == ({}, ResultCode.SUCCESS)
+
+
+# Backslashes
+
+
+@pytest.mark.parametrize(
+    ("written", "recorded"),
+    [
+        (r"CONTOSO\u1", r"CONTOSO\u1"),  # as ldap3 writes it
+        (r"CONTOSO\\u1", r"CONTOSO\u1"),  # as the grammar has it
+        (r"\u1", "u1"),  # needless escapes: the name that led to the account is recorded, and no spelling of it
+        (r"\u\1", "u1"),
+        (r"nobody\knows", r"nobody\knows"),
+    ],
+)
+@pytest.mark.parametrize("password", ["password", "wrong"])
+def test_record_has_the_name_that_led_to_the_account(written: str, recorded: str, password: str) -> None:
+    on = stage()
+    hashed = recorded.replace("nobody\\knows", "nobody")
+    response = digest_response(on.challenge(), hashed, password)
+    escaped = hashed.replace("\\", "\\\\")
+    on.bind(sasl(response.replace(f'username="{escaped}"'.encode(), f'username="{written}"'.encode())))
+    (record,) = on.verdicts
+    assert record.account == recorded
+    expected = Status.NO_SUCH_USER if "nobody" in written else Status.SUCCESS
+    assert record.status == (expected if password == "password" or "nobody" in written else Status.WRONG_PASSWORD)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ldapserver.audit.status import Status
+from ldapserver.sasl.mechanism import TLS
 from ldapserver.wire.messages import BindResponse, ResultCode
 from sasl_digest import DigestClient, Password, Remembered, Response, Success
 from tests.server.stage import REALM, Stage, sasl, stage
@@ -112,3 +113,19 @@ def test_malformed_initial_response_is_recorded_with_its_detail() -> None:
     assert on.bind(sasl(b'username="u1"')).result_code == ResultCode.SASL_BIND_IN_PROGRESS
     (record,) = on.records
     assert (record.reason.value, record.detail, record.result_code) == ("malformed", "nonce: is missing", 14)
+
+
+def test_initial_response_without_a_layer_where_one_is_required_gets_a_challenge() -> None:
+    on = stage(remember=HOUR, require_signing=True)
+    on.session.secured(TLS(bytes(32)))
+    remembered = first_time(on)  # inside TLS qop auth will do
+    in_the_clear = connection(on)
+    end = client(remembered)
+    response = again(in_the_clear, end)
+    assert response.result_code == ResultCode.SASL_BIND_IN_PROGRESS
+    record = on.records[-1]
+    assert (record.status, record.result_code, record.reason.value) == (None, 14, "signing-required")
+    # The exchange goes on, and ends as any other without a layer.
+    answer = end.step(response.server_sasl_creds or b"")
+    assert isinstance(answer, Response)
+    assert in_the_clear.bind(sasl(answer.data)).result_code == ResultCode.STRONGER_AUTH_REQUIRED
