@@ -37,7 +37,7 @@ _RESPONSES = {
     ),
     BindReason.SIGNING_REQUIRED: BindResponse(
         ResultCode.STRONGER_AUTH_REQUIRED,
-        diagnostic_message="a bind needs TLS or a security layer here (qop auth-int or auth-conf)",
+        diagnostic_message="a bind here needs TLS, or to bring a security layer (qop auth-int or auth-conf)",
     ),
     BindReason.VERSION: BindResponse(ResultCode.PROTOCOL_ERROR, diagnostic_message="version: only 3 is supported"),
     BindReason.BUSY: BindResponse(

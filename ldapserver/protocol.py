@@ -399,5 +399,5 @@ def _context(certificate: "ServerCertificate") -> interfaces.IOpenSSLContextFact
     try:
         options.getContext()
     except SSL.Error as error:
-        raise InvalidCertificate(str(_told(error))) from None
+        raise InvalidCertificate(f"cannot be used for TLS: {_told(error)}") from None
     return cast(interfaces.IOpenSSLContextFactory, options)

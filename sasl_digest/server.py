@@ -57,6 +57,7 @@ class _Terms:
     buffer_limit: int
     realms: frozenset[str] | None
     binding_required: bool
+    readings: int
 
 
 class DigestServer:
@@ -82,6 +83,7 @@ class DigestServer:
         nonces: Nonces | None = None,
         channel_binding: bytes | None = None,
         binding_required: bool = False,
+        readings: int = READINGS,
     ) -> None:
         """State the terms.
 
@@ -93,6 +95,8 @@ class DigestServer:
         others ignore maxbuf; both in octets. `nonces` may be shared by many servers, and is their memory.
         `channel_binding` is the token (`channel_binding.token()`) of the channel that a client which binds one must
         name; `binding_required` refuses one that binds none. Both are for nonces that say `+Upgraded+v1`.
+        `readings` is the most secrets that the credential of any account offers for one name: every failure does the
+        work of so many, whoever it is about.
 
         Raises UsageError for terms that no client could meet.
         """
@@ -129,6 +133,7 @@ class DigestServer:
             buffer_limit=maxbuf if buffer_limit is None else max(maxbuf, buffer_limit),
             realms=accepted or None,
             binding_required=binding_required,
+            readings=readings,
         )
         self._begin(channel_binding)
 
@@ -217,7 +222,7 @@ class DigestServer:
             refusal = Reason.NO_USABLE_SECRET
         proved = _matching(offered, response)
         if refusal is not None or proved is None:
-            _make_up(READINGS * len(names) - len(offered), response)
+            _make_up(self._terms.readings * len(names) - len(offered), response)
             return self._refuse(refusal or Reason.WRONG_PASSWORD)
         return self._counted(response, proved) or self._accept(response, proved)
 

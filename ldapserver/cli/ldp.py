@@ -160,8 +160,9 @@ def _request(argv: Sequence[str] | None) -> _Request:
     port = int((parts and parts["port"]) or DEFAULT_PORT)
     if parts is None or not 0 < port < 65536:
         raise _Ended(USAGE, f"{options.url}: not of the form ldap://HOST[:PORT]")
-    if not options.user:
-        raise _Ended(USAGE, "--user: must not be empty")
+    for option in ("user", "host_name"):
+        if getattr(options, option) == "":
+            raise _Ended(USAGE, f"--{option.replace('_', '-')}: must not be empty")
     for option in ("domain", "host_name", "qop", "cipher"):
         if options.simple and getattr(options, option) is not None:
             raise _Ended(USAGE, f"--{option.replace('_', '-')}: has no place in a simple bind")
@@ -224,6 +225,8 @@ def _transcript(request: _Request) -> int:
         _say(f'ld = ldap_open("{_printable(request.host)}", {request.port});')
         try:
             connection.open(read_server_info=False)
+        except UnicodeError:  # what a name of no host comes to, of more than 63 characters in a label
+            raise _Ended(USAGE, f"{request.url}: no host has such a name") from None
         except LDAPCommunicationError as error:
             _say(f"Error <0x51>: Fail to connect to {_printable(request.host)}.")
             raise _Ended(UNREACHABLE, f"{request.url} cannot be reached: {error.args[0]}") from None

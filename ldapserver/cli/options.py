@@ -66,6 +66,14 @@ def _check_tls(options: argparse.Namespace) -> None:
                 raise UsageFault(f"argument {name}: {getattr(options, given)}: needs {wanted} too")
     if options.tls_ca_out is not None and options.tls is None:
         raise UsageFault(f"argument --tls-ca-out: {options.tls_ca_out}: there is no such CA without --tls auto")
+    if options.channel_binding != "never" and not has_tls(options):
+        raise UsageFault(f"argument --channel-binding: {options.channel_binding}: has no meaning without TLS")
+    if options.no_layer_inside_tls and not has_tls(options):
+        raise UsageFault("argument --no-layer-inside-tls: has no meaning without TLS")
+    if options.no_layer_inside_tls and QOP.AUTH not in options.qop:
+        raise UsageFault("argument --no-layer-inside-tls: leaves nothing to offer: --qop has no auth")
+    if options.require_signing and not has_tls(options) and set(options.qop) == {QOP.AUTH}:
+        raise UsageFault("argument --require-signing: nobody can bind: there is no TLS, and --qop has only auth")
     for url in options.listen:
         if url.tls and not has_tls(options):
             raise UsageFault(f"argument --listen: {url}: needs --tls-cert and --tls-key, or --tls auto")

@@ -15,11 +15,13 @@ from ldapserver.directory.schemes import (
     StoredPassword,
     StoredWDigest,
     credential_of,
+    most_secrets,
     read_password,
     read_supplemental_credentials,
 )
 from ldapserver.directory.tree import Index, Node
 from ldapserver.wire.dn import AVA, DN, ROOT, case_ignore
+from sasl_digest.credentials import READINGS
 
 
 class Contents:
@@ -34,6 +36,7 @@ class Contents:
         self.descriptions: dict[str, None] = {}
         self.classes: dict[str, None] = {}
         self.dearest: tuple[StoredPassword, ...] = (ClearText(b"").noise(),)
+        self.most_secrets = READINGS
         self._shapes: set[Shape] = set()
         self._somebody: dict[tuple[bytes, ...], bool] = {}
         self._secret: dict[str, bool] = {}
@@ -111,6 +114,7 @@ class Contents:
                 raise InvalidLDIF(f"{place}: {dn}: {error}") from None
             if sum(password.cost for password in passwords) > sum(password.cost for password in self.dearest):
                 self.dearest = passwords
+            self.most_secrets = max(self.most_secrets, most_secrets(credential))
             account = node.account = Account(node.dn, name, credential, passwords, authz_to)
             if any(isinstance(password, StoredWDigest) for password in passwords):
                 self._hashed.append((node, account, self.names.principal_name(entry)))

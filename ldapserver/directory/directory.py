@@ -38,6 +38,11 @@ class Directory(Protocol):
         """What an unknown user's simple bind is checked against: noise under the dearest scheme present."""
         ...
 
+    @property
+    def most_secrets(self) -> int:
+        """The most secrets that the credential of any account offers for one name."""
+        ...
+
     async def find_account(self, name: str) -> Account | None:
         """The account a user typed the name of, or raise `AmbiguousName`."""
         ...

@@ -56,6 +56,7 @@ class MemoryDirectory:
         self.realm = dns_domain(context) if realm is None else realm
         self.netbios = netbios_domain(context) if netbios is None else netbios
         contents.settle(self.netbios, self.realm)
+        self.most_secrets = contents.most_secrets
         self.decoy = Account(ROOT, "", passwords=tuple(password.noise() for password in contents.dearest))
         self._subschema: Entry | None = None
 

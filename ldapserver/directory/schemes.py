@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol
 
 from sasl_digest import HA1, Credential, Password, UsageError, WDigest
+from sasl_digest.credentials import READINGS
 from sasl_digest.saslprep import prepare
 from sasl_digest.wdigest import HASHES, from_supplemental_credentials, pack, unpack
 
@@ -241,6 +242,11 @@ def credential_of(passwords: tuple[StoredPassword, ...], *, saslprep: bool = Fal
     if len(usable) > 1:
         return Several(tuple(usable))
     return usable[0] if usable else None
+
+
+def most_secrets(credential: Credential | None) -> int:
+    """How many secrets it may offer for one name."""
+    return READINGS * (len(credential.credentials) if isinstance(credential, Several) else 1)
 
 
 def _credential(password: StoredPassword, saslprep: bool) -> Credential | None:

@@ -227,6 +227,23 @@ def test_unknown_user_costs_as_many_hashes_as_a_wrong_password(
     assert hashes(username, credential) == hashes(username, None)
 
 
+@pytest.mark.parametrize("credential", [Password("wrong"), HA1(bytes(16)), None])
+def test_every_failure_costs_what_the_account_with_the_most_secrets_does(
+    credential: Credential | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = DigestServer(readings=40)
+    assert isinstance(server.step(response_to(server)), Lookup)
+    calls: list[bytes] = []
+
+    def counted(data: bytes) -> object:
+        calls.append(data)
+        return md5(data)
+
+    monkeypatch.setattr("sasl_digest.digest.md5", counted)
+    assert isinstance(server.verify(credential), Failure)
+    assert len(calls) == 40 * 4  # hashes of each reading
+
+
 def test_realm_that_is_not_served_costs_as_many_hashes_too(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = []
     for realm in ("example.org", "elsewhere.org"):

@@ -226,6 +226,10 @@ def test_ldap3(server: OurServer) -> None:
         assert connection.extend.standard.who_am_i() == f"dn:{U1}"
         assert connection.search(BASE, "(uid=u1)", attributes=["mail"])
         assert connection.entries[0].mail.value == "una.one@contoso.com"
+        # Entries that no index finds, in several turns; some of 64 KB each; and one of 2 MB.
+        for search_filter, count in (("(uid=*)", 6), ("(cn=more 1*)", 11), ("(cn=more 0)", 1)):
+            assert connection.search(BASE, search_filter, attributes=["*"])
+            assert len(connection.entries) >= count
         # It does not care for our maxbuf.
         assert connection.compare(LONG_DN, "description", "x" * LONG)  # type: ignore[no-untyped-call]
     assert layers(server, mark) == [INT]

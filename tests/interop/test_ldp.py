@@ -260,6 +260,7 @@ def test_real_slapd(slapd: str) -> None:
         (["bind", "ldap://h:65536", "-u", "u1", "-p", "x"], "ldap://h:65536: not of the form ldap://HOST[:PORT]"),
         (["bind", "ldap://h/dc=x", "-u", "u1", "-p", "x"], "ldap://h/dc=x: not of the form ldap://HOST[:PORT]"),
         (["bind", "ldap://h", "-u", "", "-p", "x"], "--user: must not be empty"),
+        (["bind", "ldap://h", "-u", "u1", "-p", "x", "--host-name", ""], "--host-name: must not be empty"),
         (["bind", "ldap://h", "-u", "u1"], "no terminal to ask for the password: use --password-stdin"),
         (["bind", "ldap://h", "-u", "u1", "--password-stdin"], "--password-stdin: standard input is empty"),
         (["bind", "ldap://h", "-u", "u1", "-p", "x", "--password-stdin"], "not allowed with argument -p/--password"),
@@ -372,3 +373,11 @@ def test_stale_nonce_is_no_news_to_the_user(scripted: Scripted) -> None:
     verdicts = iter([lambda response: asking(CHALLENGE + b",stale=true"), honest])
     server = scripted(verdict=lambda response: next(verdicts)(response))
     assert ldp("bind", server.url, "-u", "u1", "-p", "password")[0] == 0
+
+
+def test_name_that_no_host_can_have_is_a_usage_error() -> None:
+    url = f"ldap://{'h' * 64}.example"
+    run = subprocess.run(
+        [*COMMAND, "bind", url, "-u", "u1", "-p", "x"], stdin=subprocess.DEVNULL, env=ENVIRONMENT, capture_output=True
+    )
+    assert (run.returncode, run.stderr.decode()) == (64, f"ldp: {url}: no host has such a name\n")

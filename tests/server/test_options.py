@@ -100,7 +100,6 @@ def test_the_defaults_are_safe() -> None:
         (["--workstation", "client"], "workstation", "client"),
         (["--tls", "auto"], "tls", "auto"),
         (["--require-signing"], "require_signing", True),
-        (["--no-layer-inside-tls"], "no_layer_inside_tls", True),
     ],
 )
 def test_what_is_typed_takes_the_place_of_the_default(arguments: list[str], name: str, value: object) -> None:
@@ -138,6 +137,15 @@ def test_the_defaults_are_not_shared_between_readings() -> None:
         (["--tls-ca-out", "ca.pem"], ["--tls-ca-out", "ca.pem", "--tls auto"]),
         (["--tls-ca-out", "a", "--tls-cert", "c", "--tls-key", "k"], ["--tls-ca-out", "--tls auto"]),
         (["--listen", "ldaps://127.0.0.1:1"], ["--listen", "ldaps://127.0.0.1:1", "--tls-cert", "--tls auto"]),
+        (["--channel-binding", "always"], ["--channel-binding", "always", "without TLS"]),
+        (["--channel-binding", "sometimes"], ["--channel-binding", "sometimes"]),
+        (["--no-layer-inside-tls"], ["--no-layer-inside-tls", "without TLS"]),
+        (
+            ["--tls", "auto", "--no-layer-inside-tls", "--qop", "auth-int"],
+            ["--no-layer-inside-tls", "--qop has no auth"],
+        ),
+        (["--require-signing", "--qop", "auth"], ["--require-signing", "nobody can bind"]),
+        (["--remember", "0"], ["--remember", "'0'"]),
         (["--charset", "latin-1"], ["--charset", "latin-1", "utf-8"]),
         (["--log-level", "loud"], ["--log-level", "loud"]),
         (["--listen", "http://x"], ["--listen", "http://x", "ldap://"]),

@@ -498,7 +498,7 @@ def test_a_key_that_openssl_finds_too_weak_is_named(refuses: Refuses, tmp_path: 
     cert.write_bytes(builder.sign(weak, hashes.SHA256()).public_bytes(Encoding.PEM))
     key.write_bytes(weak.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     line = refuses("--tls-cert", str(cert), "--tls-key", str(key))
-    assert line == f"argument --tls-cert: {cert}: ee key too small"
+    assert line == f"argument --tls-cert: {cert}: cannot be used for TLS: ee key too small"
 
 
 def test_a_ca_that_cannot_be_written_is_named(refuses: Refuses, tmp_path: Path) -> None:

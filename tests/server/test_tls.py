@@ -209,6 +209,22 @@ def test_a_server_without_a_certificate_does_no_tls() -> None:
     assert connection.who() == b""
 
 
+def test_a_peer_that_stops_reading_right_before_the_handshake_is_heard_in_it(start: Start) -> None:
+    connection = Connection(start())
+    wire: Any = connection.wire
+    write = wire.write
+
+    def full(data: bytes) -> None:
+        write(data)
+        connection.protocol.pauseProducing()
+
+    wire.write = full
+    assert connection.only(START).result_code is ResultCode.SUCCESS
+    wire.write = write
+    connection.handshake()
+    assert connection.who() == b""
+
+
 def test_unbind_ends_tls_and_the_connection(start: Start) -> None:
     connection = Connection(start(), ldaps=True)
     tls = connection.handshake()
