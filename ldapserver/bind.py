@@ -147,13 +147,13 @@ class Binder:
         if isinstance(outcome, Refused):
             return self._end(message_id, name, package, outcome.reason, outcome.facts, outcome.detail)
         authzid = outcome.facts.authzid
-        account: Account | None = outcome.account
         # The policy is asked after the password and before any rspauth leaves.  RFC 4422 section 3.4.1, authzid
         if authzid is not None:
             account = await acting_as(self._service.directory, outcome.account, authzid)
-        if account is None:
-            return self._end(message_id, name, package, BindReason.AUTHZID_REFUSED, outcome.facts)
-        return self._accept(message_id, name, package, replace(outcome, account=account))
+            if account is None:
+                return self._end(message_id, name, package, BindReason.AUTHZID_REFUSED, outcome.facts)
+            outcome = replace(outcome, account=account)
+        return self._accept(message_id, name, package, outcome)
 
     def _accept(self, message_id: int, mechanism: str, package: str, accepted: Accepted) -> Decision:
         return Decision(

@@ -41,7 +41,10 @@ def is_bound(response: DigestResponse) -> bool:
 
     Whose service-name and which channel it is remains to be compared.
     """
-    if response.hashed_dirs != HASHED_DIRS or response.service_name is None or response.channel_binding is None:
+    bound = response.bound
+    if bound is None or bound.hashed_dirs != HASHED_DIRS:
         return False
-    expected = head(response.service_name, response.channel_binding)
+    if bound.service_name is None or bound.channel_binding is None:
+        return False
+    expected = head(bound.service_name, bound.channel_binding)
     return hmac.compare_digest(response.cnonce[: len(expected)], expected)

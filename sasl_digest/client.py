@@ -22,6 +22,7 @@ from sasl_digest.messages import (
     MAX_MAXBUF,
     MIN_MAXBUF,
     QOP,
+    Bound,
     Cipher,
     DigestChallenge,
     DigestResponse,
@@ -250,12 +251,7 @@ class DigestClient:
         )
         if self._channel_binding is None or not cnonce.startswith(UPGRADED):
             return response
-        return replace(
-            response,
-            hashed_dirs=binding.HASHED_DIRS,
-            service_name=self._digest_uri,
-            channel_binding=self._channel_binding,
-        )
+        return replace(response, bound=Bound(binding.HASHED_DIRS, self._digest_uri, self._channel_binding))
 
     def _confirm(self, data: bytes) -> Success | Failure:
         # The client verifies the server's proof: without it anybody can claim to be the server.  Section 2.1.3

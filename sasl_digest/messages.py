@@ -111,15 +111,26 @@ class DigestChallenge:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """What a response says in the open that its cnonce begins with a hash of (see the module `channel_binding`).
+
+    `hashed_dirs` are the names of the directives hashed; `channel_binding` is 32 hexadecimal digits.
+    """
+
+    hashed_dirs: tuple[bytes, ...]
+    service_name: bytes | None
+    channel_binding: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class DigestResponse:
     """What the client answers.
 
     `digest_uri` is kept in octets, as it is hashed; `response` is 32 hexadecimal digits; `realm` is None when
     none was sent, which is not the same message as an empty one; `maxbuf` is the largest buffer the client can
     receive (octets). `other_username` is the name's other reading where there are backslashes in it: many clients
-    don't escape, and who means `DOMAIN\\user` has then written `user` with a needless escape. `hashed_dirs` are the
-    directives that the cnonce begins with a hash of, `channel_binding` 32 hexadecimal digits (see the module
-    `channel_binding`).
+    don't escape, and who means `DOMAIN\\user` has then written `user` with a needless escape. `bound` is what the
+    response says that it is bound to.
     """
 
     username: str
@@ -135,9 +146,7 @@ class DigestResponse:
     cipher: Cipher | None = None
     authzid: str | None = None
     other_username: str | None = field(default=None, compare=False)
-    hashed_dirs: tuple[bytes, ...] = ()
-    service_name: bytes | None = None
-    channel_binding: bytes | None = field(default=None, repr=False)
+    bound: Bound | None = None
 
     @classmethod
     def parse(cls, data: bytes) -> "DigestResponse":
@@ -178,9 +187,7 @@ class DigestResponse:
             cipher=_cipher(found) if qop is QOP.AUTH_CONF else None,
             authzid=None if authzid is None else _authzid(authzid),
             other_username=None if other_name is None else _text("username", other_name, utf8),
-            hashed_dirs=tuple(_tokens(found.get(b"hashed-dirs", b""))),
-            service_name=found.get(b"service-name"),
-            channel_binding=found.get(b"channel-binding"),
+            bound=_bound(found) if b"hashed-dirs" in found else None,
         )
 
     def encode(self) -> bytes:
@@ -203,12 +210,13 @@ class DigestResponse:
             directives.append((b"cipher", self.cipher))
         if self.authzid is not None:
             directives.append((b"authzid", quoted(self.authzid.encode())))
-        if self.hashed_dirs:
-            directives.append((b"hashed-dirs", quoted(b",".join(self.hashed_dirs))))
-        if self.service_name is not None:
-            directives.append((b"service-name", quoted(self.service_name)))
-        if self.channel_binding is not None:
-            directives.append((b"channel-binding", quoted(self.channel_binding)))
+        if self.bound is not None:
+            directives.append((b"hashed-dirs", quoted(b",".join(self.bound.hashed_dirs))))
+            for name, value in (
+                (b"service-name", self.bound.service_name),
+                (b"channel-binding", self.bound.channel_binding),
+            ):
+                directives += [] if value is None else [(name, quoted(value))]
         data = join(directives)
         if len(data) >= MAX_RESPONSE:
             raise UsageError(f"digest-response: {len(data)} octets; fewer than {MAX_RESPONSE} are allowed")
@@ -277,6 +285,11 @@ def _readings(data: bytes, username: bytes) -> tuple[bytes, bytes | None]:
         return username, None
     # A lone backslash is taken for an improperly escaped one.  [MS-DPSP] section 2.2
     return (written, username) if _LONE_BACKSLASH.search(written) else (username, written)
+
+
+def _bound(found: dict[bytes, bytes]) -> Bound:
+    names = tuple(_tokens(found[b"hashed-dirs"]))
+    return Bound(names, found.get(b"service-name"), found.get(b"channel-binding"))
 
 
 def _tokens(value: bytes) -> list[bytes]:

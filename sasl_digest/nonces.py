@@ -136,8 +136,12 @@ class NonceBook(Nonces):
 
     def expired(self, nonce: bytes) -> bool:
         """See `Nonces`."""
-        issued = int.from_bytes(self._raw(nonce)[: self._time], "big") / 1000
-        return self._clock() - issued > self._lifetime
+        # The time alone is read: six octets are eight characters of base64, and eight are sixteen hexadecimal digits.
+        if self._upgraded:
+            issued = int(nonce[len(UPGRADED) : len(UPGRADED) + 16], 16)
+        else:
+            issued = int.from_bytes(urlsafe_b64decode(nonce[:8]), "big")
+        return self._clock() - issued / 1000 > self._lifetime
 
     def remember(self, nonce: bytes, proof: bytes) -> None:
         """See `Nonces`."""

@@ -10,7 +10,7 @@ import enum
 import hmac
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Self
 
 from sasl_digest import channel_binding as binding
@@ -212,17 +212,23 @@ class DigestServer:
         if self._state is not _State.ASKED or response is None:
             raise UsageError(f"verify() out of turn; due: {self._state.value}")
         self._state = _State.OVER
-        names, realm = _usernames(response), response.realm or ""
+        realm, other = response.realm or "", response.other_username
         refusal = self._refusal
         known = _NOBODY if credential is None or refusal is not None else credential
         if credential is None:
             refusal = refusal or Reason.UNKNOWN_USER
-        offered = [(name, secret) for name in names for secret in known.secrets(name, realm)]
-        if not offered:
+        names = (response.username,) if other is None else (response.username, other)
+        proved, due = None, self._terms.readings * len(names)
+        usable = False
+        for name in names:
+            offered = tuple(known.secrets(name, realm))
+            due -= len(offered)
+            usable |= bool(offered)
+            proved = proved or _matching(name, offered, response)
+        if not usable:
             refusal = Reason.NO_USABLE_SECRET
-        proved = _matching(offered, response)
         if refusal is not None or proved is None:
-            _make_up(self._terms.readings * len(names) - len(offered), response)
+            _make_up(due, response)
             return self._refuse(refusal or Reason.WRONG_PASSWORD)
         return self._counted(response, proved) or self._accept(response, proved)
 
@@ -307,35 +313,32 @@ class DigestServer:
     def _is_bound(self, response: DigestResponse) -> bool:
         terms = self._terms
         # A client that knows nothing of bindings says nothing of them, and need not unless they are required.
-        if not (response.hashed_dirs or response.cnonce.startswith(UPGRADED)):
+        bound = response.bound
+        if bound is None and not response.cnonce.startswith(UPGRADED):
             return not terms.binding_required
         return (
-            binding.is_bound(response)
-            and _names_us(terms, response.service_name or b"")
-            and hmac.compare_digest(response.channel_binding or b"", self._channel_binding or binding.NO_CHANNEL)
+            bound is not None
+            and binding.is_bound(response)
+            and _names_us(terms, bound.service_name or b"")
+            and hmac.compare_digest(bound.channel_binding or b"", self._channel_binding or binding.NO_CHANNEL)
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, repr=False)  # it holds the session's key; and not frozen, which costs as much as a hash
 class _Proved:
     """What a right response was made with."""
 
     username: str
-    h_a1: bytes = field(repr=False)
-    keyed: bytes = field(repr=False)
+    h_a1: bytes
+    keyed: bytes
     reading: str | None
 
 
-def _usernames(response: DigestResponse) -> tuple[str, ...]:
-    other = response.other_username
-    return (response.username,) if other is None else (response.username, other)
-
-
-def _matching(offered: Iterable[tuple[str, bytes]], response: DigestResponse) -> _Proved | None:
-    """What gives this response, of the secrets under their names, or None."""
+def _matching(username: str, offered: tuple[bytes, ...], response: DigestResponse) -> _Proved | None:
+    """What gives this response, of the secrets offered for a name, or None."""
     authzid = None if response.authzid is None else response.authzid.encode()
     a2 = digest.a2_of_client(response.digest_uri, response.qop)
-    for username, secret in offered:
+    for secret in offered:
         h_a1 = digest.h(digest.a1(secret, nonce=response.nonce, cnonce=response.cnonce, authzid=authzid))
         keyed = digest.keyed(
             h_a1,
@@ -353,7 +356,7 @@ def _make_up(readings: int, response: DigestResponse) -> None:
     """Do the work of so many more readings: a failure costs the same, whatever an account holds or whether it is."""
     username = response.username
     for _ in range(readings):
-        _matching(((username, digest.secret(username.encode(), b"", b"")),), response)
+        _matching(username, (digest.secret(username.encode(), b"", b""),), response)
 
 
 def _names_us(terms: _Terms, digest_uri: bytes) -> bool:

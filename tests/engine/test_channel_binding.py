@@ -20,6 +20,7 @@ from sasl_digest import (
     Success,
 )
 from sasl_digest.channel_binding import END_POINT, NO_CHANNEL, head, token
+from sasl_digest.messages import Bound
 
 CERTIFICATE = sha256(b"a certificate").digest()
 OURS = token(END_POINT + CERTIFICATE)
@@ -59,8 +60,7 @@ def test_cnonce_begins_with_the_hash_of_what_is_bound() -> None:
     bound = md5(b"ldap/h:" + OURS).hexdigest().encode()
     assert said.cnonce[:44] == b"+Upgraded+v1" + bound
     assert len(said.cnonce) == 44 + 32
-    assert said.hashed_dirs == (b"service-name", b"channel-binding")
-    assert (said.service_name, said.channel_binding) == (b"ldap/h", OURS)
+    assert said.bound == Bound((b"service-name", b"channel-binding"), b"ldap/h", OURS)
     assert data.endswith(
         b',hashed-dirs="service-name,channel-binding",service-name="ldap/h",channel-binding="%b"' % OURS
     )
@@ -102,15 +102,24 @@ def test_response_that_binds_nothing_is_refused_only_where_that_is_required() ->
 def test_what_a_bound_response_says_in_the_open_must_be_what_is_in_its_cnonce(change: dict[str, object]) -> None:
     # Only the cnonce is covered by the digest: a man in the middle may change, or take away, all the rest.
     end = server()
-    said = replace(DigestResponse.parse(response(end, OURS)[1]), **change)  # type: ignore[arg-type]
-    assert verdict(end, said.encode()) == Failure(Reason.CHANNEL_BINDING)
+    said = DigestResponse.parse(response(end, OURS)[1])
+    assert said.bound is not None
+    changed = replace(said, bound=replace(said.bound, **change))  # type: ignore[arg-type]
+    assert verdict(end, changed.encode()) == Failure(Reason.CHANNEL_BINDING)
+
+
+def test_taking_away_all_that_it_says_does_not_unbind_a_response() -> None:
+    end = server()
+    said = DigestResponse.parse(response(end, OURS)[1])
+    assert verdict(end, replace(said, bound=None).encode()) == Failure(Reason.CHANNEL_BINDING)
 
 
 def test_cnonce_made_for_another_service_is_refused() -> None:
     end = server()
     said = DigestResponse.parse(response(end, OURS)[1])
     cnonce = head(b"http/h", OURS) + bytes(32)
-    moved = replace(said, cnonce=cnonce, service_name=b"http/h")
+    assert said.bound is not None
+    moved = replace(said, cnonce=cnonce, bound=replace(said.bound, service_name=b"http/h"))
     assert verdict(end, moved.encode()) == Failure(Reason.CHANNEL_BINDING)
 
 
@@ -136,7 +145,7 @@ def test_fresh_server_is_for_another_channel() -> None:
 def test_client_binds_nothing_where_the_server_does_not_know_of_it() -> None:
     end = DigestServer()
     said = DigestResponse.parse(response(end, OURS)[1])
-    assert (len(said.cnonce), said.hashed_dirs, said.service_name, said.channel_binding) == (32, (), None, None)
+    assert (len(said.cnonce), said.bound) == (32, None)
 
 
 @pytest.mark.parametrize("name", [b"hashed-dirs", b"service-name", b"channel-binding"])
