@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
+
+from cryptography.hazmat.primitives import serialization
+
+from ldapserver.certificates import throw_away
 
 BASE = "dc=contoso,dc=com"
 REALM = "contoso.com"
@@ -24,6 +29,17 @@ class TLS:
     authority: Path
     certificate: Path
     key: Path
+
+    @classmethod
+    def throw_away(cls, folder: Path) -> Self:
+        """Those of a server on this machine, written into a folder."""
+        made, ca = throw_away(["localhost", "127.0.0.1"])
+        pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        files = cls(folder / "ca.pem", folder / "certificate.pem", folder / "key.pem")
+        files.authority.write_bytes(ca)
+        files.certificate.write_bytes(b"".join(each.public_bytes(pem) for each in made.chain))
+        files.key.write_bytes(made.key.private_bytes(pem, pkcs8, serialization.NoEncryption()))
+        return files
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,11 @@ from typing import Any
 
 import ldap3
 import pytest
-from cryptography.hazmat.primitives import serialization
 
-from ldapserver.certificates import throw_away
 from sasl_digest.ldap3 import Credentials, DigestConnection
 from tests.interop.conftest import absent, tool
 from tests.interop.server import BASE, ENVIRONMENT, ROOT, U1, OurServer, run
+from tests.interop.slapd import TLS
 
 # ldap3 2.9.1 compares the names in a certificate by a function of ssl that is going.
 pytestmark = pytest.mark.filterwarnings("ignore:ssl.match_hostname:DeprecationWarning")
@@ -373,14 +372,10 @@ def test_channel_binding_where_it_is_made(tmp_path: Path) -> None:
 @contextmanager
 def relayed(server: TLSServer, folder: Path) -> Iterator[TLSServer]:
     """The same server behind a man in the middle, whom clients trust, and who shows a certificate of his own."""
-    certificate, ca = throw_away(["localhost", "127.0.0.1"])
-    files = [folder / name for name in ("other-ca.pem", "other.pem")]
-    files[0].write_bytes(ca)
-    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    key = certificate.key.private_bytes(pem, pkcs8, serialization.NoEncryption())
-    files[1].write_bytes(key + b"".join(each.public_bytes(pem) for each in certificate.chain))
+    (folder / "other").mkdir()
+    other = TLS.throw_away(folder / "other")
     theirs, his = ssl.create_default_context(cafile=server.ca), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    his.load_cert_chain(files[1])
+    his.load_cert_chain(other.certificate, other.key)
     port = int(server.ldaps.rpartition(":")[2])
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -400,7 +395,7 @@ def relayed(server: TLSServer, folder: Path) -> Iterator[TLSServer]:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         ldaps = f"ldaps://127.0.0.1:{listener.getsockname()[1]}"
-        yield replace(server, ldaps=ldaps, ca=files[0], log=server.log)
+        yield replace(server, ldaps=ldaps, ca=other.authority, log=server.log)
         listener.shutdown(socket.SHUT_RDWR)
     thread.join(10)
 
