@@ -11,6 +11,7 @@ from sasl_digest.end_point import end_point
 from sasl_digest.errors import UsageError
 from sasl_digest.messages import QOP, Cipher
 from sasl_digest.outcomes import Remembered, Success
+from sasl_digest.saslprep import prepare
 
 # ldap3's names for a layer, in the fifth place of its tuple: 2.9.1 knows the first, its successor both.
 _LAYERS = {"sign": QOP.AUTH_INT, "ENCRYPT": QOP.AUTH_CONF}
@@ -33,6 +34,9 @@ class Credentials:
     With `channel_binding` the response is bound to the TLS that the connection is in, or to none, for servers that
     know of it: a man in the middle with a certificate of his own cannot pass it on.
 
+    With `saslprep` user and password are prepared first (RFC 4013), for servers that store them so; it needs the
+    extra `saslprep`.
+
     With `remember` a further bind to the same server, on whatever connection that has this very object, takes one
     round trip, where the server remembers too (RFC 2831 section 2.2).
     """
@@ -47,6 +51,7 @@ class Credentials:
     service_host: str | None = None
     strict_realm: bool = False
     channel_binding: bool = False
+    saslprep: bool = False
     remember: bool = False
     _servers: dict[Hashable, Remembered] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -67,6 +72,8 @@ class Credentials:
                 (getattr(self, name) or "").encode()
             except UnicodeEncodeError:
                 raise UsageError(f"{name}: cannot be written in UTF-8") from None
+        if self.saslprep:
+            self._prepared()
         sealing = QOP.AUTH_CONF in _named("qop", QOP, self.qop)
         if self.cipher is not None:
             _named("cipher", Cipher, self.cipher)
@@ -103,9 +110,10 @@ class Credentials:
         channel = None
         if self.channel_binding:
             channel = NO_CHANNEL if certificate is None else token(END_POINT + end_point(certificate))
+        user, password = self._prepared() if self.saslprep else (self.user, self.password)
         return DigestClient(
-            self.user,
-            Password(self.password) if self.password is not None else HA1(self.ha1 or b""),
+            user,
+            Password(password) if password is not None else HA1(self.ha1 or b""),
             service="ldap",  # RFC 4513 section 5.2.1.1
             host=self.service_host or host,
             realm=self.realm,
@@ -116,6 +124,9 @@ class Credentials:
             channel_binding=channel,
             remembered=remembered,
         )
+
+    def _prepared(self) -> tuple[str, str | None]:
+        return prepare(self.user, "user"), None if self.password is None else prepare(self.password, "password")
 
     def remembered(self, place: Hashable) -> Remembered | None:
         """What was kept of `place`, for one connection only: each nonce-count is good once."""

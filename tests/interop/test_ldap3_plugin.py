@@ -250,3 +250,20 @@ def test_absent_program_is_a_skip_by_its_name_and_a_failure_when_required(monkey
     with pytest.raises(pytest.fail.Exception, match="no-such-program is not installed, and INTEROP=required"):
         tool("no-such-program")
     assert tool("sh").endswith("/sh")
+
+
+def test_saslprep_is_for_user_and_password_and_done_when_asked_for(scripted: Scripted) -> None:
+    server = scripted()
+    # A soft hyphen and a full-width letter: prepared they are `password` and `u1`.
+    for saslprep in (True, False):
+        who = Credentials("\uff551", "pass\u00adword", saslprep=saslprep)
+        with connection(server.url, who) as conn:
+            assert bound(conn) is saslprep
+    assert b'username="u1"' in server.responses[0]
+    assert 'username="\uff551"'.encode() in server.responses[1]
+
+
+@pytest.mark.parametrize(("user", "password"), [("u\u0007", "x"), ("u", "x\u0007")])
+def test_what_saslprep_forbids_is_refused_at_once(user: str, password: str) -> None:
+    with pytest.raises(UsageError, match=r"^(user|password): control characters forbidden \(RFC 4013\)$"):
+        Credentials(user, password, saslprep=True)
