@@ -1,12 +1,14 @@
 """`Credentials(remember=True)`: a further bind to the same server in one round trip, where the server remembers."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import ldap3
 import pytest
 
-from sasl_digest.ldap3 import Credentials, DigestBindError, DigestConnection, RspauthError
+from sasl_digest.ldap3 import Credentials, DigestBindError, RspauthError
 from tests.interop.conftest import CHALLENGE, Answer, Scripted, asking, honest, lying
+from tests.interop.connections import connection
 from tests.interop.server import BASE, U1, OurServer
 from tests.interop.test_subsequent import server, summary
 
@@ -17,18 +19,20 @@ def credentials(password: str = "password", **more: Any) -> Credentials:
     return Credentials("u1", password, remember=True, **more)
 
 
+def at(url: str, who: Credentials, **arguments: Any) -> AbstractContextManager[Any]:
+    """A connection to this server."""
+    return connection(ldap3.Server(url, get_info=ldap3.NONE), who, **arguments)
+
+
 def bound(url: str, who: Credentials, **arguments: Any) -> bool:
     """Bind on a connection of its own, and do something with it."""
-    connection: Any = DigestConnection(ldap3.Server(url, get_info=ldap3.NONE), sasl_credentials=who, **arguments)
-    try:
-        if not connection.bind():
+    with at(url, who, **arguments) as conn:
+        if not conn.bind():
             return False
-        assert connection.extend.standard.who_am_i() == f"dn:{U1}"
-        found = connection.search(BASE, "(uid=u1)", attributes=["mail"])
-        assert found if connection.strategy.sync else connection.get_response(found)[1]["result"] == 0
+        assert conn.extend.standard.who_am_i() == f"dn:{U1}"
+        found = conn.search(BASE, "(uid=u1)", attributes=["mail"])
+        assert found if conn.strategy.sync else conn.get_response(found)[1]["result"] == 0
         return True
-    finally:
-        connection.unbind()
 
 
 @pytest.mark.parametrize("layer", [{}, {"qop": "auth-int"}, {"qop": "auth-conf", "cipher": "3des"}])
@@ -48,9 +52,8 @@ def test_it_is_one_message(scripted: Scripted) -> None:
     with_remembering = scripted()
     who = credentials()
     for _ in range(2):
-        connection = DigestConnection(ldap3.Server(with_remembering.url, get_info=ldap3.NONE), sasl_credentials=who)
-        assert connection.bind()
-        connection.unbind()
+        with at(with_remembering.url, who) as conn:
+            assert conn.bind()
     begun = [given is not None for _, given in with_remembering.binds]
     assert begun == [False, True, True]
     assert [b"nc=00000001" in each for each in with_remembering.responses] == [True, False]
@@ -59,13 +62,10 @@ def test_it_is_one_message(scripted: Scripted) -> None:
 
 def test_rebind_on_the_same_connection_too(server: OurServer) -> None:
     who = credentials(qop="auth-int")
-    connection: Any = DigestConnection(ldap3.Server(server.url, get_info=ldap3.NONE), sasl_credentials=who)
-    try:
+    with at(server.url, who) as conn:
         for _ in range(3):
-            assert connection.bind()
-            assert connection.extend.standard.who_am_i() == f"dn:{U1}"
-    finally:
-        connection.unbind()
+            assert conn.bind()
+            assert conn.extend.standard.who_am_i() == f"dn:{U1}"
 
 
 def test_server_that_does_not_remember_is_answered_as_the_first_time(our_server: OurServer) -> None:
@@ -80,9 +80,8 @@ def test_nobody_is_remembered_unless_it_is_asked_for(scripted: Scripted) -> None
     forgetful = scripted()
     who = Credentials("u1", "password")
     for _ in range(2):
-        connection = DigestConnection(ldap3.Server(forgetful.url, get_info=ldap3.NONE), sasl_credentials=who)
-        assert connection.bind()
-        connection.unbind()
+        with at(forgetful.url, who) as conn:
+            assert conn.bind()
     assert [given is not None for _, given in forgetful.binds] == [False, True, False, True]
 
 
@@ -90,11 +89,11 @@ def test_proof_is_due_in_the_one_round_trip_too(scripted: Scripted) -> None:
     verdicts = [honest, lying]
     impostor = scripted(verdict=lambda response: verdicts.pop(0)(response))
     who = credentials()
-    connection: Any = DigestConnection(ldap3.Server(impostor.url, get_info=ldap3.NONE), sasl_credentials=who)
-    assert connection.bind()
-    with pytest.raises(RspauthError):
-        connection.bind()
-    assert connection.closed
+    with at(impostor.url, who) as conn:
+        assert conn.bind()
+        with pytest.raises(RspauthError):
+            conn.bind()
+        assert conn.closed
 
 
 def test_server_that_gives_its_proof_and_wants_more_is_left(scripted: Scripted) -> None:
@@ -104,11 +103,10 @@ def test_server_that_gives_its_proof_and_wants_more_is_left(scripted: Scripted) 
 
     odd = scripted(verdict=early)
     who = credentials()
-    connection: Any = DigestConnection(ldap3.Server(odd.url, get_info=ldap3.NONE), sasl_credentials=who)
-    assert connection.bind()
-    with pytest.raises(DigestBindError, match="proof came where a challenge was due"):
-        connection.bind()
-    connection.unbind()
+    with at(odd.url, who) as conn:
+        assert conn.bind()
+        with pytest.raises(DigestBindError, match="proof came where a challenge was due"):
+            conn.bind()
 
 
 @pytest.mark.parametrize("proof", [CHALLENGE, b"nonce=x", b""])
@@ -116,41 +114,38 @@ def test_success_with_a_challenge_proves_nothing(scripted: Scripted, proof: byte
     # Whoever has taken the server's place knows no password: he can only hope that a challenge will do.
     impostor = scripted(verdict=lambda response: honest(response) if b"nc=00000001" in response else Answer(0, proof))
     who = credentials()
-    connection: Any = DigestConnection(ldap3.Server(impostor.url, get_info=ldap3.NONE), sasl_credentials=who)
-    assert connection.bind()
-    with pytest.raises(RspauthError):
-        connection.bind()
-    assert (connection.bound, connection.closed, connection.digest_outcome) == (False, True, None)
+    with at(impostor.url, who) as conn:
+        assert conn.bind()
+        with pytest.raises(RspauthError):
+            conn.bind()
+        assert (conn.bound, conn.closed, conn.digest_outcome) == (False, True, None)
 
 
 def test_stale_challenge_is_answered_without_asking_anybody(scripted: Scripted) -> None:
     stale = asking(b'qop="auth",algorithm=md5-sess,nonce="bmV3",stale=true,charset=utf-8,realm="contoso.com"')
     server = scripted(verdict=lambda response: stale if b"nc=00000002" in response else honest(response))
     who = credentials()
-    connection: Any = DigestConnection(ldap3.Server(server.url, get_info=ldap3.NONE), sasl_credentials=who)
-    assert connection.bind()
-    assert connection.bind()
-    assert [b'nonce="bmV3"' in each for each in server.responses] == [False, False, True]
-    connection.unbind()
+    with at(server.url, who) as conn:
+        assert conn.bind()
+        assert conn.bind()
+        assert [b'nonce="bmV3"' in each for each in server.responses] == [False, False, True]
 
 
 def test_refused_response_is_forgotten(scripted: Scripted) -> None:
     verdicts = [honest, lambda response: Answer(49), honest]
     server = scripted(verdict=lambda response: verdicts.pop(0)(response))
     who = credentials()
-    connection: Any = DigestConnection(ldap3.Server(server.url, get_info=ldap3.NONE), sasl_credentials=who)
-    assert connection.bind()
-    assert not connection.bind()
-    assert connection.bind()
-    assert [given is not None for _, given in server.binds] == [False, True, True, False, True]
-    connection.unbind()
+    with at(server.url, who) as conn:
+        assert conn.bind()
+        assert not conn.bind()
+        assert conn.bind()
+        assert [given is not None for _, given in server.binds] == [False, True, True, False, True]
 
 
 def test_credentials_show_nothing_of_what_they_keep(scripted: Scripted) -> None:
     who = credentials()
     before = repr(who)
-    connection: Any = DigestConnection(ldap3.Server(scripted().url, get_info=ldap3.NONE), sasl_credentials=who)
-    assert connection.bind()
-    connection.unbind()
-    assert repr(who) == before
-    assert who == credentials()
+    with at(scripted().url, who) as conn:
+        assert conn.bind()
+        assert repr(who) == before
+        assert who == credentials()
