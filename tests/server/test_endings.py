@@ -1,0 +1,301 @@
+"""Every way a bind ends: how it is reached, what is answered, and the one record that it leaves."""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ldapserver.audit.record import MSV1_0, WDIGEST, BindRecord
+from ldapserver.audit.status import ENDINGS, BindReason, Status
+from ldapserver.sasl.mechanism import TLS
+from ldapserver.wire.messages import (
+    BindResponse,
+    ResultCode,
+    UnbindRequest,
+)
+from sasl_digest import QOP, NonceBook, Reason
+from tests.server.stage import DEAR, LDIF, U1, URI, Stage, digest_response, faulty, sasl, simple, stage
+
+AUDIT = Path(__file__).parents[2] / "docs" / "audit.md"
+NAMES = {code: "".join(word.title() for word in code.name.split("_")) for code in ResultCode}
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+# Every reason
+
+
+def expired(password: str) -> Callable[[], Stage]:
+    def act() -> Stage:
+        clock = Clock()
+        on = stage(nonces=NonceBook(clock=clock, lifetime=300))
+        challenge = on.challenge()
+        clock.now += 301
+        on.bind(sasl(digest_response(challenge, "u1", password)))
+        return on
+
+    return act
+
+
+def digest(username: str = "u1", password: str = "password", **rest: Any) -> Callable[[], Stage]:
+    def act() -> Stage:
+        on = stage()
+        on.digest(username, password, **rest)
+        return on
+
+    return act
+
+
+def not_offered(qop: str, more: str = "") -> Callable[[], Stage]:
+    def act() -> Stage:
+        on = stage(qop=(QOP.AUTH,))
+        on.digest(qop=qop, more=more)
+        return on
+
+    return act
+
+
+def plain(name: str, password: str = "", **rest: Any) -> Callable[[], Stage]:
+    def act() -> Stage:
+        on = stage()
+        on.bind(simple(name, password, **rest))
+        return on
+
+    return act
+
+
+def unsigned(bind: Callable[[Stage], object]) -> Callable[[], Stage]:
+    def act() -> Stage:
+        on = stage(require_signing=True)
+        bind(on)
+        return on
+
+    return act
+
+
+def replayed() -> Stage:
+    on = stage()
+    other = Stage(on.service, on.sink)
+    response = digest_response(other.challenge(), "u1", "password")
+    on.challenge()
+    on.bind(sasl(response))
+    return on
+
+
+def forgotten() -> Stage:
+    on = stage(remember=3600.0)
+    other = Stage(on.service, on.sink)
+    on.bind(sasl(digest_response(other.challenge(), "u1", "password")))
+    return on
+
+
+def abandoned() -> Stage:
+    on = stage()
+    on.challenge()
+    on.send(UnbindRequest())
+    return on
+
+
+def busy() -> Stage:
+    on = stage(LDIF + DEAR)
+    on.channel.full = True
+    on.bind(simple("dear", "dearpw"))
+    return on
+
+
+def refused() -> Stage:
+    on = stage()
+    octets = on.encoded(simple("u1", "password", version=3)).replace(b"\x02\x01\x03", b"\x02\x01\x00")
+    on.session.data_received(octets)
+    return on
+
+
+def broken() -> Stage:
+    on = faulty()
+    on.bind(simple("u1", "password"))
+    return on
+
+
+def unbound() -> Stage:
+    on = stage(channel_binding="always")
+    on.session.secured(TLS(bytes(32)))
+    on.digest()
+    return on
+
+
+def mechanism() -> Stage:
+    on = stage()
+    on.bind(sasl(mechanism="GSSAPI"))
+    return on
+
+
+# How each is reached, and whose name its record has.
+REACHED: dict[Reason | BindReason, list[tuple[Callable[[], Stage], str]]] = {
+    BindReason.SUCCESS: [(digest(), "u1"), (plain("u1", "password"), "u1")],
+    Reason.WRONG_PASSWORD: [
+        (digest(password="wrong"), "u1"),
+        (digest("hashed", "wrong"), "hashed"),
+        (plain("u1", "wrong"), "u1"),
+        (plain("salted", "wrong"), "salted"),
+        (expired("wrong"), "u1"),
+    ],
+    Reason.UNKNOWN_USER: [(digest("nobody-knows"), "nobody-knows"), (plain("nobody-knows", "x"), "nobody-knows")],
+    Reason.REALM: [(digest(realm="elsewhere.org"), "u1")],
+    BindReason.AMBIGUOUS_NAME: [(digest("twin"), "twin"), (plain("twin", "password"), "twin")],
+    Reason.NO_USABLE_SECRET: [
+        (digest("salted", "saltedpw"), "salted"),
+        (digest("secretless"), "secretless"),
+        (digest("hashed", "hashedpw", realm="CONTOSO"), "hashed"),
+        (plain("secretless", "password"), "secretless"),
+    ],
+    BindReason.AUTHZID_REFUSED: [(digest(authzid="u:u2"), "u1")],
+    Reason.MALFORMED: [(digest(more=',nonce="again"'), ""), (digest(nc="1"), "")],
+    Reason.NONCE_FOREIGN: [(digest(nonce=b"A" * 40), "u1"), (digest(nonce=b"not base64!"), "u1")],
+    Reason.NONCE_REPLAYED: [(replayed, "u1")],
+    Reason.NONCE_FORGOTTEN: [(forgotten, "u1")],
+    Reason.NONCE_EXPIRED: [(expired("password"), "u1")],
+    Reason.NONCE_COUNT: [(digest(nc="00000002"), "u1")],
+    Reason.QOP: [(not_offered("auth-int"), "u1"), (not_offered("auth-conf", ",cipher=rc4"), "u1")],
+    Reason.CIPHER: [(digest(qop="auth-conf", more=",cipher=des"), "u1")],
+    Reason.CHANNEL_BINDING: [(unbound, "u1")],
+    Reason.DIGEST_URI: [(digest(uri="ldap/evil.example"), "u1"), (digest(uri="imap/dc1.contoso.com"), "u1")],
+    BindReason.UNAUTHENTICATED: [(plain("u1"), "u1"), (plain("nobody-knows"), "nobody-knows")],
+    BindReason.ABANDONED: [(abandoned, "")],
+    BindReason.MECHANISM: [(mechanism, "")],
+    BindReason.SIGNING_REQUIRED: [
+        (unsigned(Stage.digest), "u1"),
+        (unsigned(lambda on: on.bind(simple("u1", "password"))), "u1"),
+    ],
+    BindReason.VERSION: [(plain("u1", "password", version=2), "")],
+    BindReason.INVALID_REQUEST: [(refused, "")],
+    BindReason.INTERNAL_ERROR: [(broken, "")],
+    BindReason.BUSY: [(busy, "dear")],
+}
+
+
+@pytest.mark.parametrize(
+    ("reason", "act", "account"),
+    [(reason, act, account) for reason, acts in REACHED.items() for act, account in acts],
+    ids=[f"{reason.value}-{at}" for reason, acts in REACHED.items() for at, _ in enumerate(acts)],
+)
+def test_every_end_gives_its_answer_and_its_one_record(
+    reason: Reason | BindReason, act: Callable[[], Stage], account: str
+) -> None:
+    on = act()
+    ending = ENDINGS[reason]
+    record = on.records[-1]
+    assert (record.reason, record.status, record.result_code) == (reason, ending.status, ending.result_code)
+    assert record.account == account
+    assert len(on.records) == 1
+    assert len(on.verdicts) == (0 if ending.status is None else 1)
+    assert (on.session.identity.anonymous) is (reason is not BindReason.SUCCESS)
+
+
+def test_every_ending_is_reached_above() -> None:
+    assert set(REACHED) == set(ENDINGS)
+
+
+def test_the_documented_table_is_the_one_in_force() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \| ([^|]*) \| ([^|]*) \|([^|]*)\|$", AUDIT.read_text("utf-8"), re.MULTILINE)
+    documented = {reason: (code, record, status.strip()) for reason, code, record, status in rows}
+    assert len(rows) == len(documented)
+    in_force = {}
+    for reason, ending in ENDINGS.items():
+        code = "none"
+        if ending.result_code is not None:
+            name = NAMES[ending.result_code]
+            code = f"{ending.result_code.value} {name[0].lower()}{name[1:]}"
+        event = "sasl-exchange" if ending.status is None else "4776"
+        in_force[reason.value] = (code, event, "" if ending.status is None else ending.status.hexadecimal)
+    assert documented == in_force
+
+
+def test_a_whole_record_of_a_digest_bind() -> None:
+    on = stage()
+    on.digest(password="wrong", realm="CONTOSO")
+    (record,) = on.records
+    assert replace(record, time_ns=0) == BindRecord(
+        0,
+        Status.WRONG_PASSWORD,
+        WDIGEST,
+        "u1",
+        "LDAP1",
+        "192.0.2.10",
+        50123,
+        12,
+        2,
+        "DIGEST-MD5",
+        "CONTOSO",
+        None,
+        "auth",
+        None,
+        URI,
+        ResultCode.INVALID_CREDENTIALS,
+        Reason.WRONG_PASSWORD,
+        None,
+        False,
+    )
+    assert abs(record.time_ns / 1e9 - time.time()) < 60
+
+
+def test_a_whole_record_of_a_simple_bind() -> None:
+    on = stage(workstation="client")
+    on.bind(simple(U1, "password"))
+    (record,) = on.records
+    assert replace(record, time_ns=0) == BindRecord(
+        0,
+        Status.SUCCESS,
+        MSV1_0,
+        "u1",
+        "192.0.2.10",
+        "192.0.2.10",
+        50123,
+        12,
+        1,
+        "simple",
+        None,
+        None,
+        None,
+        None,
+        None,
+        ResultCode.SUCCESS,
+        BindReason.SUCCESS,
+        None,
+        False,
+    )
+
+
+def test_an_anonymous_bind_leaves_no_record() -> None:
+    on = stage()
+    assert on.bind(simple()) == BindResponse(ResultCode.SUCCESS)
+    assert on.records == []
+
+
+def test_a_challenge_leaves_no_record() -> None:
+    on = stage()
+    on.challenge()
+    assert on.records == []
+
+
+def test_a_malformed_response_is_recorded_with_directive_and_rule() -> None:
+    on = stage()
+    on.digest(more=',nonce="again"')
+    assert on.records[0].detail == "nonce: must come only once"
+    assert on.records[0].mechanism == "DIGEST-MD5"
+
+
+def test_a_wrong_password_under_an_expired_nonce_is_not_told_that_it_expired() -> None:
+    on = expired("wrong")()
+    assert on.reasons == ["wrong-password"]
