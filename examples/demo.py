@@ -33,7 +33,7 @@ TO_TRY = """
 Try, in another terminal:
   {ldp} bind {url} -u u1 -d CONTOSO -p password
   {ldp} bind {url} -u jürgen -p pässwörd
-  ldapwhoami -H {url} -Y DIGEST-MD5 -O maxssf=0 -U u1 -w password
+  ldapwhoami -H {url} -Q -Y DIGEST-MD5 -U u1 -w password
   ldapsearch -H {url} -x -D uid=u1,ou=people,dc=contoso,dc=com -w password -b dc=contoso,dc=com '(mail=*)' cn mail
   tail -f {audit}
 Ctrl-C stops the server.
@@ -41,9 +41,10 @@ Ctrl-C stops the server.
 
 
 @contextlib.contextmanager
-def server(audit: Path, listen: str) -> Iterator[str]:
-    """A running `ldapserver serve` with the Contoso domain; its URL."""
-    ready = audit.with_suffix(".ready")
+def server(audit: Path, listen: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A running `ldapserver serve` with the Contoso domain; its URL, and its process."""
+    folder = tempfile.TemporaryDirectory()
+    ready = Path(folder.name, "ready")
     command = [str(BIN / "ldapserver"), "serve", "--ldif", str(HERE / "contoso.ldif"), "--listen", listen]
     command += ["--audit", str(audit), "--ready-file", str(ready), "--admin", "uid=admin,ou=people,dc=contoso,dc=com"]
     process = subprocess.Popen(command)
@@ -53,10 +54,11 @@ def server(audit: Path, listen: str) -> Iterator[str]:
             if process.poll() is not None or time.monotonic() > deadline:
                 sys.exit("demo: the server did not start")
             time.sleep(0.01)
-        yield ready.read_text().strip()
+        yield ready.read_text().strip(), process
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=10)
+        folder.cleanup()
 
 
 def demo(console: Console) -> int:
@@ -64,7 +66,7 @@ def demo(console: Console) -> int:
     good = True
     with tempfile.TemporaryDirectory() as folder:
         audit = Path(folder, "audit.jsonl")
-        with server(audit, "ldap://127.0.0.1:0") as url:
+        with server(audit, "ldap://127.0.0.1:0") as (url, _):
             for what, user, password, due, _ in BINDS:
                 command = ["ldp", "bind", url, "-u", user, "-d", "CONTOSO", "-p", password]
                 console.rule(f"[bold]{what}", align="left")
@@ -104,11 +106,11 @@ def table(records: list[dict[str, Any]]) -> Table:
 def serve(console: Console) -> int:
     """Leave the server running until Ctrl-C."""
     audit = Path("audit.jsonl")
-    with server(audit, "ldap://127.0.0.1:3890") as url:
+    with server(audit, "ldap://127.0.0.1:3890") as (url, process):
         text = TO_TRY.format(url=url, audit=audit, ldp=os.path.relpath(BIN / "ldp"))
         console.print(text, markup=False, highlight=False, soft_wrap=True)
         with contextlib.suppress(KeyboardInterrupt):
-            signal.pause()
+            return process.wait()
     return 0
 
 
@@ -116,6 +118,8 @@ def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--serve", action="store_true", help="leave the server running")
+    # Whoever ends us ends the server too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     console = Console()
     return serve(console) if parser.parse_args().serve else demo(console)
 

@@ -1,4 +1,4 @@
-"""An LDAP server for tests that accepts SASL DIGEST-MD5 and writes a Windows 4776 record for every bind."""
+"""An LDAP server for tests that accepts SASL DIGEST-MD5 and writes a Windows 4776 record for each verdict."""
 
 from ldapserver.audit.log import AuditLog
 from ldapserver.audit.record import BindRecord

@@ -89,8 +89,10 @@ class DigestClient:
             raise UsageError("username: must not be empty")
         if authzid == "":
             raise UsageError("authzid: must not be empty; None is for oneself")
-        if not qop:
-            raise UsageError("qop: at least one must be named")
+        if not hasattr(credential, "secrets"):
+            raise UsageError("credential: a Password, an HA1 or the like is due")
+        if not qop or not all(isinstance(each, QOP) for each in qop):
+            raise UsageError("qop: at least one QOP must be named")
         if QOP.AUTH_CONF in qop and not ciphers:
             raise UsageError("ciphers: at least one must be named for auth-conf")
         if not MIN_MAXBUF <= maxbuf <= MAX_MAXBUF:

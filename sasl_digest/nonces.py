@@ -102,6 +102,8 @@ class NonceBook(Nonces):
         clock: Callable[[], float] = time.time,
         token: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
+        if remembered_for < 0:
+            raise UsageError(f"remembered_for: {remembered_for} seconds; 0 is not at all")
         if capacity < 1:
             raise UsageError(f"capacity: {capacity}; 1 or more are due")
         if key is not None and len(key) < 32:

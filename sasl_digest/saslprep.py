@@ -16,7 +16,7 @@ def prepare(text: str, name: str) -> str:
     try:
         from passlib.utils import saslprep
     except ImportError:
-        raise UsageError("SASLprep needs a library: install sasl-digest[saslprep]") from None
+        raise UsageError("SASLprep needs a library: install the extra, sasl-digest[saslprep]") from None
     try:
         prepared: str = saslprep(text, param=name)
     except ValueError as error:  # "<rule> in <name>", and never what was prepared

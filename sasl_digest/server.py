@@ -100,8 +100,15 @@ class DigestServer:
 
         Raises UsageError for terms that no client could meet.
         """
-        if not qop:
-            raise UsageError("qop: at least one must be offered")
+        for name, names in (("realms", realms), ("other_realms", other_realms), ("hosts", hosts)):
+            if isinstance(names, str | bytes):
+                raise UsageError(
+                    f"{name}: several names are due, in a list or the like, and not one {type(names).__name__}"
+                )
+        if not qop or not all(isinstance(each, QOP) for each in qop):
+            raise UsageError("qop: at least one QOP must be offered")
+        if not all(isinstance(each, Cipher) for each in ciphers):
+            raise UsageError("ciphers: Cipher is what they are")
         if QOP.AUTH_CONF in qop and not ciphers:
             raise UsageError("ciphers: at least one must be offered for auth-conf")
         if not MIN_MAXBUF <= maxbuf <= MAX_MAXBUF:

@@ -7,13 +7,13 @@ from importlib import import_module
 from sasl_digest import __version__
 
 COMMANDS = {
-    "serve": "answer LDAP binds and searches, and write an audit record for every bind",
+    "serve": "answer LDAP binds and searches, and write an audit record for every verdict",
 }
 
 USAGE = """\
 usage: ldapserver COMMAND [OPTION...]
 
-An LDAP server that accepts SASL DIGEST-MD5 and writes a Windows 4776 record for every bind.
+An LDAP server that accepts SASL DIGEST-MD5 and writes a Windows 4776 record for every verdict about credentials.
 
 commands:
 {commands}

@@ -129,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
         "was broken off; 81 not reachable; 82 the server's proof (rspauth) is wrong or missing.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    bind.add_argument("url", metavar="URL", help="ldap://HOST[:PORT]")
+    bind.add_argument("url", metavar="URL", help="ldap://HOST[:PORT], without TLS")
     bind.add_argument("-u", "--user", required=True, help="the user's name; with --simple a DN will do too")
     bind.add_argument("-d", "--domain", help="the realm to name; default: the first that the server offers")
     password = bind.add_mutually_exclusive_group()
@@ -155,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
 def _request(argv: Sequence[str] | None) -> _Request:
     options = _parser().parse_args(argv)
     if options.url.lower().startswith("ldaps:"):
-        raise _Ended(USAGE, f"{options.url}: ldaps is not in this version")
+        raise _Ended(USAGE, f"{options.url}: ldp has no TLS in this version")
     parts = _URL.fullmatch(options.url)
     port = int((parts and parts["port"]) or DEFAULT_PORT)
     if parts is None or not 0 < port < 65536:

@@ -18,8 +18,8 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DESCRIPTION = """\
-Answer LDAP binds (SASL DIGEST-MD5, simple, anonymous) and searches; write an audit record for every bind
-before it is answered. DIGEST-MD5 is Historic (RFC 6331): for tests, and for what still needs it.
+Answer LDAP binds (SASL DIGEST-MD5, simple, anonymous) and searches; write Windows' event 4776 for every verdict
+about credentials before it is answered. DIGEST-MD5 is Historic (RFC 6331): for tests, and for what still needs it.
 """
 _EPILOG = """\
 example:
@@ -37,6 +37,17 @@ class UsageFault(Exception):
     """The command line or a file that it names is wrong; the text is the one line to print."""
 
 
+class _Once(argparse.Action):
+    """An option that has one value: a second would silently take the place of the first."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None
+    ) -> None:
+        if hasattr(namespace, self.dest):
+            raise argparse.ArgumentError(self, "is not repeatable")
+        setattr(namespace, self.dest, values)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """One line and no usage: it is the option that was wrong, not the user's memory of all of them."""
@@ -50,7 +61,9 @@ def read_options(arguments: Sequence[str]) -> argparse.Namespace:
     options: dict[str, Any] = dict(_DEFAULTS)
     if (path := typed.get("config")) is not None:
         options |= vars(_from_file(parser, path))
-    read = argparse.Namespace(**(options | typed))
+    given, read = options | typed, argparse.Namespace(**(options | typed))
+    if given["cipher"] is not _DEFAULTS["cipher"] and QOP.AUTH_CONF not in given["qop"]:
+        raise UsageFault("argument --cipher: has no place without auth-conf in --qop")
     _check_tls(read)
     return read
 
@@ -132,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     def add(group: argparse._ArgumentGroup, name: str, help: str, **rest: Any) -> None:
-        group.add_argument(name, help=help, **rest)
+        group.add_argument(name, help=help, **{"action": _Once, **rest})
 
     many = {"action": "append"}
     flag = {"action": "store_true"}
@@ -178,7 +191,10 @@ def _parser() -> argparse.ArgumentParser:
     add(sasl, "--realm", help, metavar="NAME")
     help = "the NetBIOS domain name, for DOMAIN\\user (default: the suffix's first label)"
     add(sasl, "--netbios", help, metavar="NAME")
-    help = "a name of this server that digest-uri may hold, repeatable; '*' is any (default: this machine's names)"
+    help = (
+        "a name of this server that digest-uri may hold, repeatable; '*' is any (in place of this machine's names, "
+        "the default)"
+    )
     add(sasl, "--host", help, metavar="NAME", **many)
     help = f"protections to offer, in this order (default: {_listed(Config.qop)})"
     add(sasl, "--qop", help, metavar="LIST", type=_qop)
@@ -240,7 +256,11 @@ def _from_file(parser: argparse.ArgumentParser, path: str) -> argparse.Namespace
                 raise UsageFault(f"argument --config: {path}: {name}: must not be true or false")
             typed += [f"--{name}"] if value else []
             continue
+        if isinstance(_DEFAULTS[name.replace("-", "_")], bool):
+            raise UsageFault(f"argument --config: {path}: {name}: must be true or false")
         values = value if isinstance(value, list) else [value]
+        if name in ("qop", "cipher") and all(isinstance(one, str) for one in values):
+            values = [",".join(values)]
         if any(not isinstance(one, str | int | float) or isinstance(one, bool) for one in values):
             raise UsageFault(f"argument --config: {path}: {name}: must be text, a number, or a list of them")
         typed += [f"--{name}={one}" for one in values]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -286,7 +287,7 @@ def test_empty_names_are_refused() -> None:
 
 
 def test_client_without_any_qop_or_cipher_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"^qop: at least one must be named$"):
+    with pytest.raises(UsageError, match=r"^qop: at least one QOP must be named$"):
         DigestClient("chris", Password("secret"), service="imap", host="h", qop=())
     with pytest.raises(UsageError, match=r"^ciphers: at least one must be named for auth-conf$"):
         DigestClient("chris", Password("secret"), service="imap", host="h", qop=(QOP.AUTH_CONF,), ciphers=())
@@ -316,3 +317,9 @@ def test_text_that_utf_8_cannot_write_is_a_usage_error_that_names_no_password(st
     with pytest.raises(UsageError) as caught:
         step()
     assert "hunt" not in repr(caught.value) + repr(caught.value.__cause__)
+
+
+def test_password_that_is_no_credential_is_refused_at_once() -> None:
+    password: Any = "secret"
+    with pytest.raises(UsageError, match=r"^credential: a Password, an HA1 or the like is due$"):
+        DigestClient("alice", password, service="ldap", host="h")

@@ -207,6 +207,8 @@ def test_book_remembers_nothing_unless_it_is_told_to() -> None:
     assert NonceBook(remembered_for=1.0).remembers
     with pytest.raises(UsageError, match=r"^capacity: 0; 1 or more are due$"):
         NonceBook(capacity=0)
+    with pytest.raises(UsageError, match=r"^remembered_for: -1 seconds; 0 is not at all$"):
+        NonceBook(remembered_for=-1)
 
 
 def test_memory_is_bounded() -> None:

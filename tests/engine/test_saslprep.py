@@ -40,5 +40,5 @@ def test_what_is_forbidden_is_named_and_not_shown(text: str, rule: str) -> None:
 
 def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "passlib.utils", None)
-    with pytest.raises(UsageError, match=r"install sasl-digest\[saslprep\]$"):
+    with pytest.raises(UsageError, match=r"install the extra, sasl-digest\[saslprep\]$"):
         prepare("user", "username")

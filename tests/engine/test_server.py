@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from hashlib import md5
+from typing import Any
 
 import pytest
 
@@ -130,7 +131,7 @@ def test_maxbuf_out_of_bounds_is_refused(maxbuf: int) -> None:
 
 
 def test_server_without_any_qop_or_cipher_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"^qop: at least one must be offered$"):
+    with pytest.raises(UsageError, match=r"^qop: at least one QOP must be offered$"):
         DigestServer(qop=())
     with pytest.raises(UsageError, match=r"^ciphers: at least one must be offered for auth-conf$"):
         DigestServer(qop=(QOP.AUTH_CONF,), ciphers=())
@@ -395,3 +396,19 @@ def test_nonce_as_old_as_its_lifetime_is_good() -> None:
     response = answer(begun(server).nonce)
     clock.now += 300
     assert isinstance(verified(server, response, SECRET), Success)
+
+
+@pytest.mark.parametrize(
+    ("terms", "error"),
+    [
+        ({"realms": "example.org"}, r"^realms: several names are due, in a list or the like, and not one str$"),
+        ({"hosts": "ldap.example.org"}, r"^hosts: several names are due"),
+        ({"other_realms": b"EXAMPLE"}, r"^other_realms: several names are due, .* not one bytes$"),
+        ({"qop": ["auth"]}, r"^qop: at least one QOP must be offered$"),
+        ({"qop": "auth"}, r"^qop: at least one QOP must be offered$"),
+        ({"qop": [QOP.AUTH_CONF], "ciphers": ["rc4"]}, r"^ciphers: Cipher is what they are$"),
+    ],
+)
+def test_terms_of_another_type_are_refused_at_once(terms: dict[str, Any], error: str) -> None:
+    with pytest.raises(UsageError, match=error):
+        DigestServer(**terms)

@@ -253,7 +253,7 @@ def test_real_slapd(slapd: str) -> None:
     [
         ([], "the following arguments are required: COMMAND"),
         (["bind"], "the following arguments are required: URL, -u/--user"),
-        (["bind", "ldaps://h", "-u", "u1", "-p", "x"], "ldaps://h: ldaps is not in this version"),
+        (["bind", "ldaps://h", "-u", "u1", "-p", "x"], "ldaps://h: ldp has no TLS in this version"),
         (["bind", "http://h", "-u", "u1", "-p", "x"], "http://h: not of the form ldap://HOST[:PORT]"),
         (["bind", "ldap://", "-u", "u1", "-p", "x"], "ldap://: not of the form ldap://HOST[:PORT]"),
         (["bind", "ldap://h:0", "-u", "u1", "-p", "x"], "ldap://h:0: not of the form ldap://HOST[:PORT]"),

@@ -137,6 +137,9 @@ def test_the_defaults_are_not_shared_between_readings() -> None:
         (["--tls-ca-out", "ca.pem"], ["--tls-ca-out", "ca.pem", "--tls auto"]),
         (["--tls-ca-out", "a", "--tls-cert", "c", "--tls-key", "k"], ["--tls-ca-out", "--tls auto"]),
         (["--listen", "ldaps://127.0.0.1:1"], ["--listen", "ldaps://127.0.0.1:1", "--tls-cert", "--tls auto"]),
+        (["--qop", "auth", "--qop", "auth-conf"], ["--qop", "is not repeatable"]),
+        (["--realm", "a", "--realm", "b"], ["--realm", "is not repeatable"]),
+        (["--qop", "auth", "--cipher", "rc4"], ["--cipher", "auth-conf in --qop"]),
         (["--channel-binding", "always"], ["--channel-binding", "always", "without TLS"]),
         (["--channel-binding", "sometimes"], ["--channel-binding", "sometimes"]),
         (["--no-layer-inside-tls"], ["--no-layer-inside-tls", "without TLS"]),
@@ -233,8 +236,8 @@ def test_an_empty_file_says_nothing(toml: Toml) -> None:
         ("ldif = [true]", ["ldif", "must be text"]),
         ("ldif = [[1]]", ["ldif", "must be text"]),
         ("realm = 2026-01-02", ["realm", "must be text"]),
-        ('audit-sync = "yes"', ["--audit-sync", "yes"]),
-        ("audit-sync = 1", ["--audit-sync", "1"]),
+        ('audit-sync = "yes"', ["audit-sync", "true or false"]),
+        ("audit-sync = 1", ["audit-sync", "true or false"]),
         ("max-message = 0", ["--max-message", "above 0"]),
         ("max-message = 1.5", ["--max-message", "1.5"]),
         ('idle-timeout = "soon"', ["--idle-timeout", "soon"]),
@@ -296,3 +299,16 @@ def test_the_own_names_hold_localhost_and_each_once() -> None:
     names = own_names()
     assert "localhost" in names
     assert len(set(names)) == len(names)
+
+
+def test_lists_in_a_file_are_for_what_is_a_list(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text('qop = ["auth-conf", "auth"]\ncipher = ["rc4", "3des"]\n')
+    options = read_options(["--config", str(file)])
+    assert (options.qop, options.cipher) == ((QOP.AUTH_CONF, QOP.AUTH), (Cipher.RC4, Cipher.TRIPLE_DES))
+    file.write_text('realm = ["a", "b"]\n')
+    with pytest.raises(UsageFault, match=r"c\.toml: argument --realm: is not repeatable$"):
+        read_options(["--config", str(file)])
+    file.write_text('require-signing = "yes"\n')
+    with pytest.raises(UsageFault, match=r"c\.toml: require-signing: must be true or false$"):
+        read_options(["--config", str(file)])
