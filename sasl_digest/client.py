@@ -49,6 +49,18 @@ class DigestClient:
     """One exchange, seen from the client; it ends in Success only when the server has proved itself too.
 
     `challenge` is what the server sent, once it could be read.
+
+    `service`, `host` and `serv_name` make the digest-uri: `ldap`, the server's name as the user typed it.
+    `realm` is sent as given, for a server may take more realms than it offers (Active Directory offers the
+    DNS name and takes the NetBIOS name too); `strict_realm` refuses one that was not offered. Without it the
+    first one offered is taken, or none. Of `qop` and, for auth-conf, of `ciphers` the first that the server
+    offers is chosen; auth-conf only with a cipher. `maxbuf` is the longest buffer of a security layer that is
+    taken, in octets. `channel_binding` is the token (`channel_binding.token()`, or `NO_CHANNEL`) to bind the
+    response to, for servers that know of it. `remembered`, of an earlier Success, is what `initial_response()`
+    uses; one of other names, of another server or of a qop no longer wanted is as good as none.
+
+    Raises UsageError for an empty username, service, host or authzid, for what UTF-8 cannot write (a lone
+    surrogate, as Python makes of undecodable arguments), and for an empty qop.
     """
 
     challenge: DigestChallenge | None
@@ -71,20 +83,6 @@ class DigestClient:
         remembered: Remembered | None = None,
         cnonce: Callable[[], bytes] = fresh_cnonce,
     ) -> None:
-        """Say who and where.
-
-        `service`, `host` and `serv_name` make the digest-uri: `ldap`, the server's name as the user typed it.
-        `realm` is sent as given, for a server may take more realms than it offers (Active Directory offers the
-        DNS name and takes the NetBIOS name too); `strict_realm` refuses one that was not offered. Without it the
-        first one offered is taken, or none. Of `qop` and, for auth-conf, of `ciphers` the first that the server
-        offers is chosen; auth-conf only with a cipher. `maxbuf` is the longest buffer of a security layer that is
-        taken, in octets. `channel_binding` is the token (`channel_binding.token()`, or `NO_CHANNEL`) to bind the
-        response to, for servers that know of it. `remembered`, of an earlier Success, is what `initial_response()`
-        uses; one of other names, of another server or of a qop no longer wanted is as good as none.
-
-        Raises UsageError for an empty username, service, host or authzid, for what UTF-8 cannot write (a lone
-        surrogate, as Python makes of undecodable arguments), and for an empty qop.
-        """
         if not username:
             raise UsageError("username: must not be empty")
         if authzid == "":

@@ -64,6 +64,19 @@ class DigestServer:
     """One exchange, seen from the server; `fresh()` gives the next one under the same terms.
 
     `response` is what the client sent, once it could be read: for the audit.
+
+    `realms` are offered, and with `other_realms` accepted, without regard to case; with neither any realm
+    is. An empty string among them accepts a client that names no realm. `service` is the serv-type that
+    digest-uri must name (`ldap`, `imap`), `hosts` the names of this server it may name; None checks
+    neither. `qop` and, with auth-conf, `ciphers` are offered in this order. `maxbuf` is the longest buffer of a
+    security layer that clients are told, and `buffer_limit` the longest that is taken all the same, for ldap3 and
+    others ignore maxbuf; both in octets. `nonces` may be shared by many servers, and is their memory.
+    `channel_binding` is the token (`channel_binding.token()`) of the channel that a client which binds one must
+    name; `binding_required` refuses one that binds none. Both are for nonces that say `+Upgraded+v1`.
+    `readings` is the most secrets that the credential of any account offers for one name: every failure does the
+    work of so many, whoever it is about.
+
+    Raises UsageError for terms that no client could meet.
     """
 
     response: DigestResponse | None
@@ -85,21 +98,6 @@ class DigestServer:
         binding_required: bool = False,
         readings: int = READINGS,
     ) -> None:
-        """State the terms.
-
-        `realms` are offered, and with `other_realms` accepted, without regard to case; with neither any realm
-        is. An empty string among them accepts a client that names no realm. `service` is the serv-type that
-        digest-uri must name (`ldap`, `imap`), `hosts` the names of this server it may name; None checks
-        neither. `qop` and, with auth-conf, `ciphers` are offered in this order. `maxbuf` is the longest buffer of a
-        security layer that clients are told, and `buffer_limit` the longest that is taken all the same, for ldap3 and
-        others ignore maxbuf; both in octets. `nonces` may be shared by many servers, and is their memory.
-        `channel_binding` is the token (`channel_binding.token()`) of the channel that a client which binds one must
-        name; `binding_required` refuses one that binds none. Both are for nonces that say `+Upgraded+v1`.
-        `readings` is the most secrets that the credential of any account offers for one name: every failure does the
-        work of so many, whoever it is about.
-
-        Raises UsageError for terms that no client could meet.
-        """
         for name, names in (("realms", realms), ("other_realms", other_realms), ("hosts", hosts)):
             if isinstance(names, str | bytes):
                 raise UsageError(
