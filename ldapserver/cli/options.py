@@ -143,65 +143,78 @@ def _parser() -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
+    for add_group in (_add_where, _add_tls, _add_directory, _add_authentication, _add_audit, _add_limits):
+        add_group(parser)
+    return parser
 
-    def add(group: argparse._ArgumentGroup, name: str, help: str, **rest: Any) -> None:
-        group.add_argument(name, help=help, **{"action": _Once, **rest})
 
-    many = {"action": "append"}
-    flag = {"action": "store_true"}
+_MANY = {"action": "append"}
+_FLAG = {"action": "store_true"}
 
-    where = parser.add_argument_group("where")
-    add(where, "--config", "options from a TOML file", metavar="FILE")
+
+def _add(group: argparse._ArgumentGroup, name: str, help: str, **rest: Any) -> None:
+    group.add_argument(name, help=help, **{"action": _Once, **rest})
+
+
+def _add_where(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where")
+    _add(group, "--config", "options from a TOML file", metavar="FILE")
     help = (
         "ldap://HOST:PORT, ldaps://HOST:PORT or ldapi://%%2Fpath, repeatable; port 0 is any free one "
         f"(default: {DEFAULT_LISTEN})"
     )
-    add(where, "--listen", help, metavar="URL", type=_listen_url, **many)
+    _add(group, "--listen", help, metavar="URL", type=_listen_url, **_MANY)
     help = "allow ldap:// on an address that others can reach, where passwords may come in the clear"
-    add(where, "--insecure-public", help, **flag)
-    add(where, "--ready-file", "written when every listener accepts: one URL a line", metavar="FILE")
-    add(where, "--log-level", "diagnostics on standard error (default: info)", choices=LOG_LEVELS)
+    _add(group, "--insecure-public", help, **_FLAG)
+    _add(group, "--ready-file", "written when every listener accepts: one URL a line", metavar="FILE")
+    _add(group, "--log-level", "diagnostics on standard error (default: info)", choices=LOG_LEVELS)
 
-    tls = parser.add_argument_group("TLS", "for ldaps:// and for StartTLS; SIGHUP reads the files again")
+
+def _add_tls(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("TLS", "for ldaps:// and for StartTLS; SIGHUP reads the files again")
     help = "the server's certificate in PEM, and behind it those up to a CA that clients know"
-    add(tls, "--tls-cert", help, metavar="FILE")
-    add(tls, "--tls-key", "the key that belongs to it, in PEM, without a passphrase", metavar="FILE")
+    _add(group, "--tls-cert", help, metavar="FILE")
+    _add(group, "--tls-key", "the key that belongs to it, in PEM, without a passphrase", metavar="FILE")
     help = "auto: a certificate for this server's names, of a CA made for this run, valid for 30 days"
-    add(tls, "--tls", help, metavar="auto", choices=("auto",))
-    add(tls, "--tls-ca-out", "write that CA in PEM, for clients to trust", metavar="FILE")
+    _add(group, "--tls", help, metavar="auto", choices=("auto",))
+    _add(group, "--tls-ca-out", "write that CA in PEM, for clients to trust", metavar="FILE")
     help = "refuse binds that come outside of TLS and bring no security layer (strongerAuthRequired)"
-    add(tls, "--require-signing", help, **flag)
-    add(tls, "--no-layer-inside-tls", "offer only qop auth inside TLS, as a domain controller does", **flag)
+    _add(group, "--require-signing", help, **_FLAG)
+    _add(group, "--no-layer-inside-tls", "offer only qop auth inside TLS, as a domain controller does", **_FLAG)
 
-    data = parser.add_argument_group("directory")
-    add(data, "--ldif", "entries to load, repeatable", metavar="FILE", **many)
+
+def _add_directory(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("directory")
+    _add(group, "--ldif", "entries to load, repeatable", metavar="FILE", **_MANY)
     help = f"a naming context, repeatable (default: the roots of the LDIF, or {DEFAULT_SUFFIX})"
-    add(data, "--suffix", help, metavar="DN", **many)
-    add(
-        data,
+    _add(group, "--suffix", help, metavar="DN", **_MANY)
+    _add(
+        group,
         "--admin",
         "an administrator, repeatable: sees which kinds of secret accounts hold",
         metavar="DN",
-        **many,
+        **_MANY,
     )
-    add(data, "--anonymous-search", "let anonymous read entries, not only the root DSE and the subschema", **flag)
+    _add(group, "--anonymous-search", "let anonymous read entries, not only the root DSE and the subschema", **_FLAG)
 
-    sasl = parser.add_argument_group("authentication")
+
+def _add_authentication(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("authentication")
     help = "the realm to offer (default: from the suffix, contoso.com for dc=contoso,dc=com)"
-    add(sasl, "--realm", help, metavar="NAME")
+    _add(group, "--realm", help, metavar="NAME")
     help = "the NetBIOS domain name, for DOMAIN\\user (default: the suffix's first label)"
-    add(sasl, "--netbios", help, metavar="NAME")
+    _add(group, "--netbios", help, metavar="NAME")
     help = (
         "a name of this server that digest-uri may hold, repeatable; '*' is any (in place of this machine's names, "
         "the default)"
     )
-    add(sasl, "--host", help, metavar="NAME", **many)
+    _add(group, "--host", help, metavar="NAME", **_MANY)
     help = f"protections to offer, in this order (default: {_listed(Config.qop)})"
-    add(sasl, "--qop", help, metavar="LIST", type=_qop)
+    _add(group, "--qop", help, metavar="LIST", type=_qop)
     help = f"ciphers for auth-conf; there are also des, rc4-56 and rc4-40 (default: {_listed(Config.ciphers)})"
-    add(sasl, "--cipher", help, metavar="LIST", type=_ciphers)
-    add(
-        sasl,
+    _add(group, "--cipher", help, metavar="LIST", type=_ciphers)
+    _add(
+        group,
         "--maxbuf",
         f"longest buffer that clients may send (default: {Config.maxbuf})",
         metavar="N",
@@ -210,33 +223,38 @@ def _parser() -> argparse.ArgumentParser:
     help = (
         "verify inside TLS that a response is bound to this channel: where clients do so, or of all (default: never)"
     )
-    add(sasl, "--channel-binding", help, choices=CHANNEL_BINDING)
+    _add(group, "--channel-binding", help, choices=CHANNEL_BINDING)
     help = (
         "let a client authenticate again in one round trip for so long (default: not at all); those of Cyrus SASL "
         "then keep to the qop of their first bind, whatever they are asked for"
     )
-    add(sasl, "--remember", help, metavar="TIME", type=_seconds)
-    add(sasl, "--saslprep", "prepare passwords in the clear by SASLprep (RFC 4013) before digests use them", **flag)
-    add(sasl, "--charset", "offer charset=utf-8, or none (default: utf-8)", choices=("utf-8", "none"))
+    _add(group, "--remember", help, metavar="TIME", type=_seconds)
+    _add(
+        group, "--saslprep", "prepare passwords in the clear by SASLprep (RFC 4013) before digests use them", **_FLAG
+    )
+    _add(group, "--charset", "offer charset=utf-8, or none (default: utf-8)", choices=("utf-8", "none"))
 
-    audit = parser.add_argument_group("audit")
+
+def _add_audit(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("audit")
     help = f"a file for JSON lines, or - for standard output, repeatable (default: {DEFAULT_AUDIT})"
-    add(audit, "--audit", help, metavar="TARGET", **many)
-    add(audit, "--audit-sync", "have each record on stable storage before its bind is answered", **flag)
-    add(audit, "--audit-best-effort", "answer binds even when their record could not be written", **flag)
+    _add(group, "--audit", help, metavar="TARGET", **_MANY)
+    _add(group, "--audit-sync", "have each record on stable storage before its bind is answered", **_FLAG)
+    _add(group, "--audit-best-effort", "answer binds even when their record could not be written", **_FLAG)
     help = "what 4776 names: server (this server's NetBIOS name, default), client (its address), or a name"
-    add(audit, "--workstation", help, metavar="server|client|NAME")
+    _add(group, "--workstation", help, metavar="server|client|NAME")
 
-    limits = parser.add_argument_group("limits")
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("limits")
     help = f"connections at once; one more is told so and closed (default: {Config.max_connections})"
-    add(limits, "--max-connections", help, metavar="N", type=_positive)
+    _add(group, "--max-connections", help, metavar="N", type=_positive)
     help = f"octets of one message of a bound client (default: {MEBIBYTE})"
-    add(limits, "--max-message", help, metavar="N", type=_positive)
+    _add(group, "--max-message", help, metavar="N", type=_positive)
     help = "close a connection that asks nothing for so long (default: 15m)"
-    add(limits, "--idle-timeout", help, metavar="TIME", type=_seconds)
+    _add(group, "--idle-timeout", help, metavar="TIME", type=_seconds)
     help = "close a new connection that sends no whole message for so long (default: 30s)"
-    add(limits, "--handshake-timeout", help, metavar="TIME", type=_seconds)
-    return parser
+    _add(group, "--handshake-timeout", help, metavar="TIME", type=_seconds)
 
 
 def _from_file(parser: argparse.ArgumentParser, path: str) -> argparse.Namespace:

@@ -233,7 +233,6 @@ def _run(
     options: argparse.Namespace,
     certificate: "ServerCertificate | None",
 ) -> int:
-    from twisted.internet import error
     from twisted.internet import reactor as installed
     from twisted.internet.defer import DeferredList
     from twisted.python import log
@@ -248,25 +247,8 @@ def _run(
         factory = LDAPFactory(service, reactor)
     else:
         factory = _used(options, certificate, lambda certificate: LDAPFactory(service, reactor, certificate))
-    secure = LDAPSFactory(factory)
-    urls: list[str] = []
-    ports: list[Any] = []
-    for url, address in addresses:
-        try:
-            port = (
-                reactor.listenUNIX(url.path, factory, 511, 0o600, True)
-                if url.path
-                else reactor.listenTCP(url.port, secure if url.tls else factory, 511, address)
-            )
-        except (error.CannotListenError, OSError) as refused:
-            # Sockets close with the process; the file of a Unix socket would stay.
-            for opened in ports:
-                opened.connectionLost(None)
-            cause = getattr(refused, "socketError", refused)
-            print(f"ldapserver serve: argument --listen: {url}: {_reason(cause)}", file=sys.stderr)
-            return 2
-        ports.append(port)
-        urls.append(str(url if url.path else replace(url, port=port.getHost().port)))
+    opened = _listen(reactor, addresses, factory, LDAPSFactory(factory))
+    urls = [str(url) for url, _ in opened]
     status = 0
 
     def announce() -> None:
@@ -287,7 +269,7 @@ def _run(
         """End what is under way, and let everybody be told."""
         if status == 0:
             _log.info("stopping")
-        closed = DeferredList([port.stopListening() for port in ports])
+        closed = DeferredList([port.stopListening() for _, port in opened])
         return closed.addCallback(lambda _: factory.farewell())
 
     def renew() -> None:
@@ -304,6 +286,31 @@ def _run(
         with contextlib.suppress(FileNotFoundError):
             os.unlink(ready_file)
     return status
+
+
+def _listen(
+    reactor: Any, addresses: Sequence[tuple[ListenURL, str]], factory: object, secure: object
+) -> list[tuple[ListenURL, Any]]:
+    """A listener for each URL, which says its port now. Raises UsageFault; then none is left open."""
+    from twisted.internet import error
+
+    opened: list[tuple[ListenURL, Any]] = []
+    for url, address in addresses:
+        try:
+            port = (
+                reactor.listenUNIX(url.path, factory, 511, 0o600, True)
+                if url.path
+                else reactor.listenTCP(url.port, secure if url.tls else factory, 511, address)
+            )
+        except (error.CannotListenError, OSError) as refused:
+            # Sockets close with the process; the file of a Unix socket would stay.
+            for _, other in opened:
+                other.connectionLost(None)
+            raise UsageFault(
+                f"argument --listen: {url}: {_reason(getattr(refused, 'socketError', refused))}"
+            ) from None
+        opened.append((url if url.path else replace(url, port=port.getHost().port), port))
+    return opened
 
 
 def _reason(cause: object) -> object:

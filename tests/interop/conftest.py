@@ -132,7 +132,7 @@ ROOT_DSE = {
 
 @dataclass
 class ScriptedServer:
-    """An LDAP server at `address`, a thread for each connection, whose binds end as the script says.
+    """An LDAP server on this machine, a thread for each connection, whose binds end as the script says.
 
     `opening()` answers a DIGEST-MD5 bind without credentials, `verdict(digest_response)` one with them, `other()`
     another mechanism; where they give None the connection is closed instead. `binds` is what came of SASL: mechanism
@@ -142,15 +142,13 @@ class ScriptedServer:
     opening: Callable[[], Answer | None] = asking
     verdict: Callable[[bytes], Answer | None] = honest
     other: Callable[[], Answer | None] = lambda: Answer(7)
-    address: str = "127.0.0.1"
     operations: list[str] = field(default_factory=list)
     binds: list[tuple[str, bytes | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
-        self._listener = socket.create_server((self.address, 0), family=family)
+        self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"ldap://{f'[{self.address}]' if ':' in self.address else self.address}:{self.port}"
+        self.url = f"ldap://127.0.0.1:{self.port}"
         self._open: list[socket.socket] = [self._listener]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
