@@ -1,48 +1,46 @@
 """The Compare operation (RFC 4511 section 4.10)."""
 
-from ldapserver.access import Identity, may_read_entries
+from ldapserver.access import may_read_entries
 from ldapserver.directory.entry import is_password
 from ldapserver.directory.evaluation import compile_filter
+from ldapserver.errors import OperationRefused
+from ldapserver.operation import Context, Reply
 from ldapserver.search import ANONYMOUS_MAY_NOT, special_entry
-from ldapserver.service import Service
 from ldapserver.wire.dn import DN, InvalidDN
 from ldapserver.wire.filters import Equality, Filter, Present
 from ldapserver.wire.messages import CompareRequest, CompareResponse, ResultCode
 
 
-async def compare(service: Service, identity: Identity, request: CompareRequest) -> CompareResponse:
-    """Answer whether the entry has the value."""
+async def compare(context: Context, request: CompareRequest) -> Reply:
+    """Answer whether the entry has the value. Raises OperationRefused."""
+    service = context.service
     try:
         dn = DN.parse(request.entry)
     except InvalidDN as error:
-        return CompareResponse(ResultCode.INVALID_DN_SYNTAX, diagnostic_message=f"entry: {error}")
+        raise OperationRefused(ResultCode.INVALID_DN_SYNTAX, f"entry: {error}") from None
     directory = service.directory
     # Nobody learns a password by guessing at it here: that is what binds, which are recorded, are for.
     if is_password(request.attribute_desc):
-        return CompareResponse(
-            ResultCode.INSUFFICIENT_ACCESS_RIGHTS, diagnostic_message=f"{request.attribute_desc}: never compared"
-        )
+        raise OperationRefused(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, f"{request.attribute_desc}: never compared")
     entry = special_entry(service, dn)
     if entry is None:
-        if not may_read_entries(identity, anonymous_search=service.config.anonymous_search):
-            return CompareResponse(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, diagnostic_message=ANONYMOUS_MAY_NOT)
+        if not may_read_entries(context.identity, anonymous_search=service.config.anonymous_search):
+            raise OperationRefused(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, ANONYMOUS_MAY_NOT)
         entry = await directory.read(dn)
     if entry is None:
-        return CompareResponse(ResultCode.NO_SUCH_OBJECT, matched_dn=str(await directory.matched(dn)))
+        raise OperationRefused(ResultCode.NO_SUCH_OBJECT, matched_dn=str(await directory.matched(dn)))
 
     def is_true(filter: Filter) -> bool | None:
-        return compile_filter(filter, directory.schema, directory.operational)(entry)
+        return compile_filter(filter, directory.schema, directory.computed)(entry)
 
     equal = is_true(Equality(request.attribute_desc, request.assertion_value))
     if equal:
-        return CompareResponse(ResultCode.COMPARE_TRUE)
+        return Reply(CompareResponse(ResultCode.COMPARE_TRUE))
     if not is_true(Present(request.attribute_desc)):
-        return CompareResponse(
-            ResultCode.NO_SUCH_ATTRIBUTE, diagnostic_message=f"{request.attribute_desc}: not there"
-        )
+        raise OperationRefused(ResultCode.NO_SUCH_ATTRIBUTE, f"{request.attribute_desc}: not there")
     if equal is None:
-        return CompareResponse(
+        raise OperationRefused(
             ResultCode.INAPPROPRIATE_MATCHING,
-            diagnostic_message=f"{request.attribute_desc}: the value cannot be compared by its matching rule",
+            f"{request.attribute_desc}: the value cannot be compared by its matching rule",
         )
-    return CompareResponse(ResultCode.COMPARE_FALSE)
+    return Reply(CompareResponse(ResultCode.COMPARE_FALSE))

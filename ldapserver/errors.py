@@ -1,4 +1,4 @@
-"""The two ways an LDAP peer can be wrong: beyond repair, or only in this request (RFC 4511 section 4.1.1)."""
+"""The ways an LDAP peer can be wrong: beyond repair, only in this request, or in what it asks for (RFC 4511)."""
 
 from ldapserver.wire.messages import ResultCode
 
@@ -19,3 +19,13 @@ class InvalidRequest(Exception):
         self.response_tag = response_tag
         self.result_code = result_code
         self.diagnostic_message = diagnostic_message
+
+
+class OperationRefused(Exception):
+    """A request that is understood and not carried out, or not to its end: its result (RFC 4511 section 4.1.9)."""
+
+    def __init__(self, result_code: ResultCode, diagnostic_message: str = "", matched_dn: str = "") -> None:
+        super().__init__(diagnostic_message or result_code.name)
+        self.result_code = result_code
+        self.diagnostic_message = diagnostic_message
+        self.matched_dn = matched_dn

@@ -4,7 +4,7 @@ While a bind runs nothing behind it is looked at, for that is under another iden
 later messages, so that they can be abandoned. What is answered in one turn leaves in one piece.
 """
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from ldapserver.access import ANONYMOUS, Identity
@@ -13,8 +13,9 @@ from ldapserver.audit.sinks import AuditUnavailable
 from ldapserver.bind import INTERNAL_ERROR, UNAVAILABLE, Binder, Decision
 from ldapserver.compare import compare
 from ldapserver.controls import unknown_critical
-from ldapserver.errors import InvalidRequest, ProtocolViolation
+from ldapserver.errors import InvalidRequest, OperationRefused, ProtocolViolation
 from ldapserver.extended import NOTICE_OF_DISCONNECTION, START_TLS, extended
+from ldapserver.operation import Context, Reply
 from ldapserver.sasl.mechanism import TLS
 from ldapserver.search import search
 from ldapserver.service import Peer, Service
@@ -24,19 +25,24 @@ from ldapserver.wire import codec
 from ldapserver.wire.messages import (
     RESULTS,
     AbandonRequest,
+    AddRequest,
     AnsweredRequest,
     BindRequest,
     BindResponse,
     CompareRequest,
+    Control,
+    DelRequest,
     ExtendedRequest,
     ExtendedResponse,
     LDAPMessage,
+    ModifyDNRequest,
+    ModifyRequest,
     Response,
     ResultCode,
     SearchRequest,
-    SearchResultDone,
     UnbindRequest,
 )
+from ldapserver.write import write
 from sasl_digest import BrokenLayer
 
 _SLICE = 16 * 1024  # octets of search results gathered before they are written
@@ -188,17 +194,14 @@ class Session:
         if refusal is not None:
             code, text = refusal
             self._send(message_id, request.response(code, diagnostic_message=text))
-        elif isinstance(request, SearchRequest):
-            self._start(message_id, request, self._search(message_id, request))
-        elif isinstance(request, CompareRequest):
-            self._start(message_id, request, self._compare(message_id, request))
         elif isinstance(request, ExtendedRequest) and request.request_name == START_TLS:
             self._start_tls(message_id, request)
-        elif isinstance(request, ExtendedRequest):
-            self._send(message_id, extended(self.identity, request))
         else:
-            text = "the directory is read-only"
-            self._send(message_id, request.response(ResultCode.UNWILLING_TO_PERFORM, diagnostic_message=text))
+            context = Context(self._service, self.identity, self._channel)
+            if isinstance(request, SearchRequest):
+                self._start(message_id, request, self._search(message_id, context, request))
+            else:
+                self._start(message_id, request, self._answer(message_id, _carry_out(context, request)))
 
     def _refuse(self, refused: InvalidRequest) -> None:
         """Answer a request that is good BER and nothing else."""
@@ -317,8 +320,7 @@ class Session:
         def ended(task: Task[None]) -> None:
             del self._outstanding[message_id]
             if task.error is not None:
-                self._channel.failed(task.error)
-                self._send(message_id, request.response(ResultCode.OTHER, diagnostic_message="internal error"))
+                self._send(message_id, self._refusal_of(request, task.error))
             self.go_on()
 
         task = self._outstanding[message_id] = Task(coroutine, ended)
@@ -329,37 +331,57 @@ class Session:
             task.cancel()
         self._outstanding.clear()
 
-    async def _search(self, message_id: int, request: SearchRequest) -> None:
+    def _refusal_of(self, request: AnsweredRequest, error: Exception) -> Response:
+        if isinstance(error, OperationRefused):
+            return request.response(error.result_code, error.matched_dn, error.diagnostic_message)
+        self._channel.failed(error)
+        return request.response(ResultCode.OTHER, diagnostic_message="internal error")
+
+    async def _search(self, message_id: int, context: Context, request: SearchRequest) -> None:
         gathered: list[bytes] = []
         size = 0
         first = True
-        async for part in search(self._service, self.identity, request):
-            if isinstance(part, SearchResultDone):
-                gathered.append(codec.encode(LDAPMessage(message_id, part)))
-                break
-            for entry in part:
-                gathered.append(codec.encode(LDAPMessage(message_id, entry)))
-                size += len(gathered[-1])
-            # A search that ends with its first batch is answered in one write and one turn.
-            if gathered and (size > _SLICE or not first):
-                self._stream.write(b"".join(gathered))
-                gathered.clear()
-                size = 0
-            if not first:
-                # In the turn of a request its end sends what there is; after a pause this is the end of a turn.
-                if not self._running:
-                    self._stream.flush(more=True)
-                await self._channel.pause()
-            first = False
+        try:
+            async for part in search(context, request):
+                if isinstance(part, Reply):
+                    gathered.append(codec.encode(LDAPMessage(message_id, part.response, part.controls)))
+                    break
+                for entry in part:
+                    gathered.append(codec.encode(LDAPMessage(message_id, entry)))
+                    size += len(gathered[-1])
+                # A search that ends with its first batch is answered in one write and one turn.
+                if gathered and (size > _SLICE or not first):
+                    self._stream.write(b"".join(gathered))
+                    gathered.clear()
+                    size = 0
+                if not first:
+                    # In the turn of a request its end sends what there is; after a pause this is the end of a turn.
+                    if not self._running:
+                        self._stream.flush(more=True)
+                    await self._channel.pause()
+                first = False
+        except OperationRefused:
+            self._stream.write(b"".join(gathered))
+            raise
         self._stream.write(b"".join(gathered))
 
-    async def _compare(self, message_id: int, request: CompareRequest) -> None:
-        self._send(message_id, await compare(self._service, self.identity, request))
+    async def _answer(self, message_id: int, operation: Awaitable[Reply]) -> None:
+        reply = await operation
+        self._send(message_id, reply.response, reply.controls)
 
-    def _send(self, message_id: int, response: Response) -> None:
-        self._stream.write(codec.encode(LDAPMessage(message_id, response)))
+    def _send(self, message_id: int, response: Response, controls: tuple[Control, ...] = ()) -> None:
+        self._stream.write(codec.encode(LDAPMessage(message_id, response, controls)))
 
     def _close(self) -> None:
         self._stream.flush()
         self.lost()
         self._channel.close()
+
+
+def _carry_out(context: Context, request: AnsweredRequest) -> Awaitable[Reply]:
+    if isinstance(request, CompareRequest):
+        return compare(context, request)
+    if isinstance(request, ExtendedRequest):
+        return extended(context, request)
+    assert isinstance(request, AddRequest | ModifyRequest | DelRequest | ModifyDNRequest)
+    return write(context, request)

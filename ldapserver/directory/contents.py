@@ -6,6 +6,7 @@ from dataclasses import replace
 from ldapserver.directory.account import Account
 from ldapserver.directory.authzid import AuthzId, InvalidAuthzId
 from ldapserver.directory.entry import Entry, Shape, is_password
+from ldapserver.directory.index import Index
 from ldapserver.directory.ldif import AddRecord, EntryRecord, InvalidLDIF, Record
 from ldapserver.directory.names import PEOPLE, Names
 from ldapserver.directory.schema import core
@@ -19,7 +20,7 @@ from ldapserver.directory.schemes import (
     read_password,
     read_supplemental_credentials,
 )
-from ldapserver.directory.tree import Index, Node
+from ldapserver.directory.tree import Node
 from ldapserver.wire.dn import AVA, DN, ROOT, case_ignore
 from sasl_digest.credentials import READINGS
 
@@ -95,6 +96,7 @@ class Contents:
         named = [(ava.type, (ava.value,)) for ava in dn.rdns[0] if not _holds(plain, ava)]
         entry = Entry(node.dn, [*plain, *named])
         node.entry = entry
+        node.secrets = tuple(secret)
         self.index.add(node, entry)
         classes = entry.get("objectClass")
         if entry.shape not in self._shapes:

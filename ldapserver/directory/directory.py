@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from ldapserver.directory.account import Account
+from ldapserver.directory.computed import ByName
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.schema import Schema
 from ldapserver.wire.dn import DN
 from ldapserver.wire.filters import Filter
-from ldapserver.wire.messages import PartialAttribute, Scope
+from ldapserver.wire.messages import Scope
 
 
 class Directory(Protocol):
@@ -59,8 +60,9 @@ class Directory(Protocol):
         """The deepest entry that exists on the way to `dn`: the matchedDN of RFC 4511 section 4.1.9."""
         ...
 
-    def operational(self, entry: Entry) -> tuple[PartialAttribute, ...]:
-        """The operational attributes that are computed when they are asked for, and not stored."""
+    @property
+    def computed(self) -> ByName:
+        """The attributes that are computed when they are asked for, and not stored."""
         ...
 
     def search(self, base: DN, scope: Scope, filter: Filter) -> AsyncIterator[Sequence[Entry]]:

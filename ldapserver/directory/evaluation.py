@@ -7,6 +7,7 @@ filter can be used to guess one.
 
 from collections.abc import Callable, Sequence
 
+from ldapserver.directory.computed import NOTHING, ByName
 from ldapserver.directory.entry import PASSWORD_ATTRIBUTES, Entry, Shape, is_password
 from ldapserver.directory.matching import EQUALITY, ORDERING, SUBSTRINGS, Rule, equality_rule, integer
 from ldapserver.directory.schema import AttributeType, Schema
@@ -23,11 +24,9 @@ from ldapserver.wire.filters import (
     Present,
     Substrings,
 )
-from ldapserver.wire.messages import PartialAttribute
 
 Test = Callable[[Entry], bool | None]
 Matches = Callable[[bytes], bool]  # of one value; raises ValueError where the answer is Undefined
-Operational = Callable[[Entry], Sequence[PartialAttribute]]
 
 _OBJECT_CLASS = "2.5.4.0"
 
@@ -37,19 +36,19 @@ def undefined(_: Entry) -> None:
     return
 
 
-def compile_filter(filter: Filter, schema: Schema, operational: Operational | None = None) -> Test:
-    """The test that `filter` stands for; `operational` gives the attributes that an entry does not store."""
+def compile_filter(filter: Filter, schema: Schema, computed: ByName = NOTHING) -> Test:
+    """The test that `filter` stands for; `computed` are the attributes that no entry stores."""
     match filter:
         case And(filters):
-            return _and([compile_filter(each, schema, operational) for each in filters])
+            return _and([compile_filter(each, schema, computed) for each in filters])
         case Or(filters):
-            return _or([compile_filter(each, schema, operational) for each in filters])
+            return _or([compile_filter(each, schema, computed) for each in filters])
         case Not(negated):
-            return _not(compile_filter(negated, schema, operational))
+            return _not(compile_filter(negated, schema, computed))
         case Extensible():
-            return _extensible(filter, schema, operational)
+            return _extensible(filter, schema, computed)
         case _:
-            return _item(filter, schema, operational)
+            return _item(filter, schema, computed)
 
 
 def readable_type(schema: Schema, description: str) -> AttributeType | None:
@@ -63,14 +62,14 @@ def readable_type(schema: Schema, description: str) -> AttributeType | None:
 def _item(
     filter: Equality | Approximate | Present | GreaterOrEqual | LessOrEqual | Substrings,
     schema: Schema,
-    operational: Operational | None,
+    computed: ByName,
 ) -> Test:
     # "A filter item evaluates to Undefined when the server would not be able to determine whether the assertion value
     # matches an entry", as when the attribute description is not recognized.
     attribute_type = readable_type(schema, filter.attribute)
     if attribute_type is None:
         return undefined
-    values = Values(schema, attribute_type, filter.attribute, operational)
+    values = Values(schema, attribute_type, filter.attribute, computed)
     try:
         match filter:
             case Present():
@@ -98,16 +97,16 @@ def _item(
 class Values:
     """Where in an entry the values of a description are: under it, its subtypes, and either with further options."""
 
-    __slots__ = ("_names", "_operational", "_options", "_positions")
+    __slots__ = ("_computed", "_names", "_options", "_positions")
 
     def __init__(
-        self, schema: Schema, attribute_type: AttributeType, description: str, operational: Operational | None = None
+        self, schema: Schema, attribute_type: AttributeType, description: str, computed: ByName = NOTHING
     ) -> None:
         self._names = schema.with_subtypes(attribute_type)
         # "cn;lang-de" is a subtype of "cn", RFC 4512 section 2.5.2.
         self._options = frozenset(description.lower().split(";")[1:])
         self._positions: dict[Shape, tuple[int, ...]] = {}
-        self._operational = operational if attribute_type.operational else None
+        self._computed = computed.get(attribute_type.oid)
 
     def __call__(self, entry: Entry) -> Sequence[tuple[bytes, ...]]:
         """The values, one tuple for each attribute that has some."""
@@ -118,8 +117,9 @@ class Values:
             )
         if positions:
             return [entry.values[at] for at in positions]
-        if self._operational:
-            return [each.values for each in self._operational(entry) if self._covers(each.type.lower())]
+        if self._computed is not None and not self._options:
+            values = self._computed.values(entry)
+            return [values] if values else ()
         return ()
 
     def _covers(self, description: str) -> bool:
@@ -248,7 +248,7 @@ def _holds_parts(filter: Substrings, attribute_type: AttributeType) -> Matches:
     return matches
 
 
-def _extensible(filter: Extensible, schema: Schema, operational: Operational | None) -> Test:
+def _extensible(filter: Extensible, schema: Schema, computed: ByName) -> Test:
     attribute_type = readable_type(schema, filter.attribute) if filter.attribute is not None else None
     if filter.attribute is not None and attribute_type is None:
         return undefined
@@ -267,7 +267,7 @@ def _extensible(filter: Extensible, schema: Schema, operational: Operational | N
 
     if attribute_type is not None and filter.attribute is not None:
         names = schema.with_subtypes(attribute_type)
-        tests = [_any_value(Values(schema, attribute_type, filter.attribute, operational), matches)]
+        tests = [_any_value(Values(schema, attribute_type, filter.attribute, computed), matches)]
     else:
         assert rule is not None  # without an attribute there was a rule
         # "If the type field is absent and the matchingRule is present, the matchValue is compared against all
@@ -291,7 +291,7 @@ class _Named(Values):
         self._names = names
         self._options = frozenset()
         self._positions = {}
-        self._operational = None
+        self._computed = None
 
 
 class _NamedInDN(_Named):

@@ -7,16 +7,17 @@ leads in `names.py`, what a filter means in `evaluation.py`, how a place is foun
 from collections.abc import Iterable, Iterator, Sequence
 
 from ldapserver.directory.account import Account
+from ldapserver.directory.computed import ByName, Computed, by_name
 from ldapserver.directory.contents import Contents
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Test, compile_filter
-from ldapserver.directory.ldif import Record
+from ldapserver.directory.ldif import Attributes, Record
 from ldapserver.directory.names import dns_domain, netbios_domain
 from ldapserver.directory.schema import SUBSCHEMA, Schema, core
 from ldapserver.directory.tree import Node
 from ldapserver.wire.dn import DN, ROOT
 from ldapserver.wire.filters import Filter
-from ldapserver.wire.messages import PartialAttribute, Scope
+from ldapserver.wire.messages import Scope
 
 BATCH = 64  # entries examined between two chances to pause: some hundred microseconds of work
 
@@ -59,6 +60,7 @@ class MemoryDirectory:
         self.most_secrets = contents.most_secrets
         self.decoy = Account(ROOT, "", passwords=tuple(password.noise() for password in contents.dearest))
         self._subschema: Entry | None = None
+        self.computed: ByName = self._compute()
 
     @classmethod
     def from_records(
@@ -98,16 +100,28 @@ class MemoryDirectory:
         """See `Directory`."""
         return self._root.deepest(dn)
 
-    def operational(self, entry: Entry) -> tuple[PartialAttribute, ...]:
-        """See `Directory`: entryDN (RFC 5020), subschemaSubentry (RFC 4512 section 4.2), hasSubordinates (X.501)."""
-        attributes = (
-            PartialAttribute("entryDN", (str(entry.dn).encode(),)),
-            PartialAttribute("subschemaSubentry", (str(SUBSCHEMA).encode(),)),
-        )
+    def _has_subordinates(self, entry: Entry) -> tuple[bytes, ...]:
         node = self._root.find(entry.dn)
         if node is None or node.entry is None:
-            return attributes
-        return (*attributes, PartialAttribute("hasSubordinates", (b"TRUE" if node.children else b"FALSE",)))
+            return ()
+        return (b"TRUE" if node.children else b"FALSE",)
+
+    def _compute(self) -> ByName:
+        """See `Directory`: entryDN (RFC 5020), subschemaSubentry (RFC 4512 section 4.2), hasSubordinates (X.501)."""
+        subschema = (str(SUBSCHEMA).encode(),)
+        attributes = (
+            Computed("entryDN", lambda entry: (str(entry.dn).encode(),)),
+            Computed("subschemaSubentry", lambda _: subschema),
+            Computed("hasSubordinates", self._has_subordinates),
+        )
+        return by_name(self.schema, attributes)
+
+    def records(self, *, with_secrets: bool = False) -> Iterator[tuple[DN, Attributes]]:
+        """Every entry as it would be written, each before what is below it; with the password attributes if asked."""
+        for top in self._root.tops():
+            for node in top.subtree():
+                if node.entry is not None:
+                    yield node.dn, (*node.entry, *node.secrets) if with_secrets else tuple(node.entry)
 
     def search(self, base: DN, scope: Scope, filter: Filter) -> "Batches":
         """See `Directory`."""
@@ -149,7 +163,7 @@ class Batches:
 
 
 def _matching(nodes: Iterable[Node], filter: Filter, directory: MemoryDirectory) -> Iterator[list[Entry]]:
-    test: Test = compile_filter(filter, directory.schema, directory.operational)
+    test: Test = compile_filter(filter, directory.schema, directory.computed)
     batch: list[Entry] = []
     for examined, node in enumerate(nodes, 1):
         # An entry is returned when the filter "evaluates to TRUE", not when it is Undefined, section 4.5.1.7.

@@ -10,9 +10,10 @@ Names compare as their attributes do, without case. A name that leads to two ent
 from ldapserver.directory.account import AmbiguousName
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Values
+from ldapserver.directory.index import NodesByKey, put, taken
 from ldapserver.directory.matching import case_ignore
 from ldapserver.directory.schema import Schema
-from ldapserver.directory.tree import Node, NodesByKey, put, taken
+from ldapserver.directory.tree import Node
 from ldapserver.wire.dn import DN
 
 # An entry of one of these classes is somebody, even without a password: who tries to bind as them is told apart in

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ldapserver.directory.computed import Computed, by_name
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import compile_filter
 from ldapserver.directory.matching import EQUALITY, ORDERING, SUBSTRINGS, case_exact, case_ignore, generalized_time
@@ -26,7 +27,6 @@ from ldapserver.wire.filters import (
     Substrings,
     parse_filter,
 )
-from ldapserver.wire.messages import PartialAttribute
 
 SCHEMA = core().extended(["shoeSize"], ["shoeWearer"])
 
@@ -335,18 +335,25 @@ def test_a_name_made_of_a_secret_is_not_matched_either() -> None:
         assert not compile_filter(filter, SCHEMA)(entry)
 
 
-def test_computed_attributes_are_asked_for_only_by_filters_on_operational_types() -> None:
+def test_a_computed_attribute_is_computed_only_for_filters_on_it() -> None:
     asked: list[Entry] = []
 
-    def operational(entry: Entry) -> list[PartialAttribute]:
+    def has_subordinates(entry: Entry) -> tuple[bytes, ...]:
         asked.append(entry)
-        return [PartialAttribute("hasSubordinates", (b"FALSE",))]
+        return (b"FALSE",)
 
-    assert compile_filter(parse_filter("(uid=bob)"), SCHEMA, operational)(ALICE) is False
+    attributes = by_name(SCHEMA, [Computed("hasSubordinates", has_subordinates)])
+    assert compile_filter(parse_filter("(uid=bob)"), SCHEMA, attributes)(ALICE) is False
     assert not asked
-    assert compile_filter(parse_filter("(hasSubordinates=FALSE)"), SCHEMA, operational)(ALICE) is True
-    assert compile_filter(parse_filter("(hassubordinates=*)"), SCHEMA, operational)(ALICE) is True
-    assert compile_filter(parse_filter("(entryDN=*)"), SCHEMA, operational)(ALICE) is False
+    assert compile_filter(parse_filter("(hasSubordinates=FALSE)"), SCHEMA, attributes)(ALICE) is True
+    assert compile_filter(parse_filter("(hassubordinates=*)"), SCHEMA, attributes)(ALICE) is True
+    assert compile_filter(parse_filter("(2.5.18.9=TRUE)"), SCHEMA, attributes)(ALICE) is False
+    assert compile_filter(parse_filter("(entryDN=*)"), SCHEMA, attributes)(ALICE) is False
+
+
+def test_what_is_computed_stands_in_the_schema() -> None:
+    with pytest.raises(LookupError, match="shoeColour"):
+        by_name(SCHEMA, [Computed("shoeColour", lambda _: ())])
 
 
 def test_definitions_match_by_their_first_component() -> None:

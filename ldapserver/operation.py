@@ -1,0 +1,27 @@
+"""What every operation is given, and what it comes to."""
+
+from dataclasses import dataclass
+
+from ldapserver.access import Identity
+from ldapserver.controls import NO_CONTROLS, Controls
+from ldapserver.service import Service
+from ldapserver.suspension import Host
+from ldapserver.wire.messages import Control, Response
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an operation is carried out with: the server's parts, who asks, and a way to wait."""
+
+    service: Service
+    identity: Identity
+    host: Host
+    controls: Controls = NO_CONTROLS
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A response and the controls that go with it."""
+
+    response: Response
+    controls: tuple[Control, ...] = ()
