@@ -43,9 +43,13 @@ def may_read_entries(identity: Identity, *, anonymous_search: bool) -> bool:
 async def acting_as(directory: Directory, account: Account, authzid: str) -> Account | None:
     """Who `account` becomes when it asks to act as `authzid`; None when it may not, or nobody is meant."""
     try:
-        asked = await _meant(directory, AuthzId.parse(authzid))
+        parsed = AuthzId.parse(authzid)
     except InvalidAuthzId:
         return None
+    # Who was authenticated by EXTERNAL need not have an entry, and is itself all the same.
+    if parsed.dn is not None and parsed.dn.key == account.dn.key:
+        return account
+    asked = await _meant(directory, parsed)
     if asked is None or asked.dn.key == account.dn.key:
         return asked
     for rule in account.authz_to:

@@ -6,16 +6,14 @@ A bind ends in a `Decision`: nothing of it is true, and nothing is answered, bef
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
+from ldapserver import passwords
 from ldapserver.access import ANONYMOUS, Identity, acting_as
 from ldapserver.audit.record import MSV1_0, BindRecord
 from ldapserver.audit.status import ENDINGS, BindReason
-from ldapserver.directory.account import Account, AmbiguousName
-from ldapserver.sasl.mechanism import NO_FACTS, TLS, Accepted, Continue, Exchange, Facts, Refused
+from ldapserver.sasl.mechanism import NO_FACTS, Accepted, Connection, Continue, Exchange, Facts, Refused
 from ldapserver.service import Peer, Service
 from ldapserver.suspension import Host
-from ldapserver.wire.dn import DN, InvalidDN
 from ldapserver.wire.messages import BindRequest, BindResponse, ResultCode, SaslAuthentication
 from sasl_digest import Reason, SecurityLayer
 
@@ -38,6 +36,13 @@ _RESPONSES = {
     BindReason.SIGNING_REQUIRED: BindResponse(
         ResultCode.STRONGER_AUTH_REQUIRED,
         diagnostic_message="a bind here needs TLS, or to bring a security layer (qop auth-int or auth-conf)",
+    ),
+    BindReason.CONFIDENTIALITY_REQUIRED: BindResponse(
+        ResultCode.CONFIDENTIALITY_REQUIRED, diagnostic_message="mechanism: only inside TLS"
+    ),
+    BindReason.NO_CERTIFICATE: BindResponse(
+        ResultCode.INAPPROPRIATE_AUTHENTICATION,
+        diagnostic_message="EXTERNAL needs a client certificate, or a Unix socket (RFC 4513 section 5.2.3)",
     ),
     BindReason.VERSION: BindResponse(ResultCode.PROTOCOL_ERROR, diagnostic_message="version: only 3 is supported"),
     BindReason.BUSY: BindResponse(
@@ -66,7 +71,7 @@ class Decision:
 class Binder:
     """The binds of one connection, and the SASL exchange they may be in the middle of.
 
-    `tls` is what the connection runs in, None as long as it is in the clear.
+    `connection` is what they run over, as it now is.
     """
 
     def __init__(self, service: Service, peer: Peer, host: Host, clock_ns: Callable[[], int] = time.time_ns) -> None:
@@ -74,7 +79,7 @@ class Binder:
         self._peer = peer
         self._host = host
         self._clock_ns = clock_ns
-        self.tls: TLS | None = None
+        self.connection = Connection(host, local=peer.local, process=peer.process)
         self._exchange: Exchange | None = None
         self._mechanism = ""
         self._message_id = 0
@@ -131,7 +136,7 @@ class Binder:
             mechanism = self._service.mechanisms.get(name)
             if mechanism is None:
                 return self._end(message_id, name, "", BindReason.MECHANISM)
-            exchange = mechanism.start(self.tls)
+            exchange = mechanism.start(self.connection)
             self._mechanism = name
         outcome = await exchange.step(authentication.credentials)
         if isinstance(outcome, Continue):
@@ -151,7 +156,7 @@ class Binder:
         if authzid is not None:
             account = await acting_as(self._service.directory, outcome.account, authzid)
             if account is None:
-                return self._end(message_id, name, package, BindReason.AUTHZID_REFUSED, outcome.facts)
+                return self._end(message_id, name, package, BindReason.AUTHZID_REFUSED, outcome.facts, outcome.detail)
             outcome = replace(outcome, account=account)
         return self._accept(message_id, name, package, outcome)
 
@@ -159,7 +164,7 @@ class Binder:
         return Decision(
             BindResponse(ResultCode.SUCCESS, server_sasl_creds=accepted.data or None),
             self._service.identity(accepted.account),
-            (self._record(message_id, mechanism, package, BindReason.SUCCESS, accepted.facts),),
+            (self._record(message_id, mechanism, package, BindReason.SUCCESS, accepted.facts, accepted.detail),),
             accepted.layer,
         )
 
@@ -170,46 +175,14 @@ class Binder:
                 return Decision(BindResponse(ResultCode.SUCCESS))
             return self._end(message_id, SIMPLE, MSV1_0, BindReason.UNAUTHENTICATED, Facts(name))
         # Before any credential is looked at: the answer must not tell whether the password was right.
-        if self.tls is None and self._service.config.require_signing:
+        if self._service.config.require_signing and not self.connection.confidential:
             return self._end(message_id, SIMPLE, MSV1_0, BindReason.SIGNING_REQUIRED, Facts(name))
         directory = self._service.directory
-        account, shown, reason = await self._named(name)
-        facts = Facts(shown)
-        known = account is not None and account.passwords
-        stored = account.passwords if account is not None and known else directory.decoy.passwords
-        right = False
-        for one in stored:
-            if one.dear:
-                work = self._host.offload(partial(one.check, password))
-                if work is None:
-                    return self._end(message_id, SIMPLE, MSV1_0, BindReason.BUSY, facts)
-                right = await work
-            else:
-                right = one.check(password)
-            if right:
-                break
-        if account is None:
-            return self._end(message_id, SIMPLE, MSV1_0, reason, facts)
-        if not known:
-            return self._end(message_id, SIMPLE, MSV1_0, Reason.NO_USABLE_SECRET, facts)
-        if not right:
-            return self._end(message_id, SIMPLE, MSV1_0, Reason.WRONG_PASSWORD, facts)
-        return self._accept(message_id, SIMPLE, MSV1_0, Accepted(account, b"", facts))
-
-    async def _named(self, name: str) -> tuple[Account | None, str, Reason | BindReason]:
-        """The account of a simple bind, by DN or by any name it answers to; what a record calls it; why none."""
-        directory = self._service.directory
-        if "=" in name:
-            try:
-                account = await directory.account_at(DN.parse(name))
-            except InvalidDN:
-                account = None  # it may still be a name: user names may hold "="
-            if account is not None:
-                return account, account.name, Reason.UNKNOWN_USER
-        try:
-            return await directory.find_account(name), name, Reason.UNKNOWN_USER
-        except AmbiguousName:
-            return None, name, BindReason.AMBIGUOUS_NAME
+        who = await passwords.named_or_at(directory, name)
+        outcome = await passwords.verify(directory, self._host, who, (password,), Facts(who.name))
+        if isinstance(outcome, Refused):
+            return self._end(message_id, SIMPLE, MSV1_0, outcome.reason, outcome.facts)
+        return self._accept(message_id, SIMPLE, MSV1_0, outcome)
 
     def _end(
         self,
@@ -236,7 +209,8 @@ class Binder:
         peer = self._peer
         return BindRecord(
             self._clock_ns(),
-            ending.status,
+            # Where no package has checked credentials (EXTERNAL) there is no verdict about any.
+            ending.status if package else None,
             package,
             facts.username[:MAX_NAME],
             self._service.workstation or peer.ip or "",
@@ -253,6 +227,6 @@ class Binder:
             ending.result_code,
             reason,
             detail,
-            self.tls is not None,
+            self.connection.tls is not None,
             facts.reading,
         )

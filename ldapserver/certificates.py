@@ -1,4 +1,4 @@
-"""Certificates for TLS: those of files, and a throw-away CA with a leaf.
+"""Certificates for TLS: those of files, a throw-away CA with a leaf, and the CAs that clients are held against.
 
 Loads `cryptography`, and is loaded itself only by a server that does TLS.
 """
@@ -42,7 +42,7 @@ class ServerCertificate:
     @cached_property
     def end_point(self) -> bytes:
         """What a channel to this server is bound to.  RFC 5929 section 4.1"""
-        return end_point(self.chain[0].public_bytes(serialization.Encoding.DER))
+        return end_point(der(self.chain[0]))
 
 
 def read_chain(path: str) -> tuple[x509.Certificate, ...]:
@@ -54,10 +54,31 @@ def read_chain(path: str) -> tuple[x509.Certificate, ...]:
     except ValueError:
         raise InvalidCertificate("holds no certificate in PEM") from None
     try:
-        end_point(chain[0].public_bytes(serialization.Encoding.DER))
+        end_point(der(chain[0]))
     except UsageError as error:
         raise InvalidCertificate(f"the {str(error).replace(': ', ' ', 1)}") from None
     return chain
+
+
+@dataclass(frozen=True)
+class ClientAuthorities:
+    """Who answers for clients: in a handshake they are asked for a certificate of one of these CAs.
+
+    One that was not verified ends the handshake. Unless one is `required`, who has none is served all the same.
+    """
+
+    certificates: tuple[x509.Certificate, ...]
+    required: bool = False
+
+
+def read_authorities(path: str) -> tuple[x509.Certificate, ...]:
+    """The certificates of CAs in a PEM file. Raises InvalidCertificate and OSError."""
+    with open(path, "rb") as file:
+        text = file.read()
+    try:
+        return tuple(x509.load_pem_x509_certificates(text))
+    except ValueError:
+        raise InvalidCertificate("holds no certificate in PEM") from None
 
 
 def read_key(path: str, certificate: x509.Certificate) -> PrivateKey:
@@ -107,7 +128,17 @@ def throw_away(names: Iterable[str], now: datetime | None = None) -> tuple[Serve
         .add_extension(x509.SubjectAlternativeName(_alternatives(names)), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    return ServerCertificate((leaf, ca), key), ca.public_bytes(serialization.Encoding.PEM)
+    return ServerCertificate((leaf, ca), key), pem(ca)
+
+
+def pem(certificate: x509.Certificate) -> bytes:
+    """The certificate in PEM."""
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def der(certificate: x509.Certificate) -> bytes:
+    """The certificate in DER."""
+    return certificate.public_bytes(serialization.Encoding.DER)
 
 
 def _name(common_name: str) -> x509.Name:

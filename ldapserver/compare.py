@@ -22,7 +22,7 @@ async def compare(context: Context, request: CompareRequest) -> Reply:
     # Nobody learns a password by guessing at it here: that is what binds, which are recorded, are for.
     if is_password(request.attribute_desc):
         raise OperationRefused(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, f"{request.attribute_desc}: never compared")
-    entry = special_entry(service, dn)
+    entry = special_entry(context, dn)
     if entry is None:
         if not may_read_entries(context.identity, anonymous_search=service.config.anonymous_search):
             raise OperationRefused(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, ANONYMOUS_MAY_NOT)

@@ -12,6 +12,9 @@ MEBIBYTE = 1024 * 1024
 # As of a domain controller: not looked at; verified where a client makes one; due from every client inside TLS.
 CHANNEL_BINDING = ("never", "supported", "always")
 
+MECHANISMS = ("DIGEST-MD5", "EXTERNAL", "PLAIN")
+CERTIFICATE_MAPS = ("subject", "upn", "email", "certificate")
+
 
 class InvalidConfig(ValueError):
     """A setting breaks a rule; the text names the setting and the rule."""
@@ -23,7 +26,9 @@ class Config:
 
     `realm` is offered in the challenge, `netbios` is the domain's NetBIOS name, `hosts` the names accepted in
     digest-uri ("*" among them accepts any). `workstation` is what event 4776 names: a name, or "client" for the
-    client's address. `computer` is the full name that events carry. Sizes are in octets, times in seconds.
+    client's address. `computer` is the full name that events carry. `mechanisms` are those that clients may bind with
+    where they can be used; `certificate_maps` are the ways from a client's certificate to an account, tried in their
+    order. Sizes are in octets, times in seconds.
     """
 
     realm: str = "example.com"
@@ -31,6 +36,9 @@ class Config:
     hosts: tuple[str, ...] = ("localhost",)
     computer: str = "localhost"
     workstation: str = "LOCALHOST"
+    mechanisms: tuple[str, ...] = MECHANISMS
+    certificate_maps: tuple[str, ...] = ("subject", "upn")
+    saslprep: bool = False  # whether PLAIN prepares what clients send; for DIGEST-MD5 the directory does so
     utf8: bool = True
     qop: tuple[QOP, ...] = (QOP.AUTH, QOP.AUTH_INT, QOP.AUTH_CONF)
     ciphers: tuple[Cipher, ...] = (Cipher.TRIPLE_DES, Cipher.RC4)
@@ -58,6 +66,9 @@ class Config:
                 raise InvalidConfig(f"{name}: must be more than 0")
         if self.channel_binding not in CHANNEL_BINDING:
             raise InvalidConfig(f"channel_binding: must be one of {', '.join(CHANNEL_BINDING)}")
+        for setting, known in (("mechanisms", MECHANISMS), ("certificate_maps", CERTIFICATE_MAPS)):
+            if not set(getattr(self, setting)) <= set(known):
+                raise InvalidConfig(f"{setting}: must be of {', '.join(known)}")
         if self.remember < 0:
             raise InvalidConfig("remember: must not be less than 0")
         for name in ("realm", "netbios", "computer", "workstation"):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ldapserver.access import Identity
 from ldapserver.controls import NO_CONTROLS, Controls
+from ldapserver.sasl.mechanism import Connection
 from ldapserver.service import Service
 from ldapserver.suspension import Host
 from ldapserver.wire.messages import Control, Response
@@ -11,12 +12,16 @@ from ldapserver.wire.messages import Control, Response
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an operation is carried out with: the server's parts, who asks, and a way to wait."""
+    """What an operation is carried out with: the server's parts, who asks, and a way to wait.
+
+    `connection` is what it came over; without one it is taken to be in the clear.
+    """
 
     service: Service
     identity: Identity
     host: Host
     controls: Controls = NO_CONTROLS
+    connection: Connection | None = None
 
 
 @dataclass(frozen=True, slots=True)

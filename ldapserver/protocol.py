@@ -6,11 +6,13 @@ A session's coroutines wait for two things only, another turn of the reactor or 
 import logging
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from socket import socket
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from twisted.internet import interfaces
 from twisted.internet.abstract import FileDescriptor
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -20,14 +22,15 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
-from ldapserver.sasl.mechanism import TLS
+from ldapserver.process import process_of
 from ldapserver.service import Peer, Service
 from ldapserver.session import Session
 from ldapserver.suspension import Suspension
 from ldapserver.wire.messages import ResultCode
 
 if TYPE_CHECKING:
-    from ldapserver.certificates import ServerCertificate
+    from ldapserver.certificates import ClientAuthorities, ServerCertificate
+    from ldapserver.handshake import Handshake, Handshakes
 
 T = TypeVar("T")
 
@@ -54,14 +57,6 @@ class Reactor(typing.Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class _Handshake:
-    """What a handshake needs, and what a session knows behind it."""
-
-    context: interfaces.IOpenSSLContextFactory
-    tls: TLS
-
-
 @implementer(interfaces.IPushProducer, interfaces.IHandshakeListener)
 class LDAPProtocol(Protocol):
     """One connection: a `Channel` for its session. `handshaking` is whether a TLS handshake is due or under way."""
@@ -75,7 +70,7 @@ class LDAPProtocol(Protocol):
     def __init__(self, factory: "LDAPFactory", *, tls_first: bool = False) -> None:
         self.handshaking = tls_first
         self._factory = factory
-        self._tls: TLS | None = None
+        self._handshake: Handshake | None = None
         self._reading = True
         self._producing = False
         self._drained = 0  # times that a peer which did not read has begun to read again
@@ -85,7 +80,11 @@ class LDAPProtocol(Protocol):
     def connectionMade(self) -> None:  # noqa: N802  Twisted's name, as are the others
         """Start a session."""
         address = self.transport.getPeer()
-        peer = Peer(self._factory.next_number(), getattr(address, "host", None), getattr(address, "port", None))
+        local = isinstance(address, UNIXAddress)
+        system = interfaces.ISystemHandle(self.transport, None)
+        process = process_of(cast(socket, system.getHandle())) if local and system is not None else None
+        ip, port = getattr(address, "host", None), getattr(address, "port", None)
+        peer = Peer(self._factory.next_number(), ip, port, local, process)
         self.peer = peer
         self.session = Session(self._factory.service, peer, self)
         self.quiet_since = self._factory.reactor.seconds()
@@ -147,15 +146,18 @@ class LDAPProtocol(Protocol):
     def handshakeCompleted(self) -> None:  # noqa: N802
         """TLS is up: what comes from here on came through it."""
         self.handshaking = False
-        if self._tls is not None:
-            self.session.secured(self._tls)
+        if self._handshake is not None:
+            self.session.secured(self._handshake.secured())
 
     def _handshake_failed(self, why: object) -> None:
         self.handshaking = False
+        from ldapserver.handshake import told
+
+        refusal = None if self._handshake is None else self._handshake.refusal
         # Who only looks whether the port is open is nothing to report.
         level = logging.DEBUG if isinstance(why, ConnectionClosed) else logging.INFO
         number, ip = self.peer.connection, self.peer.ip or "a Unix socket"
-        _log.log(level, "connection %d from %s: TLS handshake failed: %s", number, ip, _told(why))
+        _log.log(level, "connection %d from %s: TLS handshake failed: %s", number, ip, refusal or told(why))
 
     # Channel
 
@@ -179,10 +181,8 @@ class LDAPProtocol(Protocol):
     def start_tls(self) -> None:
         """Begin the handshake. Octets already under way in the clear are not understood in it, and end it."""
         self.handshaking = True
-        handshake = self._factory.handshake
-        self._tls = handshake.tls
-        # Any: ITLSTransport names newer kinds of context only, and takes this one.
-        cast(Any, self.transport).startTLS(handshake.context)
+        self._handshake = self._factory.handshakes.begin()
+        cast(interfaces.ITLSTransport, self.transport).startTLS(self._handshake)
         # The producer is told anew by the layer that is now in between, and never of a pause that came before it.
         self.writable = True
 
@@ -232,34 +232,30 @@ class LDAPProtocol(Protocol):
                 suspension.resume(None)
 
 
-def _told(why: object) -> object:
-    """Why a handshake failed, in OpenSSL's words where they are its own."""
-    errors = why.args[0] if isinstance(why, Exception) and why.args else None
-    if isinstance(errors, list):  # (library, function, reason) of each
-        return ", ".join(error[-1] for error in errors)
-    return why
-
-
 class LDAPFactory(Factory):
     """Makes a connection's protocol, and keeps the limits that connections have together."""
 
     noisy = False
 
     def __init__(
-        self, service: Service, reactor: Reactor | None = None, tls: "ServerCertificate | None" = None
+        self,
+        service: Service,
+        reactor: Reactor | None = None,
+        tls: "ServerCertificate | None" = None,
+        clients: "ClientAuthorities | None" = None,
     ) -> None:
         """With `tls` clients may begin TLS on a connection (StartTLS), and `LDAPSFactory` may be used.
 
-        Raises what `use_certificate` does.
+        With `clients` they are asked for a certificate of theirs. Raises what `use_certificate` does.
         """
         if reactor is None:
             from twisted.internet import reactor as default
 
             reactor = cast(Any, default)
         self.service = service if tls is None else replace(service, start_tls=True)
-        self._handshake: _Handshake | None = None
+        self._handshakes: Handshakes | None = None
         if tls is not None:
-            self.use_certificate(tls)
+            self.use_certificate(tls, clients)
         self.reactor = reactor
         self._connections: set[LDAPProtocol] = set()
         self._count = 0
@@ -285,15 +281,21 @@ class LDAPFactory(Factory):
             connection.dismiss("the server is stopping")
 
     @property
-    def handshake(self) -> _Handshake:
-        """What the next handshake needs."""
-        if self._handshake is None:
+    def handshakes(self) -> "Handshakes":
+        """What begins the next handshake."""
+        if self._handshakes is None:
             raise RuntimeError("TLS without a certificate")
-        return self._handshake
+        return self._handshakes
 
-    def use_certificate(self, certificate: "ServerCertificate") -> None:
-        """Show this one from the next handshake on. Raises InvalidCertificate when TLS can't be done with it."""
-        self._handshake = _Handshake(_context(certificate), TLS(certificate.end_point))
+    def use_certificate(self, certificate: "ServerCertificate", clients: "ClientAuthorities | None" = None) -> None:
+        """Show this one from the next handshake on, and ask clients for one of `clients`.
+
+        Raises InvalidCertificate when TLS can't be done with what is given.
+        """
+        # Loaded here: it is OpenSSL, and most servers are tests without TLS.
+        from ldapserver.handshake import Handshakes
+
+        self._handshakes = Handshakes(certificate, clients)
 
     def next_number(self) -> int:
         """The number of a new connection, as audit records name it."""
@@ -379,25 +381,3 @@ class LDAPSFactory(Factory):
     def stopFactory(self) -> None:  # noqa: N802
         """The last listener is gone."""
         cast(Any, self._shared).doStop()
-
-
-def _context(certificate: "ServerCertificate") -> interfaces.IOpenSSLContextFactory:
-    # Loaded here: it is OpenSSL, and most servers are tests without TLS.
-    from OpenSSL import SSL
-    from twisted.internet.ssl import CertificateOptions, TLSVersion
-
-    from ldapserver.certificates import InvalidCertificate
-
-    # Any: Twisted hands these on as they are, and its types know pyOpenSSL's own, now deprecated, only.
-    own, *others = cast(Any, certificate.chain)
-    options = CertificateOptions(
-        privateKey=cast(Any, certificate.key),
-        certificate=own,
-        extraCertChain=others,
-        raiseMinimumTo=TLSVersion.TLSv1_2,
-    )
-    try:
-        options.getContext()
-    except SSL.Error as error:
-        raise InvalidCertificate(f"cannot be used for TLS: {_told(error)}") from None
-    return cast(interfaces.IOpenSSLContextFactory, options)

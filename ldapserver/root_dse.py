@@ -14,8 +14,8 @@ FEATURES = (
 )
 
 
-def root_dse(service: Service, version: str) -> Entry:
-    """The entry of no name, as things stand now."""
+def root_dse(service: Service, version: str, mechanisms: tuple[str, ...]) -> Entry:
+    """The entry of no name, as things stand now on a connection where these mechanisms are offered."""
     directory = service.directory
     attributes = (
         ("objectClass", ("top",)),
@@ -25,7 +25,7 @@ def root_dse(service: Service, version: str) -> Entry:
         ("supportedExtension", (*EXTENDED_OPERATIONS, *((START_TLS,) if service.start_tls else ()))),
         ("supportedFeatures", FEATURES),
         ("supportedLDAPVersion", ("3",)),
-        ("supportedSASLMechanisms", tuple(service.mechanisms)),
+        ("supportedSASLMechanisms", mechanisms),
         ("vendorName", (VENDOR_NAME,)),
         ("vendorVersion", (version,)),
     )

@@ -10,8 +10,8 @@ from ldapserver.directory.evaluation import compile_filter
 from ldapserver.errors import OperationRefused
 from ldapserver.operation import Context, Reply
 from ldapserver.root_dse import root_dse
+from ldapserver.sasl.mechanism import Connection
 from ldapserver.selection import Selection
-from ldapserver.service import Service
 from ldapserver.wire.dn import DN, InvalidDN
 from ldapserver.wire.messages import (
     ResultCode,
@@ -37,7 +37,7 @@ async def search(
     except InvalidDN as error:
         raise OperationRefused(ResultCode.INVALID_DN_SYNTAX, f"baseObject: {error}") from None
     show = Selection(service, identity, request.attributes, types_only=request.types_only)
-    if request.scope is Scope.BASE_OBJECT and (entry := special_entry(service, base)) is not None:
+    if request.scope is Scope.BASE_OBJECT and (entry := special_entry(context, base)) is not None:
         if compile_filter(request.filter, service.directory.schema)(entry):
             yield [await show.result(entry)]
         yield Reply(SearchResultDone(ResultCode.SUCCESS))
@@ -62,9 +62,11 @@ async def search(
     yield Reply(SearchResultDone(ResultCode.SUCCESS))
 
 
-def special_entry(service: Service, dn: DN) -> Entry | None:
+def special_entry(context: Context, dn: DN) -> Entry | None:
     """The entries that belong to the server and not to its directory, and that anybody may read."""
+    service = context.service
     if not dn.rdns:
-        return root_dse(service, sasl_digest.__version__)
+        mechanisms = service.offered(context.connection or Connection(context.host))
+        return root_dse(service, sasl_digest.__version__, mechanisms)
     subschema = service.directory.subschema
     return subschema if dn.key == subschema.dn.key else None

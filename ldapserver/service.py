@@ -9,8 +9,11 @@ from ldapserver.audit.log import AuditLog
 from ldapserver.config import Config
 from ldapserver.directory.account import Account
 from ldapserver.directory.directory import Directory
+from ldapserver.process import Process
 from ldapserver.sasl.digest_md5 import DigestMD5
-from ldapserver.sasl.mechanism import Mechanism
+from ldapserver.sasl.external import External
+from ldapserver.sasl.mechanism import Connection, Mechanism
+from ldapserver.sasl.plain import Plain
 from ldapserver.wire.dn import DN
 from sasl_digest import QOP, DigestServer, NonceBook
 from sasl_digest.nonces import Nonces
@@ -20,19 +23,24 @@ BUFFER_OVERSHOOT = 64  # octets: a message of the greatest length, wrapped by a 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The other end of a connection; without an address (a Unix socket) `ip` and `port` are None."""
+    """The other end of a connection; without an address (a Unix socket) `ip` and `port` are None.
+
+    `local` is whether it is such a socket; then `process` is who is there, where the system says so.
+    """
 
     connection: int
     ip: str | None
     port: int | None
+    local: bool = False
+    process: Process | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """A configuration put to work.
 
-    `mechanisms` is what the root DSE lists and what a bind may name; `workstation` is what event 4776 names, or None
-    for the client's address. `start_tls` is whether clients may begin TLS on a connection.
+    `mechanisms` is what a bind may name, and `offered` what of it the root DSE lists; `workstation` is what event
+    4776 names, or None for the client's address. `start_tls` is whether clients may begin TLS on a connection.
     """
 
     config: Config
@@ -72,14 +80,23 @@ class Service:
             require_signing=config.require_signing,
             bind_channel=config.channel_binding != "never",
         )
+        known: dict[str, Mechanism] = {
+            "DIGEST-MD5": digest,
+            "EXTERNAL": External(directory, config.certificate_maps),
+            "PLAIN": Plain(directory, saslprep=config.saslprep),
+        }
         return cls(
             config=config,
             directory=directory,
             audit=audit,
-            mechanisms={"DIGEST-MD5": digest},
+            mechanisms={name: known[name] for name in config.mechanisms},
             workstation=None if config.workstation == "client" else config.workstation,
             admins=frozenset(DN.parse(dn).key for dn in config.admins),
         )
+
+    def offered(self, connection: Connection) -> tuple[str, ...]:
+        """The mechanisms that are of use on this connection, as it now is."""
+        return tuple(name for name, mechanism in self.mechanisms.items() if mechanism.offered(connection))
 
     def identity(self, account: Account) -> Identity:
         """Who a connection becomes when it has bound as `account`."""

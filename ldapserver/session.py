@@ -5,6 +5,7 @@ later messages, so that they can be abandoned. What is answered in one turn leav
 """
 
 from collections.abc import Awaitable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from ldapserver.access import ANONYMOUS, Identity
@@ -105,11 +106,11 @@ class Session:
     @property
     def tls(self) -> TLS | None:
         """What the connection runs in, None as long as it is in the clear."""
-        return self._binder.tls
+        return self._binder.connection.tls
 
     def secured(self, tls: TLS) -> None:
         """The handshake is done: every octet from here on is inside TLS. Who the connection is stays."""
-        self._binder.tls = tls
+        self._binder.connection = replace(self._binder.connection, tls=tls)
 
     @property
     def busy(self) -> bool:
@@ -197,7 +198,7 @@ class Session:
         elif isinstance(request, ExtendedRequest) and request.request_name == START_TLS:
             self._start_tls(message_id, request)
         else:
-            context = Context(self._service, self.identity, self._channel)
+            context = Context(self._service, self.identity, self._channel, connection=self._binder.connection)
             if isinstance(request, SearchRequest):
                 self._start(message_id, request, self._search(message_id, context, request))
             else:

@@ -2,7 +2,7 @@
 
 1. `sasl_digest` imports the standard library; `ciphers` and `end_point` alone cryptography, `saslprep`
    alone passlib (libpass), `ldap3` alone ldap3.
-2. Twisted is imported by `protocol`, `testing` and `cli.serve` only.
+2. Twisted is imported by `protocol`, `handshake`, `testing` and `cli.serve` only.
 3. `directory` and `audit` never import `sasl` or `bind`.
 """
 
@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "sasl_digest.saslprep": "passlib",
     "sasl_digest.ldap3": "ldap3",
 }
-KNOW_TWISTED = {"ldapserver.protocol", "ldapserver.testing", "ldapserver.cli.serve"}
+KNOW_TWISTED = {"ldapserver.protocol", "ldapserver.handshake", "ldapserver.testing", "ldapserver.cli.serve"}
 # What must stay usable without Twisted, directly and through all it imports: everything but the edge.
 EDGE = (*KNOW_TWISTED, "ldapserver.cli", "ldapserver.__main__", "ldapserver.pytest_plugin")
 

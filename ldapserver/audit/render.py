@@ -67,8 +67,14 @@ class JSONRenderer:
         ldap = _ldap(record)
         status = record.status
         if status is None:
-            outcome = "unknown" if record.result_code is None else "failure"
-            message = f"A bind ended without a verdict: {record.detail or record.reason.value}."
+            if record.reason is BindReason.SUCCESS:
+                outcome, message = (
+                    "success",
+                    f"A bind succeeded without a password: {record.detail or record.account}.",
+                )
+            else:
+                outcome = "unknown" if record.result_code is None else "failure"
+                message = f"A bind ended without a verdict: {record.detail or record.reason.value}."
             return self._ldap_only % (self._timestamp(record.time_ns), outcome, _string(message), source, ldap)
         account = _string(record.account)
         workstation = _string(record.workstation)

@@ -69,6 +69,12 @@ class BindReason(enum.Enum):
     """The mechanism, or the way to authenticate, is not offered."""
     SIGNING_REQUIRED = "signing-required"
     """A bind without TLS and without a security layer, where one of the two is required."""
+    CONFIDENTIALITY_REQUIRED = "confidentiality-required"
+    """A password in the clear by a mechanism that is for TLS (PLAIN): it was not looked at."""
+    NO_CERTIFICATE = "no-certificate"
+    """EXTERNAL, and nothing beneath the connection says who the client is: no certificate, no peer credentials."""
+    UNMAPPED_IDENTITY = "unmapped-identity"
+    """EXTERNAL with a certificate that was verified and that is no account's."""
     VERSION = "version"
     """Another protocol version than 3."""
     INVALID_REQUEST = "invalid-request"
@@ -115,6 +121,9 @@ ENDINGS: dict[Reason | BindReason, Ending] = {
     BindReason.ABANDONED: Ending(None, None),
     BindReason.MECHANISM: Ending(ResultCode.AUTH_METHOD_NOT_SUPPORTED, None),
     BindReason.SIGNING_REQUIRED: Ending(ResultCode.STRONGER_AUTH_REQUIRED, None),
+    BindReason.CONFIDENTIALITY_REQUIRED: Ending(ResultCode.CONFIDENTIALITY_REQUIRED, None),
+    BindReason.NO_CERTIFICATE: Ending(ResultCode.INAPPROPRIATE_AUTHENTICATION, None),
+    BindReason.UNMAPPED_IDENTITY: Ending(_REFUSED, None),
     BindReason.VERSION: Ending(ResultCode.PROTOCOL_ERROR, None),
     BindReason.INVALID_REQUEST: Ending(ResultCode.PROTOCOL_ERROR, None),
     BindReason.INTERNAL_ERROR: Ending(ResultCode.OTHER, None),

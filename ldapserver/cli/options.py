@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from ldapserver.config import CHANNEL_BINDING, MEBIBYTE, Config
+from ldapserver.config import CERTIFICATE_MAPS, CHANNEL_BINDING, MEBIBYTE, MECHANISMS, Config
 from ldapserver.url import InvalidURL, ListenURL
 from sasl_digest import QOP, Cipher
 from sasl_digest.messages import MAX_MAXBUF, MIN_MAXBUF
@@ -14,12 +14,14 @@ from sasl_digest.messages import MAX_MAXBUF, MIN_MAXBUF
 DEFAULT_LISTEN = "ldap://127.0.0.1:3890"
 DEFAULT_AUDIT = "audit.jsonl"
 DEFAULT_SUFFIX = "dc=example,dc=com"
+TLS_CLIENT = ("optional", "required")  # whether a client must have a certificate
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DESCRIPTION = """\
-Answer LDAP binds (SASL DIGEST-MD5, simple, anonymous) and searches; write Windows' event 4776 for every verdict
-about credentials before it is answered. DIGEST-MD5 is Historic (RFC 6331): for tests, and for what still needs it.
+Answer LDAP binds (SASL DIGEST-MD5, EXTERNAL and PLAIN, simple, anonymous) and searches; write Windows' event 4776
+for every verdict about credentials before it is answered. DIGEST-MD5 is Historic (RFC 6331): for tests, and for what
+still needs it.
 """
 _EPILOG = """\
 example:
@@ -65,6 +67,8 @@ def read_options(arguments: Sequence[str]) -> argparse.Namespace:
     if given["cipher"] is not _DEFAULTS["cipher"] and QOP.AUTH_CONF not in given["qop"]:
         raise UsageFault("argument --cipher: has no place without auth-conf in --qop")
     _check_tls(read)
+    if given["mechanism"] is not _DEFAULTS["mechanism"]:
+        _check_mechanisms(read)
     return read
 
 
@@ -87,9 +91,23 @@ def _check_tls(options: argparse.Namespace) -> None:
         raise UsageFault("argument --no-layer-inside-tls: leaves nothing to offer: --qop has no auth")
     if options.require_signing and not has_tls(options) and set(options.qop) == {QOP.AUTH}:
         raise UsageFault("argument --require-signing: nobody can bind: there is no TLS, and --qop has only auth")
+    if options.tls_ca is not None and not has_tls(options):
+        raise UsageFault(f"argument --tls-ca: {options.tls_ca}: has no meaning without TLS")
+    for name in ("tls_client", "cert_map"):
+        if getattr(options, name) is not None and options.tls_ca is None:
+            raise UsageFault(f"argument --{name.replace('_', '-')}: has no meaning without --tls-ca")
     for url in options.listen:
         if url.tls and not has_tls(options):
             raise UsageFault(f"argument --listen: {url}: needs --tls-cert and --tls-key, or --tls auto")
+
+
+def _check_mechanisms(options: argparse.Namespace) -> None:
+    """A mechanism that was asked for and that nobody could ever use is a mistake."""
+    by_socket = any(url.path for url in options.listen)
+    if "EXTERNAL" in options.mechanism and options.tls_ca is None and not by_socket:
+        raise UsageFault("argument --mechanism: EXTERNAL: needs --tls-ca, or a listener at ldapi://")
+    if "PLAIN" in options.mechanism and not has_tls(options) and not by_socket:
+        raise UsageFault("argument --mechanism: PLAIN: needs TLS, or a listener at ldapi://")
 
 
 def has_tls(options: argparse.Namespace) -> bool:
@@ -105,6 +123,7 @@ _DEFAULTS = {
     "realm": None,
     "netbios": None,
     "host": [],
+    "mechanism": list(Config.mechanisms),
     "charset": "utf-8",
     "qop": Config.qop,
     "cipher": Config.ciphers,
@@ -123,6 +142,9 @@ _DEFAULTS = {
     "tls_cert": None,
     "tls_key": None,
     "tls_ca_out": None,
+    "tls_ca": None,
+    "tls_client": None,
+    "cert_map": None,
     "require_signing": False,
     "no_layer_inside_tls": False,
     "max_connections": Config.max_connections,
@@ -178,7 +200,18 @@ def _add_tls(parser: argparse.ArgumentParser) -> None:
     help = "auto: a certificate for this server's names, of a CA made for this run, valid for 30 days"
     _add(group, "--tls", help, metavar="auto", choices=("auto",))
     _add(group, "--tls-ca-out", "write that CA in PEM, for clients to trust", metavar="FILE")
-    help = "refuse binds that come outside of TLS and bring no security layer (strongerAuthRequired)"
+    help = (
+        "ask clients for a certificate of one of these CAs, in PEM, for SASL EXTERNAL; any other ends the handshake"
+    )
+    _add(group, "--tls-ca", help, metavar="FILE")
+    help = "whether a client without one is served (default: optional)"
+    _add(group, "--tls-client", help, choices=TLS_CLIENT)
+    help = (
+        "how one leads to an account, in this order: subject (its entry's DN), upn, email (mail), certificate "
+        f"(userCertificate) (default: {','.join(Config.certificate_maps)})"
+    )
+    _add(group, "--cert-map", help, metavar="LIST", type=_certificate_maps)
+    help = "refuse binds that come in the clear and bring no security layer (strongerAuthRequired)"
     _add(group, "--require-signing", help, **_FLAG)
     _add(group, "--no-layer-inside-tls", "offer only qop auth inside TLS, as a domain controller does", **_FLAG)
 
@@ -209,6 +242,11 @@ def _add_authentication(parser: argparse.ArgumentParser) -> None:
         "the default)"
     )
     _add(group, "--host", help, metavar="NAME", **_MANY)
+    help = (
+        f"a SASL mechanism to take, repeatable (default: {', '.join(MECHANISMS)}); EXTERNAL is for --tls-ca and "
+        "ldapi://, PLAIN is taken inside TLS and by ldapi:// only"
+    )
+    _add(group, "--mechanism", help, metavar="NAME", type=_mechanism, **_MANY)
     help = f"protections to offer, in this order (default: {_listed(Config.qop)})"
     _add(group, "--qop", help, metavar="LIST", type=_qop)
     help = f"ciphers for auth-conf; there are also des, rc4-56 and rc4-40 (default: {_listed(Config.ciphers)})"
@@ -277,7 +315,7 @@ def _from_file(parser: argparse.ArgumentParser, path: str) -> argparse.Namespace
         if isinstance(_DEFAULTS[name.replace("-", "_")], bool):
             raise UsageFault(f"argument --config: {path}: {name}: must be true or false")
         values = value if isinstance(value, list) else [value]
-        if name in ("qop", "cipher") and all(isinstance(one, str) for one in values):
+        if name in ("qop", "cipher", "cert-map") and all(isinstance(one, str) for one in values):
             values = [",".join(values)]
         if any(not isinstance(one, str | int | float) or isinstance(one, bool) for one in values):
             raise UsageFault(f"argument --config: {path}: {name}: must be text, a number, or a list of them")
@@ -297,6 +335,16 @@ def _listen_url(text: str) -> ListenURL:
 
 def _listed(names: Sequence[bytes]) -> str:
     return b",".join(names).decode()
+
+
+def _mechanism(text: str) -> str:
+    if text not in MECHANISMS:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(MECHANISMS)}")
+    return text
+
+
+def _certificate_maps(text: str) -> tuple[str, ...]:
+    return tuple(name.decode() for name in _names(text, CERTIFICATE_MAPS))
 
 
 def _qop(text: str) -> tuple[QOP, ...]:

@@ -26,7 +26,7 @@ from sasl_digest import UsageError
 from sasl_digest.saslprep import prepare
 
 if TYPE_CHECKING:
-    from ldapserver.certificates import ServerCertificate
+    from ldapserver.certificates import ClientAuthorities, ServerCertificate
 
 T = TypeVar("T")
 
@@ -44,13 +44,14 @@ def main(arguments: Sequence[str]) -> int:
         addresses = [(url, _address(url, in_the_clear)) for url in options.listen]
         directory, config = _directory_and_config(options, [address for _, address in addresses])
         certificate = _certificate(options, config)
+        clients = _authorities(options)
         service = _service(options, config, directory)
     except UsageFault as fault:
         print(f"ldapserver serve: {fault}", file=sys.stderr)
         return 2
     try:
         _raise_file_limit(config.max_connections)
-        return _run(service, addresses, options, certificate)
+        return _run(service, addresses, options, certificate, clients)
     except UsageFault as fault:
         print(f"ldapserver serve: {fault}", file=sys.stderr)
         return 2
@@ -104,6 +105,9 @@ def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str])
             hosts=tuple(options.host) or own,
             computer=computer,
             workstation=netbios_name(host) if options.workstation == "server" else options.workstation,
+            mechanisms=tuple(dict.fromkeys(options.mechanism)),
+            certificate_maps=options.cert_map or Config.certificate_maps,
+            saslprep=options.saslprep,
             utf8=options.charset == "utf-8",
             qop=options.qop,
             ciphers=options.cipher,
@@ -193,6 +197,20 @@ def _read_certificate(options: argparse.Namespace) -> "ServerCertificate":
         raise UsageFault(f"argument {option}: {path}: {error.strerror}") from None
 
 
+def _authorities(options: argparse.Namespace) -> "ClientAuthorities | None":
+    """Who answers for clients; None when they are asked for no certificate."""
+    if options.tls_ca is None:
+        return None
+    from ldapserver.certificates import ClientAuthorities, InvalidCertificate, read_authorities
+
+    try:
+        return ClientAuthorities(read_authorities(options.tls_ca), options.tls_client == "required")
+    except InvalidCertificate as error:
+        raise UsageFault(f"argument --tls-ca: {options.tls_ca}: {error}") from None
+    except OSError as error:
+        raise UsageFault(f"argument --tls-ca: {options.tls_ca}: {error.strerror}") from None
+
+
 def _sinks(options: argparse.Namespace, renderer: JSONRenderer) -> list[Sink]:
     sinks: list[Sink] = []
     for target in options.audit:
@@ -232,6 +250,7 @@ def _run(
     addresses: Sequence[tuple[ListenURL, str]],
     options: argparse.Namespace,
     certificate: "ServerCertificate | None",
+    clients: "ClientAuthorities | None",
 ) -> int:
     from twisted.internet import reactor as installed
     from twisted.internet.defer import DeferredList
@@ -246,7 +265,7 @@ def _run(
     if certificate is None:
         factory = LDAPFactory(service, reactor)
     else:
-        factory = _used(options, certificate, lambda certificate: LDAPFactory(service, reactor, certificate))
+        factory = _used(options, lambda: LDAPFactory(service, reactor, certificate, clients))
     opened = _listen(reactor, addresses, factory, LDAPSFactory(factory))
     urls = [str(url) for url, _ in opened]
     status = 0
@@ -273,10 +292,10 @@ def _run(
         return closed.addCallback(lambda _: factory.farewell())
 
     def renew() -> None:
-        """Open the logs again, and read the certificate again."""
+        """Open the logs again, and read the certificates again."""
         _reopen(service.audit)
-        if options.tls_cert is not None:
-            _renew(options, factory.use_certificate)
+        if certificate is not None and (options.tls_cert is not None or options.tls_ca is not None):
+            _renew(options, certificate, factory.use_certificate)
 
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(renew))
     reactor.callWhenRunning(announce)
@@ -329,25 +348,31 @@ def _reopen(audit: AuditLog) -> None:
                 _log.info("audit: %s: opened again", sink.path)
 
 
-def _used(
-    options: argparse.Namespace, certificate: "ServerCertificate", use: Callable[["ServerCertificate"], T]
-) -> T:
+def _used(options: argparse.Namespace, use: Callable[[], T]) -> T:
     """What becomes of a certificate, which OpenSSL may still have something against: a key too short, say."""
     from ldapserver.certificates import InvalidCertificate
 
     try:
-        return use(certificate)
+        return use()
     except InvalidCertificate as error:
         raise UsageFault(f"argument --tls-cert: {options.tls_cert}: {error}") from None
 
 
-def _renew(options: argparse.Namespace, use: Callable[["ServerCertificate"], object]) -> None:
+def _renew(
+    options: argparse.Namespace,
+    made: "ServerCertificate",
+    use: Callable[["ServerCertificate", "ClientAuthorities | None"], object],
+) -> None:
+    """Read certificate, key and CAs again, all or none; one `made` for this run stays as it is."""
     try:
-        _used(options, _read_certificate(options), use)
+        certificate = made if options.tls_cert is None else _read_certificate(options)
+        clients = _authorities(options)
+        _used(options, lambda: use(certificate, clients))
     except UsageFault as fault:
         _log.error("%s; the old certificate stays", fault)
     else:
-        _log.info("tls: %s: read again", options.tls_cert)
+        for path in filter(None, (options.tls_cert, options.tls_ca)):
+            _log.info("tls: %s: read again", path)
 
 
 def _write_whole(path: str, text: str) -> None:

@@ -4,7 +4,7 @@ from ldapserver.audit.record import WDIGEST
 from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account, AmbiguousName
 from ldapserver.directory.directory import Directory
-from ldapserver.sasl.mechanism import NO_FACTS, TLS, Accepted, Continue, Facts, Outcome, Refused
+from ldapserver.sasl.mechanism import NO_FACTS, Accepted, Connection, Continue, Facts, Outcome, Refused
 from sasl_digest import QOP, Challenge, DigestServer, Failure, Lookup, Reason, Success
 from sasl_digest.channel_binding import END_POINT, NO_CHANNEL, token
 
@@ -23,7 +23,7 @@ _NO_SECRET = _NoSecret()
 class DigestMD5:
     """The mechanism: `server` holds the terms that every exchange starts with, `inside_tls` those inside TLS.
 
-    With `require_signing` an exchange outside of TLS must bring a layer. With `bind_channel` a client inside TLS that
+    With `require_signing` an exchange in the clear must bring a layer. With `bind_channel` a client inside TLS that
     binds its response to a channel must name this one.
     """
 
@@ -42,12 +42,19 @@ class DigestMD5:
         self._directory = directory
         self._require_signing = require_signing
 
-    def start(self, tls: TLS | None) -> "DigestExchange":
+    def offered(self, connection: Connection) -> bool:
+        """Always."""
+        return True
+
+    def start(self, connection: Connection) -> "DigestExchange":
         """A new exchange."""
+        tls = connection.tls
         if tls is None:
             # Who binds to a channel must know that there is none: else a man in the middle speaks TLS to the client.
             channel = NO_CHANNEL if self._bind_channel else None
-            return DigestExchange(self._server, channel, self._directory, require_layer=self._require_signing)
+            return DigestExchange(
+                self._server, channel, self._directory, require_layer=self._require_signing and not connection.local
+            )
         channel = token(END_POINT + tls.end_point) if self._bind_channel else None
         return DigestExchange(self._inside_tls, channel, self._directory)
 

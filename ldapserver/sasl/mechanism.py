@@ -5,6 +5,8 @@ from typing import Protocol
 
 from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account
+from ldapserver.process import Process
+from ldapserver.suspension import Host
 from sasl_digest import Reason, SecurityLayer
 
 
@@ -12,10 +14,31 @@ from sasl_digest import Reason, SecurityLayer
 class TLS:
     """What is known of the TLS that a connection runs in.
 
-    `end_point` is the data of the channel binding tls-server-end-point (RFC 5929 section 4.1).
+    `end_point` is the data of the channel binding tls-server-end-point (RFC 5929 section 4.1), `client_certificate`
+    that of the client in DER: one that was verified in the handshake, None when there was none.
     """
 
     end_point: bytes
+    client_certificate: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What an exchange runs over.
+
+    `tls` is None as long as it is in the clear; `local` is whether it is a Unix socket, and `process` who is at its
+    other end, where the system says so. `host` is the way to wait.
+    """
+
+    host: Host
+    tls: TLS | None = None
+    local: bool = False
+    process: Process | None = None
+
+    @property
+    def confidential(self) -> bool:
+        """Whether nobody between the two ends can read or change it: inside TLS, or within this machine."""
+        return self.tls is not None or self.local
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +78,7 @@ class Accepted:
     data: bytes = field(repr=False)
     facts: Facts
     layer: SecurityLayer | None = field(default=None, repr=False)
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +107,10 @@ class Exchange(Protocol):
 class Mechanism(Protocol):
     """A mechanism that the server offers under the name it has in the configuration's mapping."""
 
-    def start(self, tls: TLS | None) -> Exchange:
-        """A new exchange, on a connection inside this TLS or inside none."""
+    def offered(self, connection: Connection) -> bool:
+        """Whether the root DSE lists it on this connection, as this now is (RFC 4512 section 5.1)."""
+        ...
+
+    def start(self, connection: Connection) -> Exchange:
+        """A new exchange."""
         ...

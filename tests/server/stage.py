@@ -19,6 +19,7 @@ from ldapserver.directory.directory import Directory
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.ldif import read_ldif
 from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.process import Process
 from ldapserver.service import Peer, Service
 from ldapserver.session import Session
 from ldapserver.suspension import Suspension
@@ -218,11 +219,16 @@ class Channel:
 class Stage:
     """A session, its channel, and the records it left."""
 
-    def __init__(self, service: Service, sink: MemorySink, connection: int = 12) -> None:
+    def __init__(
+        self, service: Service, sink: MemorySink, connection: int = 12, process: Process | None = None
+    ) -> None:
         self.service = service
         self.sink = sink
         self.channel = Channel()
-        self.session = Session(service, Peer(connection, "192.0.2.10", 50123), self.channel)
+        peer = Peer(connection, "192.0.2.10", 50123)
+        if process is not None:  # at the other end of a Unix socket
+            peer = Peer(connection, None, None, local=True, process=process)
+        self.session = Session(service, peer, self.channel)
         self.last_id = 0
 
     @property
@@ -305,6 +311,7 @@ def stage(
     nonces: Nonces | None = None,
     report: Callable[[str], object] = lambda line: None,
     start_tls: bool = False,
+    process: Process | None = None,
     **settings: Any,
 ) -> Stage:
     """A new session of a server with this directory and these settings; `sinks` come before the one that is read."""
@@ -313,7 +320,7 @@ def stage(
     sink = MemorySink()
     audit = AuditLog([*sinks, sink], best_effort=best_effort, report=report)
     service = Service.assemble(Config(**{**CONFIG, **settings}), directory, audit, nonces)
-    return Stage(replace(service, start_tls=start_tls), sink)
+    return Stage(replace(service, start_tls=start_tls), sink, process=process)
 
 
 def sasl(credentials: bytes | None = None, mechanism: str = "DIGEST-MD5") -> BindRequest:

@@ -112,8 +112,11 @@ def expected(record: BindRecord, record_id: int, computer: str) -> dict[str, Any
             "outcome": "unknown" if record.result_code is None else "failure",
             "type": ["start"],
         }
-        message = {"message": f"A bind ended without a verdict: {record.detail or record.reason.value}."}
-        return {**event, **host, **message, **source, "ldap": ldap}
+        text = f"A bind ended without a verdict: {record.detail or record.reason.value}."
+        if record.reason is BindReason.SUCCESS:  # EXTERNAL
+            event["event"]["outcome"] = "success"
+            text = f"A bind succeeded without a password: {record.detail or record.account}."
+        return {**event, **host, "message": text, **source, "ldap": ldap}
     provider = "Microsoft-Windows-Security-Auditing"
     won = record.status == 0
     event["event"] = {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.x509.oid import NameOID
 
 from ldapserver.audit.record import MSV1_0, WDIGEST, BindRecord
 from ldapserver.audit.status import ENDINGS, BindReason, Status
@@ -18,6 +19,7 @@ from ldapserver.wire.messages import (
     UnbindRequest,
 )
 from sasl_digest import QOP, NonceBook, Reason
+from tests.authority import Authority, name
 from tests.server.stage import DEAR, LDIF, U1, URI, Stage, digest_response, faulty, sasl, simple, stage
 
 AUDIT = Path(__file__).parents[2] / "docs" / "audit.md"
@@ -135,6 +137,23 @@ def unbound() -> Stage:
     return on
 
 
+def in_the_clear(mechanism: str, credentials: bytes) -> Callable[[], Stage]:
+    def act() -> Stage:
+        on = stage()
+        on.bind(sasl(credentials, mechanism))
+        return on
+
+    return act
+
+
+def unmapped() -> Stage:
+    on = stage()
+    stranger = Authority().issue(name((NameOID.COMMON_NAME, "stranger")))
+    on.session.secured(TLS(bytes(32), stranger.der))
+    on.bind(sasl(b"", "EXTERNAL"))
+    return on
+
+
 def mechanism() -> Stage:
     on = stage()
     on.bind(sasl(mechanism="GSSAPI"))
@@ -178,6 +197,9 @@ REACHED: dict[Reason | BindReason, list[tuple[Callable[[], Stage], str]]] = {
         (unsigned(Stage.digest), "u1"),
         (unsigned(lambda on: on.bind(simple("u1", "password"))), "u1"),
     ],
+    BindReason.CONFIDENTIALITY_REQUIRED: [(in_the_clear("PLAIN", b"\0u1\0password"), "u1")],
+    BindReason.NO_CERTIFICATE: [(in_the_clear("EXTERNAL", b""), "")],
+    BindReason.UNMAPPED_IDENTITY: [(unmapped, "cn=stranger")],
     BindReason.VERSION: [(plain("u1", "password", version=2), "")],
     BindReason.INVALID_REQUEST: [(refused, "")],
     BindReason.INTERNAL_ERROR: [(broken, "")],

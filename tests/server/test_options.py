@@ -47,6 +47,7 @@ def test_the_defaults_are_safe() -> None:
         "realm": None,
         "netbios": None,
         "host": [],
+        "mechanism": ["DIGEST-MD5", "EXTERNAL", "PLAIN"],
         "charset": "utf-8",
         "qop": (QOP.AUTH, QOP.AUTH_INT, QOP.AUTH_CONF),
         "cipher": (Cipher.TRIPLE_DES, Cipher.RC4),
@@ -65,6 +66,9 @@ def test_the_defaults_are_safe() -> None:
         "tls_cert": None,
         "tls_key": None,
         "tls_ca_out": None,
+        "tls_ca": None,
+        "tls_client": None,
+        "cert_map": None,
         "require_signing": False,
         "no_layer_inside_tls": False,
         "max_connections": 4096,
@@ -100,6 +104,7 @@ def test_the_defaults_are_safe() -> None:
         (["--workstation", "client"], "workstation", "client"),
         (["--tls", "auto"], "tls", "auto"),
         (["--require-signing"], "require_signing", True),
+        (["--mechanism", "DIGEST-MD5"], "mechanism", ["DIGEST-MD5"]),
     ],
 )
 def test_what_is_typed_takes_the_place_of_the_default(arguments: list[str], name: str, value: object) -> None:
@@ -119,7 +124,14 @@ def test_the_defaults_are_not_shared_between_readings() -> None:
     ("arguments", "words"),
     [
         (["--nonsense"], ["unrecognized", "--nonsense"]),
-        (["--mechanism", "PLAIN"], ["unrecognized", "--mechanism"]),
+        (["--mechanism", "GSSAPI"], ["--mechanism", "'GSSAPI'", "none of DIGEST-MD5, EXTERNAL, PLAIN"]),
+        (["--mechanism", "plain"], ["--mechanism", "'plain'"]),
+        (["--mechanism", "PLAIN"], ["--mechanism", "PLAIN", "needs TLS", "ldapi://"]),
+        (["--mechanism", "EXTERNAL", "--tls", "auto"], ["--mechanism", "EXTERNAL", "needs --tls-ca", "ldapi://"]),
+        (["--tls-ca", "ca.pem"], ["--tls-ca", "ca.pem", "without TLS"]),
+        (["--tls", "auto", "--tls-client", "required"], ["--tls-client", "without --tls-ca"]),
+        (["--tls", "auto", "--cert-map", "upn"], ["--cert-map", "without --tls-ca"]),
+        (["--cert-map", "upn,serial"], ["--cert-map", "'serial'", "subject, upn, email, certificate"]),
         (["--qop", "auth,conf"], ["--qop", "'conf'", "auth, auth-int, auth-conf"]),
         (["--qop", ""], ["--qop", "''"]),
         (["--cipher", "aes"], ["--cipher", "'aes'", "3des"]),
@@ -312,3 +324,18 @@ def test_lists_in_a_file_are_for_what_is_a_list(tmp_path: Path) -> None:
     file.write_text('require-signing = "yes"\n')
     with pytest.raises(UsageFault, match=r"c\.toml: require-signing: must be true or false$"):
         read_options(["--config", str(file)])
+
+
+def test_client_certificates_and_what_they_lead_to(toml: Toml) -> None:
+    tls = ["--tls", "auto", "--tls-ca", "ca.pem"]
+    options = read_options([*tls, "--tls-client", "required", "--cert-map", "email, subject"])
+    assert (options.tls_ca, options.tls_client, options.cert_map) == ("ca.pem", "required", ("email", "subject"))
+    path = toml('tls = "auto"\ntls-ca = "ca.pem"\ncert-map = ["upn", "email"]\nmechanism = ["PLAIN", "EXTERNAL"]\n')
+    options = read_options(["--config", path])
+    assert (options.tls_ca, options.cert_map) == ("ca.pem", ("upn", "email"))
+    assert options.mechanism == ["PLAIN", "EXTERNAL"]
+
+
+def test_a_unix_socket_is_enough_for_external_and_plain() -> None:
+    listen = ["--listen", "ldapi://%2Frun%2Fx", "--mechanism", "PLAIN", "--mechanism", "EXTERNAL"]
+    assert read_options(listen).mechanism == ["PLAIN", "EXTERNAL"]

@@ -41,6 +41,7 @@ from ldapserver.wire.messages import (
     SearchResultEntry,
 )
 from sasl_digest import __version__
+from tests.authority import Authority
 from tests.server.stage import LDIF, NOTICE, WHO_AM_I, digest_response, sasl, search, simple
 
 WHO = ExtendedRequest(WHO_AM_I)
@@ -118,10 +119,12 @@ class Running:
         client.socket.connect(url.path or (url.host, url.port))
         return client
 
-    def connect_tls(self, ca: Path, at: int = 0) -> Client:
-        """Connect to an ldaps:// listener, and trust this CA."""
+    def connect_tls(self, ca: Path, at: int = 0, shown: tuple[Path, Path] | None = None) -> Client:
+        """Connect to an ldaps:// listener, trust this CA, and show this certificate with its key."""
         client = self.connect(at)
         context = ssl.create_default_context(cafile=ca)
+        if shown is not None:
+            context.load_cert_chain(*shown)
         context.verify_flags |= ssl.VERIFY_X509_STRICT
         client.socket = context.wrap_socket(client.socket, server_hostname="localhost")
         self.clients.append(client)
@@ -333,6 +336,47 @@ def test_sighup_reads_the_certificate_again_and_keeps_the_old_one_when_it_cannot
     assert server.stop() == 0
 
 
+def test_sighup_reads_the_cas_again_and_keeps_the_old_ones_when_it_cannot(serve: Serve, tmp_path: Path) -> None:
+    theirs, ca = tmp_path / "theirs.pem", tmp_path / "ca.pem"
+    ours, other = Authority(), Authority("Another CA")
+    theirs.write_bytes(ours.pem)
+    arguments = ("--tls", "auto", "--tls-ca-out", str(ca), "--tls-ca", str(theirs))
+    server = serve(*arguments, listen=("ldaps://127.0.0.1:0",))
+    (tmp_path / "other").mkdir()
+    first, second = ours.issue().write(tmp_path), other.issue().write(tmp_path / "other")
+
+    def bind(shown: tuple[Path, Path]) -> int:
+        return server.connect_tls(ca, shown=shown).bind(sasl(b"", "EXTERNAL"))
+
+    assert bind(first) == 0
+    theirs.write_bytes(other.pem)
+    server.process.send_signal(signal.SIGHUP)
+    assert server.until("tls:") == f"ldapserver: tls: {theirs}: read again"
+    with pytest.raises((OSError, AssertionError)):
+        bind(first)
+    assert "unable to get issuer cert locally" in server.until("handshake failed")
+    assert bind(second) == 0
+    theirs.write_bytes(b"nonsense")
+    server.process.send_signal(signal.SIGHUP)
+    kept = f"argument --tls-ca: {theirs}: holds no certificate in PEM; the old certificate stays"
+    assert server.until("--tls-ca") == f"ldapserver: {kept}"
+    assert bind(second) == 0
+    assert server.stop() == 0
+
+
+def test_it_can_be_required(serve: Serve, tmp_path: Path) -> None:
+    theirs, ca, cert, key = (tmp_path / each for each in ("theirs.pem", "ca.pem", "cert.pem", "key.pem"))
+    ours = Authority()
+    theirs.write_bytes(ours.pem)
+    certified(cert, key).rename(ca)
+    arguments = ("--tls-cert", str(cert), "--tls-key", str(key), "--tls-ca", str(theirs), "--tls-client", "required")
+    server = serve(*arguments, listen=("ldaps://127.0.0.1:0",))
+    with pytest.raises((OSError, AssertionError)):
+        server.connect_tls(ca).bind(sasl(b"", "EXTERNAL"))
+    assert server.until("handshake failed").endswith("peer did not return a certificate")
+    assert server.connect_tls(ca, shown=ours.issue().write(tmp_path)).bind(sasl(b"", "EXTERNAL")) == 0
+
+
 @pytest.mark.parametrize(
     ("listen", "arguments"),
     [("ldaps://0.0.0.0:0", ()), ("ldap://0.0.0.0:0", ("--require-signing",))],
@@ -487,6 +531,13 @@ def test_a_certificate_that_is_wrong_is_named_with_option_file_and_reason(refuse
     assert line(cert, cert) == f"argument --tls-key: {cert}: holds no private key in PEM"
     assert line(cert, other) == f"argument --tls-key: {other}: the key does not belong to the certificate"
     assert line(tmp_path, key) == f"argument --tls-cert: {tmp_path}: Is a directory"
+
+
+def test_a_file_of_cas_that_is_wrong_is_named_with_option_file_and_reason(refuses: Refuses, tmp_path: Path) -> None:
+    none, empty = tmp_path / "none", tmp_path / "empty"
+    empty.write_bytes(b"")
+    for path, why in ((none, "No such file or directory"), (empty, "holds no certificate in PEM")):
+        assert refuses("--tls", "auto", "--tls-ca", str(path)) == f"argument --tls-ca: {path}: {why}"
 
 
 def test_a_key_that_openssl_finds_too_weak_is_named(refuses: Refuses, tmp_path: Path) -> None:

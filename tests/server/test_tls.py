@@ -73,10 +73,16 @@ class Connection:
         self.wire.sent.clear()
         return sent
 
-    def handshake(self, context: ssl.SSLContext | None = None, name: str = "localhost") -> ssl.SSLObject:
-        """Do a handshake. Raises ssl.SSLError, after the server was told."""
+    def handshake(
+        self,
+        context: ssl.SSLContext | None = None,
+        name: str = "localhost",
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """Do a handshake, or try to resume a session. Raises ssl.SSLError, after the server was told."""
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = self._tls = (context or trusting(CA)).wrap_bio(self._in, self._out, server_hostname=name)
+        context = context or trusting(CA)
+        tls = self._tls = context.wrap_bio(self._in, self._out, server_hostname=name, session=session)
         while True:
             try:
                 tls.do_handshake()
@@ -327,7 +333,7 @@ def old(version: ssl.TLSVersion) -> ssl.SSLContext:
 def test_tls_1_1_is_refused_and_1_2_is_not(start: Start) -> None:
     server = start()
     # OpenSSL as it is built may refuse the old ones by itself: so do we.
-    options = cast(Any, server.factory.handshake.context).getContext().set_options(0)
+    options = server.factory.handshakes.context.set_options(0)
     refused = [bool(options & each) for each in (SSL.OP_NO_TLSv1, SSL.OP_NO_TLSv1_1, SSL.OP_NO_TLSv1_2)]
     assert refused == [True, True, False]
     with pytest.raises(ssl.SSLError, match=r"(?i)protocol.version"):

@@ -1,0 +1,72 @@
+"""Whose password it is: what a simple bind and SASL PLAIN have in common, from a name to an account.
+
+An unknown user costs what a wrong password costs, under the dearest scheme that the directory holds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from ldapserver.audit.status import BindReason
+from ldapserver.directory.account import Account, AmbiguousName
+from ldapserver.directory.directory import Directory
+from ldapserver.sasl.mechanism import Accepted, Facts, Refused
+from ldapserver.suspension import Host
+from ldapserver.wire.dn import DN, InvalidDN
+from sasl_digest import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Who a name stands for: an `account`, what a record calls it, and where there is none, why."""
+
+    account: Account | None
+    name: str
+    reason: Reason | BindReason = Reason.UNKNOWN_USER
+
+
+async def named(directory: Directory, name: str) -> Named:
+    """Who is called so."""
+    try:
+        return Named(await directory.find_account(name), name)
+    except AmbiguousName:
+        return Named(None, name, BindReason.AMBIGUOUS_NAME)
+
+
+async def named_or_at(directory: Directory, name: str) -> Named:
+    """Who is called so, or has this DN, as the name of a simple bind; a record then has the account's own name."""
+    if "=" in name:
+        try:
+            account = await directory.account_at(DN.parse(name))
+        except InvalidDN:
+            account = None  # it may still be a name: user names may hold "="
+        if account is not None:
+            return Named(account, account.name)
+    return await named(directory, name)
+
+
+async def verify(
+    directory: Directory, host: Host, who: Named, passwords: Sequence[bytes], facts: Facts
+) -> Accepted | Refused:
+    """Whether one of `passwords`, forms of the one that was sent, is that of `who`."""
+    account = who.account
+    known = account is not None and account.passwords
+    stored = account.passwords if account is not None and known else directory.decoy.passwords
+    right = False
+    for one, password in ((one, password) for one in stored for password in passwords):
+        if one.dear:
+            work = host.offload(partial(one.check, password))
+            if work is None:
+                return Refused(BindReason.BUSY, facts)
+            right = await work
+        else:
+            right = one.check(password)
+        if right:
+            break
+    if account is None:
+        return Refused(who.reason, facts)
+    if not known:
+        return Refused(Reason.NO_USABLE_SECRET, facts)
+    if not right:
+        return Refused(Reason.WRONG_PASSWORD, facts)
+    return Accepted(account, b"", facts)
