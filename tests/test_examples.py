@@ -59,7 +59,9 @@ def test_bind_with_ldap3_lists_who_has_a_mail_address(tmp_path: Path) -> None:
             0,
             "We are dn:uid=u1,ou=people,dc=contoso,dc=com\n"
             "Una One: una.one@contoso.com\n"
-            "Jürgen Groß: juergen.gross@contoso.com\n",
+            "Jürgen Groß: juergen.gross@contoso.com\n"
+            "Alice Apple: alice.apple@contoso.com\n"
+            "Bob Baker: bob.baker@contoso.com\n",
             "",
         )
         refusal = (49, "The server refuses u1: invalidCredentials\n", "")

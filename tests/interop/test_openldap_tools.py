@@ -117,7 +117,7 @@ telephoneNumber: +1 425 555 0101
     ("arguments", "uids"),
     [
         (("(cn=JÜRGEN  groß)",), ["jürgen"]),
-        (("(&(objectClass=person)(!(mail=*)))",), ["жора", "quoted", "hashed", "salted", "admin"]),
+        (("-b", PEOPLE, "(&(objectClass=person)(!(mail=*)))"), ["жора", "quoted", "hashed", "salted", "admin"]),
         (("(|(cn=*one)(sn=A*m*n))",), ["u1", "admin"]),
         (("(userPassword=*)",), []),
         (("-s", "one", "(uid=*)"), []),

@@ -1,0 +1,145 @@
+"""userAccountControl, what is computed from it, and sAMAccountType ([MS-ADTS] 2.2.16, [MS-SAMR] 2.2.1.13)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntFlag
+
+from ldapserver.directory.ad import sid
+from ldapserver.directory.ad.filetime import NEVER
+
+
+class Control(IntFlag):
+    """The bits of userAccountControl."""
+
+    SCRIPT = 0x1
+    ACCOUNT_DISABLE = 0x2
+    HOMEDIR_REQUIRED = 0x8
+    LOCKOUT = 0x10
+    PASSWD_NOTREQD = 0x20
+    PASSWD_CANT_CHANGE = 0x40
+    ENCRYPTED_TEXT_PASSWORD_ALLOWED = 0x80
+    TEMP_DUPLICATE_ACCOUNT = 0x100
+    NORMAL_ACCOUNT = 0x200
+    INTERDOMAIN_TRUST_ACCOUNT = 0x800
+    WORKSTATION_TRUST_ACCOUNT = 0x1000
+    SERVER_TRUST_ACCOUNT = 0x2000
+    DONT_EXPIRE_PASSWD = 0x10000
+    MNS_LOGON_ACCOUNT = 0x20000
+    SMARTCARD_REQUIRED = 0x40000
+    TRUSTED_FOR_DELEGATION = 0x80000
+    NOT_DELEGATED = 0x100000
+    USE_DES_KEY_ONLY = 0x200000
+    DONT_REQUIRE_PREAUTH = 0x400000
+    PASSWORD_EXPIRED = 0x800000
+    TRUSTED_TO_AUTHENTICATE_FOR_DELEGATION = 0x1000000
+    NO_AUTH_DATA_REQUIRED = 0x2000000
+    PARTIAL_SECRETS_ACCOUNT = 0x4000000
+
+
+TRUSTS = Control.INTERDOMAIN_TRUST_ACCOUNT | Control.WORKSTATION_TRUST_ACCOUNT | Control.SERVER_TRUST_ACCOUNT
+KINDS = TRUSTS | Control.NORMAL_ACCOUNT | Control.TEMP_DUPLICATE_ACCOUNT
+# Told by lockoutTime, pwdLastSet and the access rights; what is written there goes nowhere.
+NOT_STORED = Control.LOCKOUT | Control.PASSWD_CANT_CHANGE | Control.PASSWORD_EXPIRED
+
+# What a user gets that is added over LDAP without a word on it: nobody can bind as it yet.
+DEFAULT = Control.NORMAL_ACCOUNT | Control.ACCOUNT_DISABLE | Control.PASSWD_NOTREQD
+
+
+def stored(control: int) -> int:
+    """The value that is kept of one that is written: of a kind, a normal account if it says none."""
+    kept = control & ~NOT_STORED
+    return kept if kept & KINDS else kept | Control.NORMAL_ACCOUNT
+
+
+def of_loaded(*, computer: bool, password: bool) -> int:
+    """The value for an account that LDIF brings without one: enabled when there is a password to bind with."""
+    if computer:
+        return int(Control.WORKSTATION_TRUST_ACCOUNT)
+    return int(Control.NORMAL_ACCOUNT if password else DEFAULT)
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordState:
+    """What an account's computed bits depend on: file times, and durations in the same 100 ns, None without end."""
+
+    pwd_last_set: int | None = None
+    lockout_time: int = 0
+    max_pwd_age: int | None = None
+    lockout_duration: int | None = None
+
+
+def computed(control: int, state: PasswordState, now: int) -> int:
+    """msDS-User-Account-Control-Computed at the file time `now`, [MS-ADTS] 3.1.1.4.5."""
+    bits = 0
+    if state.lockout_time and (state.lockout_duration is None or now < state.lockout_time + state.lockout_duration):
+        bits |= Control.LOCKOUT
+    return bits | Control.PASSWORD_EXPIRED if now > password_expiry(control, state) else bits
+
+
+def password_expiry(control: int, state: PasswordState) -> int:
+    """msDS-UserPasswordExpiryTimeComputed, a file time: [MS-ADTS] 3.1.1.4.5.33."""
+    if control & (Control.SMARTCARD_REQUIRED | Control.DONT_EXPIRE_PASSWD | TRUSTS):
+        return NEVER
+    # A password that was never set, or is to be set anew (pwdLastSet is 0), is as good as expired.
+    if not state.pwd_last_set:
+        return 0
+    return NEVER if state.max_pwd_age is None else state.pwd_last_set + state.max_pwd_age
+
+
+def primary_group(control: int) -> int:
+    """The RID of the primary group that an account of this kind is created with, [MS-SAMR] 3.1.1.8.1."""
+    if control & Control.PARTIAL_SECRETS_ACCOUNT:
+        return sid.READ_ONLY_DOMAIN_CONTROLLERS
+    if control & Control.SERVER_TRUST_ACCOUNT:
+        return sid.DOMAIN_CONTROLLERS
+    return sid.DOMAIN_COMPUTERS if control & Control.WORKSTATION_TRUST_ACCOUNT else sid.DOMAIN_USERS
+
+
+class GroupType(IntFlag):
+    """The bits of groupType, [MS-ADTS] 2.2.12."""
+
+    BUILTIN_LOCAL = 0x1
+    ACCOUNT = 0x2
+    RESOURCE = 0x4
+    UNIVERSAL = 0x8
+    APP_BASIC = 0x10
+    APP_QUERY = 0x20
+    SECURITY_ENABLED = 0x80000000
+
+
+def written(flags: int) -> int:
+    """A set of bits as attributes have it, a signed integer of 32 bits: a security group's groupType is below 0."""
+    return flags - (1 << 32) if flags & 0x80000000 else flags
+
+
+GLOBAL_SECURITY_GROUP = written(GroupType.ACCOUNT | GroupType.SECURITY_ENABLED)  # what a group is that says nothing
+BUILTIN_GROUP = written(GroupType.BUILTIN_LOCAL | GroupType.RESOURCE | GroupType.SECURITY_ENABLED)
+
+# [MS-SAMR] 2.2.1.9
+SAM_GROUP_OBJECT = 0x10000000
+SAM_ALIAS_OBJECT = 0x20000000
+SAM_USER_OBJECT = 0x30000000
+SAM_MACHINE_ACCOUNT = 0x30000001
+SAM_TRUST_ACCOUNT = 0x30000002
+
+
+def account_type_of_user(control: int) -> int:
+    """sAMAccountType of an account."""
+    if control & Control.INTERDOMAIN_TRUST_ACCOUNT:
+        return SAM_TRUST_ACCOUNT
+    trusted = Control.WORKSTATION_TRUST_ACCOUNT | Control.SERVER_TRUST_ACCOUNT
+    return SAM_MACHINE_ACCOUNT if control & trusted else SAM_USER_OBJECT
+
+
+def account_type_of_group(group_type: int) -> int:
+    """sAMAccountType of a group: a local one is an alias; of one that is not for security the last bit is set."""
+    kind = SAM_ALIAS_OBJECT if group_type & GroupType.RESOURCE else SAM_GROUP_OBJECT
+    return kind if group_type & GroupType.SECURITY_ENABLED else kind | 1
+
+
+def is_security_group(values: Sequence[bytes]) -> bool:
+    """Whether these values of groupType make a security group."""
+    try:
+        return any(int(value) & GroupType.SECURITY_ENABLED for value in values)
+    except ValueError:
+        return False

@@ -1,0 +1,124 @@
+"""The attributes that no entry stores, each said by its name, its links or its account ([MS-ADTS] 3.1.1.4.5)."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from ldapserver.directory.ad import account_control
+from ldapserver.directory.ad.account_control import PasswordState, is_security_group
+from ldapserver.directory.ad.canonical import canonical_name
+from ldapserver.directory.ad.filetime import filetime
+from ldapserver.directory.ad.links import FORWARD, LINKS, Links, token_groups
+from ldapserver.directory.ad.sid import InvalidSID, split_sid, with_rid
+from ldapserver.directory.computed import Computed
+from ldapserver.directory.entry import Entry
+from ldapserver.wire.dn import DN
+
+_NAMES = (
+    *("distinguishedName", "name", "canonicalName", "primaryGroupToken", "tokenGroups"),
+    *("msDS-User-Account-Control-Computed", "msDS-UserPasswordExpiryTimeComputed"),
+)
+# By lower-case name and OID. tokenGroups is given by searches of one entry only: [MS-ADTS] 3.1.1.4.5.19.
+BASE_OBJECT_ONLY = frozenset(("tokengroups", "1.2.840.113556.1.4.1301"))
+_NOT_STORED = frozenset((*map(str.lower, _NAMES), *FORWARD))
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """What the attributes are worked out from.
+
+    `entry_at` and `by_sid` look entries up. `max_pwd_age` and `lockout_duration` are the domain's policy in units of
+    100 ns, None without end.
+    """
+
+    links: Links
+    entry_at: Callable[[DN], Entry | None]
+    by_sid: Callable[[bytes], DN | None]
+    clock: Callable[[], datetime]
+    max_pwd_age: int | None = None
+    lockout_duration: int | None = None
+
+    def attributes(self) -> list[Computed]:
+        """All of them; the schema has to have their types."""
+        return [
+            Computed("distinguishedName", lambda entry: (str(entry.dn).encode(),)),
+            # [MS-ADTS] 3.1.1.1.4: the value of the RDN, whatever its attribute
+            Computed("name", lambda entry: (entry.dn.rdns[0][0].value,) if entry.dn.rdns else ()),
+            Computed("canonicalName", _canonical_name),
+            Computed("primaryGroupToken", _primary_group_token),
+            Computed("tokenGroups", self._token_groups),
+            Computed("msDS-User-Account-Control-Computed", self._account_control),
+            Computed("msDS-UserPasswordExpiryTimeComputed", self._password_expiry),
+            *[self._back_link(back) for back in LINKS.values()],
+        ]
+
+    def _back_link(self, name: str) -> Computed:
+        return Computed(name, lambda entry: self.links.back(name, entry.dn))
+
+    def _token_groups(self, entry: Entry) -> tuple[bytes, ...]:
+        sid = next(iter(entry.get("objectSid")), None)
+        if sid is None:
+            return ()
+        group = _number(entry, "primaryGroupID")
+        try:
+            primary = None if group is None else self.by_sid(with_rid(split_sid(sid)[0], group))
+        except InvalidSID:
+            return ()
+        return token_groups(entry.dn, primary, lambda dn: self.links.pointing("member", dn), self._security_group)
+
+    def _security_group(self, dn: DN) -> bytes | None:
+        entry = self.entry_at(dn)
+        if entry is None or not is_security_group(entry.get("groupType")):
+            return None
+        return next(iter(entry.get("objectSid")), None)
+
+    def _account_control(self, entry: Entry) -> tuple[bytes, ...]:
+        control = _number(entry, "userAccountControl")
+        if control is None:
+            return ()
+        return (b"%d" % account_control.computed(control, self._password(entry), filetime(self.clock())),)
+
+    def _password_expiry(self, entry: Entry) -> tuple[bytes, ...]:
+        control = _number(entry, "userAccountControl")
+        return () if control is None else (b"%d" % account_control.password_expiry(control, self._password(entry)),)
+
+    def _password(self, entry: Entry) -> PasswordState:
+        return PasswordState(
+            pwd_last_set=_number(entry, "pwdLastSet"),
+            lockout_time=_number(entry, "lockoutTime") or 0,
+            max_pwd_age=self.max_pwd_age,
+            lockout_duration=self.lockout_duration,
+        )
+
+
+def as_stored(attributes: Iterable[tuple[str, tuple[bytes, ...]]]) -> list[tuple[str, tuple[bytes, ...]]]:
+    """Attributes as they are kept: of a dump of a domain, what is worked out anyway is left out."""
+    return [(name, values) for name, values in attributes if name.partition(";")[0].lower() not in _NOT_STORED]
+
+
+def is_constructed(description: str) -> bool:
+    """Whether an attribute description names one of them, which nobody can write."""
+    return description.partition(";")[0].lower() in _NOT_STORED
+
+
+def _canonical_name(entry: Entry) -> tuple[bytes, ...]:
+    name = canonical_name(entry.dn)
+    return () if name is None else (name.encode(),)
+
+
+def _primary_group_token(entry: Entry) -> tuple[bytes, ...]:
+    """What a member's primaryGroupID says: the RID of the group, [MS-ADTS] 3.1.1.4.5."""
+    sid = next(iter(entry.get("objectSid")), None)
+    if sid is None or not entry.get("groupType"):
+        return ()
+    try:
+        return (b"%d" % split_sid(sid)[1],)
+    except InvalidSID:
+        return ()
+
+
+def _number(entry: Entry, name: str) -> int | None:
+    try:
+        return int(entry.get(name)[0])
+    except (IndexError, ValueError):
+        return None  # a schema that is not enforced lets anything be stored
