@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from ldapserver.config import CERTIFICATE_MAPS, CHANNEL_BINDING, MEBIBYTE, MECHANISMS, Config
+from ldapserver.directory.conformance import Conformance
 from ldapserver.url import InvalidURL, ListenURL
 from sasl_digest import QOP, Cipher
 from sasl_digest.messages import MAX_MAXBUF, MIN_MAXBUF
@@ -120,6 +121,8 @@ _DEFAULTS = {
     "listen": [ListenURL.parse(DEFAULT_LISTEN)],
     "suffix": [],
     "ldif": [],
+    "schema": Conformance.LENIENT.value,
+    "schema_file": [],
     "realm": None,
     "netbios": None,
     "host": [],
@@ -219,6 +222,13 @@ def _add_tls(parser: argparse.ArgumentParser) -> None:
 def _add_directory(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("directory")
     _add(group, "--ldif", "entries to load, repeatable", metavar="FILE", **_MANY)
+    help = (
+        "how much of the schema entries keep: all, MUST and MAY too; what is known of values, in what is written "
+        "(default); nothing"
+    )
+    _add(group, "--schema", help, choices=[each.value for each in Conformance])
+    help = "definitions to add, repeatable: RFC 4512 lines, LDIF of cn=schema or cn=config, OpenLDAP's .schema"
+    _add(group, "--schema-file", help, metavar="FILE", **_MANY)
     help = f"a naming context, repeatable (default: the roots of the LDIF, or {DEFAULT_SUFFIX})"
     _add(group, "--suffix", help, metavar="DN", **_MANY)
     _add(

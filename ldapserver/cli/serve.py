@@ -17,8 +17,10 @@ from ldapserver.audit.render import JSONRenderer
 from ldapserver.audit.sinks import FileSink, Sink, StreamSink
 from ldapserver.cli.options import DEFAULT_SUFFIX, UsageFault, has_tls, read_options
 from ldapserver.config import Config, InvalidConfig, netbios_name, own_names
+from ldapserver.directory.conformance import Conformance
 from ldapserver.directory.ldif import InvalidLDIF, Record, read_ldif
 from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.directory.schema import InvalidSchema, Schema, load_schema
 from ldapserver.service import Service
 from ldapserver.url import InvalidURL, ListenURL, is_loopback
 from ldapserver.wire.dn import DN, InvalidDN
@@ -79,6 +81,7 @@ def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str])
             prepare("", "password")
         except UsageError as error:  # the library is not installed
             raise UsageFault(f"argument --saslprep: {error}") from None
+    schema = _schema(options.schema_file)
     # A directory is millions of objects that all stay: collecting among them is time for nothing, now and later.
     gc.disable()
     try:
@@ -88,6 +91,8 @@ def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str])
             netbios=options.netbios,
             realm=options.realm,
             saslprep=options.saslprep,
+            schema=schema,
+            conformance=Conformance(options.schema),
         )
     except InvalidLDIF as error:
         raise UsageFault(f"argument --ldif: {error}") from None
@@ -126,6 +131,28 @@ def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str])
     except InvalidConfig as error:
         raise UsageFault(str(error)) from None
     return directory, config
+
+
+def _schema(paths: Sequence[str]) -> Schema | None:
+    """The schema with the user's own files, or None where there are none."""
+    files: list[tuple[str, str]] = []
+    for path in paths:
+        try:
+            with open(path, encoding="utf-8-sig") as file:
+                files.append((path, file.read()))
+        except OSError as error:
+            raise UsageFault(f"argument --schema-file: {path}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise UsageFault(f"argument --schema-file: {path}: not UTF-8") from None
+    if not files:
+        return None
+    try:
+        loaded = load_schema(files)
+    except InvalidSchema as error:
+        raise UsageFault(f"argument --schema-file: {error}") from None
+    for remark in loaded.remarks:
+        _log.warning("schema: %s", remark)
+    return loaded.schema
 
 
 def _records(path: str) -> Iterator[Record]:

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 from ldapserver.directory.account import Account
 from ldapserver.directory.authzid import AuthzId, InvalidAuthzId
+from ldapserver.directory.conformance import Conformance, check_entry
 from ldapserver.directory.entry import Entry, Shape, is_password
 from ldapserver.directory.index import Index
 from ldapserver.directory.ldif import AddRecord, EntryRecord, InvalidLDIF, Record
 from ldapserver.directory.names import PEOPLE, Names
-from ldapserver.directory.schema import core
+from ldapserver.directory.schema import Schema, core
 from ldapserver.directory.schemes import (
     ClearText,
     InvalidPassword,
@@ -21,6 +22,7 @@ from ldapserver.directory.schemes import (
     read_supplemental_credentials,
 )
 from ldapserver.directory.tree import Node
+from ldapserver.errors import OperationRefused
 from ldapserver.wire.dn import AVA, DN, ROOT, case_ignore
 from sasl_digest.credentials import READINGS
 
@@ -28,12 +30,21 @@ from sasl_digest.credentials import READINGS
 class Contents:
     """What is known while a directory is filled; the lines that records stood on are forgotten afterwards."""
 
-    def __init__(self, suffixes: tuple[DN, ...], *, saslprep: bool = False) -> None:
+    def __init__(
+        self,
+        suffixes: tuple[DN, ...],
+        *,
+        saslprep: bool = False,
+        schema: Schema | None = None,
+        conformance: Conformance = Conformance.LENIENT,
+    ) -> None:
         self.suffixes = suffixes
         self._saslprep = saslprep
+        self._schema = schema = core() if schema is None else schema
+        self._strict = conformance is Conformance.STRICT
         self.root = Node(ROOT)
-        self.index = Index(core())
-        self.names = Names(core())
+        self.index = Index(schema)
+        self.names = Names(schema)
         self.descriptions: dict[str, None] = {}
         self.classes: dict[str, None] = {}
         self.dearest: tuple[StoredPassword, ...] = (ClearText(b"").noise(),)
@@ -41,7 +52,7 @@ class Contents:
         self._shapes: set[Shape] = set()
         self._somebody: dict[tuple[bytes, ...], bool] = {}
         self._secret: dict[str, bool] = {}
-        self._people = {core().oid(name) for name in PEOPLE}
+        self._people = {schema.oid(name) for name in PEOPLE}
         self._stood_at: dict[Node, str] = {}
         self._hashed: list[tuple[Node, Account, str | None]] = []
 
@@ -93,8 +104,13 @@ class Contents:
                 hidden = self._secret[attribute[0]] = is_password(attribute[0])
             (secret if hidden else plain).append(attribute)
         # The values that name an entry are among its values (RFC 4512 section 2.3), even if written only in its name.
-        named = [(ava.type, (ava.value,)) for ava in dn.rdns[0] if not _holds(plain, ava)]
+        named = [(ava.type, (ava.value,)) for ava in dn.rdns[0] if not _holds(self._schema, plain, ava)]
         entry = Entry(node.dn, [*plain, *named])
+        if self._strict and place:  # an entry made for a suffix is the server's own
+            try:
+                check_entry(self._schema, Conformance.STRICT, dn, [*entry, *secret])
+            except OperationRefused as error:
+                raise InvalidLDIF(f"{place}: {dn}: {error}") from None
         node.entry = entry
         node.secrets = tuple(secret)
         self.index.add(node, entry)
@@ -105,7 +121,7 @@ class Contents:
         if classes not in self._somebody:
             names = [name.decode("utf-8", "replace") for name in classes]
             self.classes.update(dict.fromkeys(names))
-            self._somebody[classes] = any(self._people & core().lineage(name) for name in names)
+            self._somebody[classes] = any(self._people & self._schema.lineage(name) for name in names)
         if secret or self._somebody[classes]:
             name = self.names.add(node, entry)
             try:
@@ -122,12 +138,12 @@ class Contents:
                 self._hashed.append((node, account, self.names.principal_name(entry)))
 
 
-def _holds(attributes: Sequence[tuple[str, tuple[bytes, ...]]], ava: AVA) -> bool:
+def _holds(schema: Schema, attributes: Sequence[tuple[str, tuple[bytes, ...]]], ava: AVA) -> bool:
     """Whether the naming value stands in `attributes` in some spelling; one that would show a secret is taken to."""
     for description, values in attributes:
         if description == ava.type and ava.value in values:
             return True
-    attribute_type = core().attribute_type(ava.type)
+    attribute_type = schema.attribute_type(ava.type)
     names = (ava.type, *attribute_type.names) if attribute_type else (ava.type,)
     lowered = {name.lower() for name in names}
     key = case_ignore(ava.value)

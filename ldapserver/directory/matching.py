@@ -28,6 +28,7 @@ def _syntaxes(*numbers: int) -> frozenset[str]:
 # Country String, Directory String, IA5 String, Numeric String, Printable String, Telephone Number.
 _STRINGS = _syntaxes(11, 15, 26, 36, 44, 50)
 _UUID = frozenset(("1.3.6.1.1.16.1",))
+_LARGE_INTEGER = frozenset(("1.2.840.113556.1.4.906",))  # Active Directory's Integer of 64 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ EQUALITY = {
     "caseignorelistmatch": Rule(case_ignore_list, _syntaxes(41)),
     "numericstringmatch": Rule(numeric_string, _syntaxes(36)),
     "telephonenumbermatch": Rule(telephone_number, _syntaxes(50)),
-    "integermatch": Rule(integer, _syntaxes(27)),
+    "integermatch": Rule(integer, _syntaxes(27) | _LARGE_INTEGER),
     "integerfirstcomponentmatch": Rule(_first_component(integer), _syntaxes(17)),
     "booleanmatch": Rule(boolean, _syntaxes(7)),
     "octetstringmatch": Rule(octet_string, _syntaxes(28, 40)),

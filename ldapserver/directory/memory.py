@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ldapserver.directory.account import Account
 from ldapserver.directory.computed import ByName, Computed, by_name
+from ldapserver.directory.conformance import Conformance
 from ldapserver.directory.contents import Contents
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Test, compile_filter
 from ldapserver.directory.ldif import Attributes, Record
 from ldapserver.directory.names import dns_domain, netbios_domain
 from ldapserver.directory.schema import SUBSCHEMA, Schema, core
+from ldapserver.directory.subschema import Subschema
 from ldapserver.directory.tree import Node
 from ldapserver.wire.dn import DN, ROOT
 from ldapserver.wire.filters import Filter
@@ -33,25 +35,30 @@ class MemoryDirectory:
         netbios: str | None = None,
         realm: str | None = None,
         saslprep: bool = False,
+        schema: Schema | None = None,
+        conformance: Conformance = Conformance.LENIENT,
     ) -> None:
         """Take the records of each source, which are a name for errors and what `read_ldif` gives.
 
         With `suffixes`, every entry is below one of them, and one that has no entry gets one. Without, the entries
         that have none above them are the naming contexts. `realm` and `netbios` are the domain's two names, by
         default those of the first naming context. `saslprep` prepares passwords in the clear (RFC 4013) before
-        DIGEST-MD5 uses them. Raises `InvalidLDIF`.
+        DIGEST-MD5 uses them. `schema` is what is known, by default the core schema; entries have to keep all of it
+        under strict `conformance`. Raises `InvalidLDIF`.
         """
-        contents = Contents(tuple(suffixes), saslprep=saslprep)
+        known = core() if schema is None else schema
+        contents = Contents(tuple(suffixes), saslprep=saslprep, schema=known, conformance=conformance)
         for source, records in sources:
             for record in records:
                 contents.take(record, source)
         contents.finish()
+        self.conformance = conformance
         self._root = contents.root
         self._index = contents.index
         self._names = contents.names
         self._descriptions = contents.descriptions
         self._classes = contents.classes
-        self.schema: Schema = core().extended(self._descriptions, self._classes)
+        self.schema: Schema = known.extended(self._descriptions, self._classes)
         self.naming_contexts: tuple[DN, ...] = tuple(suffixes) or tuple(node.dn for node in self._root.tops())
         context = self.naming_contexts[0] if self.naming_contexts else ROOT
         self.realm = dns_domain(context) if realm is None else realm
@@ -59,7 +66,7 @@ class MemoryDirectory:
         contents.settle(self.netbios, self.realm)
         self.most_secrets = contents.most_secrets
         self.decoy = Account(ROOT, "", passwords=tuple(password.noise() for password in contents.dearest))
-        self._subschema: Entry | None = None
+        self._subschema = Subschema()
         self.computed: ByName = self._compute()
 
     @classmethod
@@ -77,9 +84,7 @@ class MemoryDirectory:
     @property
     def subschema(self) -> Entry:
         """See `Directory`."""
-        if self._subschema is None:
-            self._subschema = self.schema.subschema_entry(self._descriptions, self._classes)
-        return self._subschema
+        return self._subschema.entry(self.schema)
 
     async def find_account(self, name: str) -> Account | None:
         """See `Directory`."""

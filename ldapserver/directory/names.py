@@ -59,7 +59,7 @@ class Names:
     def __init__(self, schema: Schema) -> None:
         def values(name: str) -> Values:
             attribute_type = schema.attribute_type(name)
-            assert attribute_type is not None  # all four stand in core.schema
+            assert attribute_type is not None  # all four stand in every schema: a file may redefine, not remove
             return Values(schema, attribute_type, name)
 
         self._sam_account_name = values("sAMAccountName")

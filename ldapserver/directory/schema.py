@@ -1,73 +1,50 @@
 """What attribute types, object classes and matching rules are called and how they relate (RFC 4512 sections 2 and 4).
 
-The definitions stand in `core.schema`, read when they are first asked for. Nothing is enforced with them: they say
-how values match, which attributes are operational, and what the subschema entry tells a client.
+The definitions stand in `schemas/`, one file a document, read when they are first asked for; users may add their own.
+How a definition is written is decided in `notation.py`, what a file of them looks like in `schema_file.py`, what
+entries have to keep in `conformance.py`, and what clients are told in `subschema.py`.
 """
 
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
-from hashlib import sha1
 from pathlib import Path
 
-from ldapserver.directory.entry import Entry
+from ldapserver.directory.descriptions import (
+    DIRECTORY_STRING,
+    USER_APPLICATIONS,
+    AttributeType,
+    MatchingRuleDescription,
+    ObjectClass,
+    SyntaxDescription,
+    attribute_types,
+    generated_class,
+    generated_type,
+    matching_rule,
+    object_classes,
+)
+from ldapserver.directory.notation import Definition, Fields, InvalidSchema, render
+from ldapserver.directory.schema_file import read_definitions
 from ldapserver.wire.dn import DN
+
+__all__ = [
+    "DIRECTORY_STRING",
+    "SUBSCHEMA",
+    "AttributeType",
+    "Definitions",
+    "InvalidSchema",
+    "Loaded",
+    "MatchingRuleDescription",
+    "ObjectClass",
+    "Schema",
+    "core",
+    "load_schema",
+    "read_schema",
+]
 
 SUBSCHEMA = DN.parse("cn=Subschema")
 
-_SYNTAXES = "1.3.6.1.4.1.1466.115.121.1."
-DIRECTORY_STRING = _SYNTAXES + "15"
-USER_APPLICATIONS = "userApplications"  # the usage that is meant when none is written, RFC 4512 section 4.1.2
-
-
-class InvalidSchema(ValueError):
-    """A definition is not in the notation of RFC 4512 section 4.1, or leans on one that does not stand before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class AttributeType:
-    """AttributeTypeDescription, RFC 4512 section 4.1.2; what it inherits from its supertype is filled in."""
-
-    oid: str
-    names: tuple[str, ...]
-    sup: str | None
-    equality: str | None
-    ordering: str | None
-    substr: str | None
-    syntax: str
-    single_value: bool
-    no_user_modification: bool
-    usage: str
-    definition: str
-
-    @property
-    def operational(self) -> bool:
-        """Whether it is returned only when it is asked for, RFC 4512 section 3.4."""
-        return self.usage != USER_APPLICATIONS
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectClass:
-    """ObjectClassDescription, RFC 4512 section 4.1.1."""
-
-    oid: str
-    names: tuple[str, ...]
-    sup: tuple[str, ...]
-    kind: str
-    must: tuple[str, ...]
-    may: tuple[str, ...]
-    definition: str
-
-
-@dataclass(frozen=True, slots=True)
-class MatchingRuleDescription:
-    """RFC 4512 section 4.1.3; `syntax` is that of the assertion."""
-
-    oid: str
-    name: str
-    syntax: str
-    definition: str
+_TOP = "2.5.6.0"
 
 
 class Schema:
@@ -78,10 +55,12 @@ class Schema:
         attribute_types: Iterable[AttributeType],
         object_classes: Iterable[ObjectClass],
         matching_rules: Iterable[MatchingRuleDescription],
+        syntaxes: Iterable[SyntaxDescription] = (),
     ) -> None:
         self.attribute_types = tuple(attribute_types)
         self.object_classes = tuple(object_classes)
         self.matching_rules = tuple(matching_rules)
+        self.syntaxes = tuple(syntaxes)
         self._types = {name.lower(): each for each in self.attribute_types for name in (*each.names, each.oid)}
         self._classes = {name.lower(): each for each in self.object_classes for name in (*each.names, each.oid)}
         self._rules = {name.lower(): each for each in self.matching_rules for name in (each.name, each.oid)}
@@ -140,200 +119,173 @@ class Schema:
         if not types and not classes:
             return self
         return Schema(
-            (*self.attribute_types, *map(_generated_type, types.values())),
-            (*self.object_classes, *map(_generated_class, classes.values())),
+            (*self.attribute_types, *map(generated_type, types.values())),
+            (*self.object_classes, *map(generated_class, classes.values())),
             self.matching_rules,
+            self.syntaxes,
         )
 
-    def subschema_entry(self, attributes: Iterable[str], object_classes: Iterable[str]) -> Entry:
-        """The subschema entry of RFC 4512 section 4.2, about these names and whatever their definitions lean on."""
-        classes: dict[str, ObjectClass] = {}
-        for name in ("subschema", "extensibleObject", *object_classes):
-            self._collect_classes(name, classes)
-        types: dict[str, AttributeType] = {each.oid: each for each in self.attribute_types if each.operational}
-        wanted = [*attributes, *(name for each in classes.values() for name in (*each.must, *each.may))]
-        for name in wanted:
-            self._collect_types(name, types)
-        rules = {
-            rule.lower() for each in types.values() for rule in (each.equality, each.ordering, each.substr) if rule
+
+class Definitions:
+    """Definitions on their way to a schema: of two that share an OID or a name, the later one counts."""
+
+    def __init__(self, definitions: Iterable[Definition] = ()) -> None:
+        self._kept: dict[tuple[str, str], Definition] = {}  # by kind and OID
+        self._named: dict[tuple[str, str], tuple[str, str]] = {}  # kind and lower-case name to where that stands
+        for each in definitions:
+            self.take(each)
+
+    def take(self, definition: Definition) -> list[Definition]:
+        """Add one; what it displaces, if that means anything else.
+
+        Others may lean on any name of what is displaced: those that the new one leaves out stay with its OID.
+        """
+        kind, at = definition.kind, (definition.kind, definition.oid)
+        known = self._kept.get(at)
+        if known is not None:
+            # Which values match is decided by code: that of a rule known here is not to be had from a file.
+            if kind in ("matchingRules", "ldapSyntaxes") or known.text == definition.text:
+                return []
+            definition = _completed(known, definition)
+        named = (self._named.get((kind, name.lower()), at) for name in definition.names)
+        robbed = [self._kept[key] for key in dict.fromkeys(named) if key != at]
+        if known is not None and not robbed and self._meaning(known) == self._meaning(definition):
+            return []
+        taken = {name.lower() for name in definition.names}
+        for other in robbed:
+            left = tuple([name for name in other.names if name.lower() not in taken])
+            if left:
+                self._kept[kind, other.oid] = _with_fields(other, {**other.fields, "NAME": left})
+            else:
+                del self._kept[kind, other.oid]
+        self._kept[at] = definition
+        self._named |= {(kind, name): at for name in taken}
+        return [known, *robbed] if known is not None else robbed
+
+    def _meaning(self, definition: Definition) -> Mapping[str, frozenset[str]]:
+        """What a definition says, whatever it tells of itself, in whichever order and by which names."""
+        meaning = {
+            keyword: frozenset([self._oid(keyword, definition.kind, value) for value in values])
+            for keyword, values in definition.fields.items()
+            if keyword not in ("DESC", "STRUCTURAL") and keyword[:2] != "X-"
         }
-        published = [rule for rule in self.matching_rules if rule.name.lower() in rules or rule.oid in ANY_INTEGER]
-        syntaxes = {each.syntax for each in types.values()} | {rule.syntax for rule in published}
-        return Entry(
-            SUBSCHEMA,
-            (
-                ("objectClass", (b"top", b"subentry", b"subschema", b"extensibleObject")),
-                ("cn", (b"Subschema",)),
-                # "{ }" is the whole administrative area, RFC 3672 section 2.1.
-                ("subtreeSpecification", (b"{ }",)),
-                ("ldapSyntaxes", [f"( {syntax} )".encode() for syntax in sorted(syntaxes, key=_arcs)]),
-                ("matchingRules", [rule.definition.encode() for rule in published]),
-                ("attributeTypes", [each.definition.encode() for each in types.values()]),
-                ("objectClasses", [each.definition.encode() for each in classes.values()]),
-            ),
+        if meaning.get("USAGE") == frozenset((USER_APPLICATIONS.lower(),)):
+            del meaning["USAGE"]
+        if definition.kind == "objectClasses":
+            meaning.setdefault("SUP", frozenset((_TOP,)))
+        return meaning
+
+    def _oid(self, keyword: str, kind: str, value: str) -> str:
+        """What a value stands for: a type and a class go by several names."""
+        kind = kind if keyword == "SUP" else "attributeTypes" if keyword in ("MUST", "MAY") else ""
+        _, oid = self._named.get((kind, value.lower()), (kind, value.lower()))
+        return oid
+
+    def schema(self) -> Schema:
+        """The schema of all of them, in the order they came in. Raises InvalidSchema: what leans on nothing."""
+        by_kind: dict[str, list[Definition]] = {}
+        for each in self._kept.values():
+            by_kind.setdefault(each.kind, []).append(each)
+        types = attribute_types(by_kind.get("attributeTypes", ()))
+        classes = object_classes(by_kind.get("objectClasses", ()), types)
+        return Schema(
+            dict.fromkeys(types.values()),
+            dict.fromkeys(classes.values()),
+            [matching_rule(each) for each in by_kind.get("matchingRules", ())],
+            [SyntaxDescription(each.oid, each.text) for each in by_kind.get("ldapSyntaxes", ())],
         )
 
-    def _collect_classes(self, name: str, into: dict[str, ObjectClass]) -> None:
-        object_class = self.object_class(name)
-        if object_class and object_class.oid not in into:
-            for sup in object_class.sup:
-                self._collect_classes(sup, into)
-            into[object_class.oid] = object_class
-
-    def _collect_types(self, name: str, into: dict[str, AttributeType]) -> None:
-        attribute_type = self.attribute_type(name)
-        if attribute_type and attribute_type.oid not in into:
-            if attribute_type.sup:
-                self._collect_types(attribute_type.sup, into)
-            into[attribute_type.oid] = attribute_type
+    def copy(self) -> "Definitions":
+        """The same ones, to add to."""
+        other = Definitions()
+        other._kept, other._named = dict(self._kept), dict(self._named)
+        return other
 
 
-ANY_INTEGER = ("1.2.840.113556.1.4.803", "1.2.840.113556.1.4.804")  # named by no type, for they fit every integer
+def _completed(known: Definition, definition: Definition) -> Definition:
+    """The definition with the names that only the known one of its OID has; and with its matching rules.
+
+    These where it names none and has the same syntax: Active Directory's own schema names none anywhere.
+    """
+    fields = dict(definition.fields)
+    names = {name.lower() for name in definition.names}
+    if more := tuple([name for name in known.names if name.lower() not in names]):
+        fields["NAME"] = (*definition.names, *more)
+    same = known.fields.get("SYNTAX") == fields.get("SYNTAX")
+    if same and "SUP" not in fields and _RULES.isdisjoint(fields):
+        fields |= {keyword: known.fields[keyword] for keyword in _RULES & known.fields.keys()}
+    return definition if fields == definition.fields else _with_fields(definition, fields)
+
+
+def _with_fields(definition: Definition, fields: Fields) -> Definition:
+    return replace(definition, fields=fields, text=render(definition.kind, definition.oid, fields))
+
+
+_RULES = frozenset(("EQUALITY", "ORDERING", "SUBSTR"))
+_FILES = Path(__file__).with_name("schemas")
+# What Active Directory has otherwise than the RFCs. It counts where it is asked for.
+_PROFILE = "activedirectory-profile.schema"
 
 
 @cache
 def core() -> Schema:
-    """The schema of `core.schema`."""
-    return read_schema(Path(__file__).with_name("core.schema").read_text("ascii"))
+    """The schema of the files in `schemas/`."""
+    return _core().schema()
 
 
-def read_schema(text: str) -> Schema:
-    """Read a file of `attributeTypes`, `objectClasses` and `matchingRules` lines, or raise `InvalidSchema`."""
-    types: dict[str, AttributeType] = {}
-    classes: dict[str, ObjectClass] = {}
-    rules: list[MatchingRuleDescription] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line or line.startswith("#"):
-            continue
-        kind, _, definition = line.partition(": ")
-        try:
-            if kind == "attributeTypes":
-                attribute_type = _attribute_type(definition, types)
-                types |= dict.fromkeys(map(str.lower, (*attribute_type.names, attribute_type.oid)), attribute_type)
-            elif kind == "objectClasses":
-                object_class = _object_class(definition, classes)
-                classes |= dict.fromkeys(map(str.lower, (*object_class.names, object_class.oid)), object_class)
-            elif kind == "matchingRules":
-                rules.append(_matching_rule(definition))
-            else:
-                raise InvalidSchema(f"{kind!r} is none of attributeTypes, objectClasses, matchingRules")
-        except InvalidSchema as error:
-            raise InvalidSchema(f"line {number}: {error}") from None
-    return Schema(dict.fromkeys(types.values()), dict.fromkeys(classes.values()), rules)
-
-
-_TOKEN = re.compile(r"'[^']*'|[()$]|[^\s()$']+")
-_FLAGS = frozenset(
-    ("OBSOLETE", "SINGLE-VALUE", "COLLECTIVE", "NO-USER-MODIFICATION", "ABSTRACT", "STRUCTURAL", "AUXILIARY")
-)
-
-
-def _fields(definition: str) -> tuple[str, dict[str, tuple[str, ...]]]:
-    """The OID and the fields of any definition: `( numericoid *( KEYWORD [ value / "(" values ")" ] ) )`."""
-    tokens: Iterator[str] = iter(_TOKEN.findall(definition))
-    fields: dict[str, tuple[str, ...]] = {}
-    try:
-        if next(tokens) != "(":
-            raise InvalidSchema("a definition begins with '('")
-        oid = next(tokens)
-        while (keyword := next(tokens)) != ")":
-            if keyword in _FLAGS:
-                fields[keyword] = ()
-                continue
-            value = next(tokens)
-            if value != "(":
-                fields[keyword] = (value.strip("'"),)
-                continue
-            values: list[str] = []
-            while (value := next(tokens)) != ")":
-                if value != "$":
-                    values.append(value.strip("'"))
-            fields[keyword] = tuple(values)
-    except StopIteration:
-        raise InvalidSchema("the definition ends before its ')'") from None
-    return oid, fields
-
-
-def _attribute_type(definition: str, known: dict[str, AttributeType]) -> AttributeType:
-    oid, fields = _fields(definition)
-    (sup_name,) = fields.get("SUP", (None,))
-    sup = known.get(sup_name.lower()) if sup_name else None
-    if sup_name and not sup:
-        raise InvalidSchema(f"{oid}: the supertype {sup_name} does not stand before it")
-    (equality,) = fields.get("EQUALITY") or ((sup.equality,) if sup else (None,))
-    (ordering,) = fields.get("ORDERING") or ((sup.ordering,) if sup else (None,))
-    (substr,) = fields.get("SUBSTR") or ((sup.substr,) if sup else (None,))
-    (syntax,) = fields.get("SYNTAX") or ((sup.syntax,) if sup else ("",))
-    # "each attribute type description must contain at least one of the SUP or SYNTAX fields", section 4.1.2.
-    if not syntax:
-        raise InvalidSchema(f"{oid}: there is neither SUP nor SYNTAX")
-    return AttributeType(
-        oid,
-        fields.get("NAME", ()),
-        sup_name,
-        equality,
-        ordering,
-        substr,
-        syntax.partition("{")[0],
-        "SINGLE-VALUE" in fields,
-        "NO-USER-MODIFICATION" in fields,
-        fields.get("USAGE", (USER_APPLICATIONS,))[0],
-        definition,
+@cache
+def _core() -> Definitions:
+    return Definitions(
+        each for path in sorted(_FILES.glob("*.schema")) if path.name != _PROFILE for each in _own(path)
     )
 
 
-def _object_class(definition: str, known: dict[str, ObjectClass]) -> ObjectClass:
-    oid, fields = _fields(definition)
-    sup = fields.get("SUP", ())
-    for name in sup:
-        if name.lower() not in known:
-            raise InvalidSchema(f"{oid}: the superclass {name} does not stand before it")
-    kind = next((kind for kind in ("ABSTRACT", "AUXILIARY") if kind in fields), "STRUCTURAL")
-    must, may = fields.get("MUST", ()), fields.get("MAY", ())
-    return ObjectClass(oid, fields.get("NAME", ()), sup, kind, must, may, definition)
+def _own(path: Path) -> Iterable[Definition]:
+    return read_definitions(path.read_text("ascii"), path.name, as_written=True)
 
 
-def _matching_rule(definition: str) -> MatchingRuleDescription:
-    oid, fields = _fields(definition)
-    if "NAME" not in fields or "SYNTAX" not in fields:
-        raise InvalidSchema(f"{oid}: a matching rule has NAME and SYNTAX here")
-    return MatchingRuleDescription(oid, fields["NAME"][0], fields["SYNTAX"][0], definition)
+def read_schema(text: str) -> Schema:
+    """The schema of one file of definitions that lean on each other only. Raises InvalidSchema."""
+    return Definitions(read_definitions(text, "schema")).schema()
 
 
-def _generated_type(name: str) -> AttributeType:
-    oid = _generated_oid(name)
-    rules = ("caseIgnoreMatch", "caseIgnoreOrderingMatch", "caseIgnoreSubstringsMatch")
-    fields = " ".join(f"{f} {rule}" for f, rule in zip(("EQUALITY", "ORDERING", "SUBSTR"), rules, strict=True))
-    names = () if oid == name else (name,)
-    definition = f"( {oid}{_quoted(names)} {fields} SYNTAX {DIRECTORY_STRING} )"
-    return AttributeType(oid, names, None, *rules, DIRECTORY_STRING, False, False, USER_APPLICATIONS, definition)
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What came of adding files: the schema, and what its user may want to know, a line each."""
+
+    schema: Schema
+    remarks: Sequence[str]
 
 
-def _generated_class(name: str) -> ObjectClass:
-    """Auxiliary, for nothing is known of it, and so it forbids nothing."""
-    oid = _generated_oid(name)
-    names = () if oid == name else (name,)
-    definition = f"( {oid}{_quoted(names)} SUP top AUXILIARY )"
-    return ObjectClass(oid, names, ("top",), "AUXILIARY", (), (), definition)
+def load_schema(files: Iterable[tuple[str, str]], *, active_directory: bool = False) -> Loaded:
+    """The known schema and the definitions of `files`, pairs of a name for messages and a text; theirs count.
+
+    A definition may lean on one that stands later, or in another file. With `active_directory` the known schema is
+    Active Directory's where that is at odds with the RFCs. Raises InvalidSchema with file, line and reason.
+    """
+    definitions = _core().copy()
+    if active_directory:
+        for each in _own(_FILES / _PROFILE):
+            definitions.take(each)
+    own: dict[str, list[Definition]] = {}
+    displaced: dict[str, dict[str, None]] = {}
+    for source, text in files:
+        for each in read_definitions(text, source):
+            own.setdefault(source, []).append(each)
+            names = {(other.names or (other.oid,))[0]: None for other in definitions.take(each)}
+            displaced.setdefault(source, {}).update(names)
+    schema = definitions.schema()
+    remarks: list[str] = []
+    for source, added in own.items():
+        if names := displaced[source]:
+            remarks.append(f"{source}: takes the place of what is known as {_some(names)}")
+        rules = {rule: None for each in added for keyword in _RULES for rule in each.fields.get(keyword, ())}
+        if unknown := [rule for rule in rules if schema.matching_rule(rule) is None]:
+            remarks.append(f"{source}: {_some(unknown)} not implemented: filters that need it are Undefined")
+    return Loaded(schema, remarks)
 
 
-def _quoted(names: tuple[str, ...]) -> str:
-    return f" NAME '{names[0]}'" if names else ""
-
-
-# The name space of RFC 9562's UUIDs of version 5 that the generated OIDs are made in; drawn at random, once.
-_NAME_SPACE = bytes.fromhex("4d8e0d6bb0a94fd1a0d6c2a1f7b35e92")
-
-
-def _generated_oid(name: str) -> str:
-    """The same OID for the same name everywhere: a version 5 UUID as an arc of 2.25 (X.667). An OID is its own."""
-    if name[:1].isdigit():
-        return name
-    digest = bytearray(sha1(_NAME_SPACE + name.lower().encode()).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    return f"2.25.{int.from_bytes(digest)}"
-
-
-def _arcs(oid: str) -> list[int]:
-    return [int(arc) for arc in oid.split(".")]
+def _some(names: Iterable[str], most: int = 8) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more

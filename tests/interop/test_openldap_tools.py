@@ -201,6 +201,18 @@ def test_subschema_describes_what_the_entries_hold(our_server: OurServer) -> Non
         assert [line for line in lines if line.startswith("objectClasses: ") and f"'{name}'" in line], name
 
 
+def test_the_subschema_entry_shows_what_is_operational_when_that_is_asked_for(our_server: OurServer) -> None:
+    read = ("-b", "cn=Subschema", "-s", "base", "(objectClass=subschema)")
+    status, output, error = search(our_server, *ANONYMOUS, *read, "+")
+    assert (status, error) == (0, "")
+    shown = {line.partition(":")[0] for line in output.splitlines()}
+    definitions = {"attributeTypes", "objectClasses", "matchingRules", "matchingRuleUse", "ldapSyntaxes"}
+    about = {"createTimestamp", "modifyTimestamp", "structuralObjectClass", "entryDN", "subschemaSubentry"}
+    assert definitions | about <= shown
+    _, plain, _ = search(our_server, *ANONYMOUS, *read)
+    assert "attributeTypes" not in plain
+
+
 def test_unknown_control_is_refused_when_critical_and_ignored_when_not(our_server: OurServer) -> None:
     control = "1.3.6.1.4.1.55555.1"  # nobody's
     assert search(our_server, *AS_U1, "-b", U1, "-s", "base", "-E", f"!{control}")[0] == 12

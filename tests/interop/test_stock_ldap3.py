@@ -106,6 +106,20 @@ def test_root_dse_and_schema_are_read_without_complaint(our_server: OurServer) -
         assert connection.compare(U1, "mail", "UNA.ONE@contoso.com")
 
 
+def test_anybody_reads_the_whole_schema(our_server: OurServer) -> None:
+    server = ldap3.Server(our_server.url, get_info=ldap3.ALL)
+    with ldap3.Connection(server, check_names=True) as connection:
+        assert connection.bind()
+        assert server.schema.schema_entry == "cn=Subschema"
+        assert {"uidNumber", "objectGUID", "entryUUID"} <= set(server.schema.attribute_types)
+        assert {"posixAccount", "user", "pkiCA", "referral"} <= set(server.schema.object_classes)
+        assert server.schema.ldap_syntaxes["1.3.6.1.4.1.1466.115.121.1.27"].description == "INTEGER"
+        assert "uidNumber" in server.schema.matching_rule_uses["integerMatch"].apply_to
+        # What has changed since is told by these.
+        assert server.schema.create_time_stamp
+        assert server.schema.modify_time_stamp
+
+
 def test_failed_rebind_leaves_the_connection_anonymous(our_server: OurServer) -> None:
     with connected(our_server, "u1", "password") as connection:
         assert connection.bind()

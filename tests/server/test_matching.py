@@ -13,6 +13,7 @@ from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import compile_filter
 from ldapserver.directory.matching import EQUALITY, ORDERING, SUBSTRINGS, case_exact, case_ignore, generalized_time
 from ldapserver.directory.schema import core
+from ldapserver.directory.subschema import Subschema
 from ldapserver.wire.dn import DN
 from ldapserver.wire.filters import (
     And,
@@ -357,7 +358,7 @@ def test_what_is_computed_stands_in_the_schema() -> None:
 
 
 def test_definitions_match_by_their_first_component() -> None:
-    entry = SCHEMA.subschema_entry([], [])
+    entry = Subschema().entry(SCHEMA)
     assert compile_filter(parse_filter("(attributeTypes=2.5.4.0)"), SCHEMA)(entry) is True
     assert compile_filter(parse_filter("(attributeTypes=objectClass)"), SCHEMA)(entry) is True
     assert compile_filter(parse_filter("(attributeTypes=1.2.3.4)"), SCHEMA)(entry) is False

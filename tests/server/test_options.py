@@ -44,6 +44,8 @@ def test_the_defaults_are_safe() -> None:
         "listen": [ListenURL("127.0.0.1", 3890)],
         "suffix": [],
         "ldif": [],
+        "schema": "lenient",
+        "schema_file": [],
         "realm": None,
         "netbios": None,
         "host": [],
@@ -85,6 +87,8 @@ def test_the_defaults_are_safe() -> None:
     [
         (["--suffix", "dc=a", "--suffix", "dc=b"], "suffix", ["dc=a", "dc=b"]),
         (["--ldif=a.ldif", "--ldif=b.ldif"], "ldif", ["a.ldif", "b.ldif"]),
+        (["--schema=strict"], "schema", "strict"),
+        (["--schema-file=a", "--schema-file=b"], "schema_file", ["a", "b"]),
         (["--audit", "-"], "audit", ["-"]),
         (["--audit", "a", "--audit", "-"], "audit", ["a", "-"]),
         (["--host", "*"], "host", ["*"]),

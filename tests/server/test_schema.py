@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 
 from ldapserver.directory.entry import PASSWORD_ATTRIBUTES, Entry
 from ldapserver.directory.matching import ORDERING, SUBSTRINGS, equality_rule
+from ldapserver.directory.notation import FORMS, parse, render
 from ldapserver.directory.schema import (
     DIRECTORY_STRING,
     SUBSCHEMA,
     InvalidSchema,
     core,
+    load_schema,
     read_schema,
 )
+from ldapserver.directory.subschema import Subschema
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # ldap3 2.9.1 asks pyasn1 for names it has renamed
@@ -27,6 +30,7 @@ with warnings.catch_warnings():
     from ldap3.protocol.schemas.slapd24 import slapd_2_4_schema
 
 CORE = core()
+EXTENDED = CORE.extended(["uid", "shoeSize", "1.2.3.4"], ["inetOrgPerson", "shoeWearer"])
 
 
 def published(entry: Entry) -> SchemaInfo:
@@ -54,7 +58,7 @@ def test_no_oid_or_name_is_defined_twice() -> None:
     assert len(names) == len(set(names))
 
 
-def test_every_rule_of_a_type_is_implemented_except_that_of_certificates() -> None:
+def test_every_rule_of_a_type_is_implemented_except_those_of_certificates() -> None:
     missing = {
         rule
         for each in CORE.attribute_types
@@ -65,7 +69,10 @@ def test_every_rule_of_a_type_is_implemented_except_that_of_certificates() -> No
         )
         if rule and not known
     }
-    assert missing == {"certificateExactMatch"}
+    assert missing == {
+        *("certificateExactMatch", "certificatePairExactMatch", "certificateListExactMatch"),
+        "algorithmIdentifierMatch",
+    }
 
 
 # OpenLDAP's and Active Directory's own definitions, as ldap3 has them. AD gave some names of the RFCs to types of
@@ -140,35 +147,67 @@ def test_nothing_unknown_gives_the_same_schema() -> None:
     assert CORE.extended(["cn", "uid"], ["person"]) is CORE
 
 
-def test_ldap3_reads_the_subschema_entry() -> None:
-    extended = CORE.extended(["uid", "shoeSize", "1.2.3.4"], ["inetOrgPerson", "shoeWearer"])
-    entry = extended.subschema_entry(["uid", "shoeSize", "1.2.3.4"], ["inetOrgPerson", "shoeWearer"])
-    read = published(entry)
-    assert entry.dn == SUBSCHEMA
-    assert read.object_classes["inetOrgPerson"].superior == ["organizationalPerson"]
-    assert "sn" in read.object_classes["person"].must_contain
-    assert read.attribute_types["uid"].equality == ["caseIgnoreMatch"]
+def test_every_definition_is_published_and_read_by_ldap3() -> None:
+    read = published(Subschema().entry(EXTENDED))
+    assert len(read.attribute_types) >= len(EXTENDED.attribute_types)
+    for each in EXTENDED.attribute_types:
+        theirs = read.attribute_types[(each.names or (each.oid,))[0]]
+        assert (theirs.oid, tuple(theirs.name or ()), theirs.single_value) == (
+            each.oid,
+            each.names,
+            each.single_value,
+        )
+        assert theirs.no_user_modification == each.no_user_modification
+        assert (theirs.usage or "userApplications").replace("_", "").lower() == each.usage.lower()
+        assert theirs.syntax in (each.syntax, None)
+    for object_class in EXTENDED.object_classes:
+        found = read.object_classes[(object_class.names or (object_class.oid,))[0]]
+        assert (found.oid, tuple(found.superior or ())) == (object_class.oid, object_class.sup)
+        assert tuple(found.must_contain or ()) == object_class.must
+        assert tuple(found.may_contain or ()) == object_class.may
+        assert (found.kind or "STRUCTURAL").upper() == object_class.kind
+    for rule in EXTENDED.matching_rules:
+        assert read.matching_rules[rule.name].syntax == rule.syntax
+    assert read.ldap_syntaxes[DIRECTORY_STRING].description == "Directory String"
     assert read.attribute_types["shoeSize"].syntax == DIRECTORY_STRING
-    assert read.attribute_types["1.2.3.4"].oid == "1.2.3.4"
-    assert read.object_classes["shoeWearer"].kind.upper() == "AUXILIARY"
-    assert read.matching_rules["caseIgnoreMatch"].syntax == DIRECTORY_STRING
-    assert DIRECTORY_STRING in read.ldap_syntaxes
 
 
-def test_ldap3_reads_every_definition_of_the_file() -> None:
-    types = [name for each in CORE.attribute_types for name in each.names]
-    classes = [name for each in CORE.object_classes for name in each.names]
-    read = published(CORE.subschema_entry(types, classes))
-    for each in CORE.attribute_types:
-        theirs = read.attribute_types[each.names[0]]
-        assert (theirs.oid, tuple(theirs.name), theirs.single_value) == (each.oid, each.names, each.single_value)
-    for object_class in CORE.object_classes:
-        assert tuple(read.object_classes[object_class.names[0]].may_contain or ()) == object_class.may
+def test_every_definition_is_read_by_python_ldap() -> None:
+    schema = pytest.importorskip("ldap.schema")
+    values = {name: list(values) for name, values in Subschema().entry(EXTENDED)}
+    read = schema.SubSchema(values, check_uniqueness=2)
+    for each in EXTENDED.attribute_types:
+        theirs = read.get_obj(schema.AttributeType, each.oid)
+        assert (theirs.names, theirs.sup) == (each.names, (each.sup,) if each.sup else ())
+        assert (theirs.single_value, theirs.no_user_mod) == (each.single_value, each.no_user_modification)
+        assert each.sup or theirs.equality == each.equality
+    for object_class in EXTENDED.object_classes:
+        found = read.get_obj(schema.ObjectClass, object_class.oid)
+        assert (found.names, found.must, found.may) == (object_class.names, object_class.must, object_class.may)
+        assert found.sup == (object_class.sup or ("top",)) or object_class.oid in ("2.5.6.0", "2.5.20.1")
+    assert not read.non_unique_oids
+    assert not read.non_unique_names[schema.AttributeType]
 
 
-def test_what_is_published_is_closed_and_no_more_than_is_in_use() -> None:
-    entry = CORE.subschema_entry(["mail"], ["inetOrgPerson"])
-    read = published(entry)
+def test_every_definition_reads_back_to_itself() -> None:
+    entry = Subschema().entry(EXTENDED)
+    kinds = [name for name, _ in entry if name in FORMS]
+    assert len(kinds) == 4
+    for kind in kinds:
+        for value in entry.get(kind):
+            oid, fields = parse(kind, value.decode())
+            assert render(kind, oid, fields) == value.decode()
+            if kind == "matchingRules" and oid in read_by_number(entry):
+                assert fields["NAME"][0] in read_by_number(entry)[oid]
+
+
+def read_by_number(entry: Entry) -> dict[str, str]:
+    """What matchingRuleUse says, by the rule's OID."""
+    return {value.split()[1].decode(): value.decode() for value in entry.get("matchingRuleUse")}
+
+
+def test_what_is_published_is_closed() -> None:
+    read = published(Subschema().entry(EXTENDED))
     for name in read.object_classes:
         info = read.object_classes[name]
         assert all(sup in read.object_classes for sup in info.superior or ())
@@ -178,8 +217,41 @@ def test_what_is_published_is_closed_and_no_more_than_is_in_use() -> None:
         assert all(each in read.attribute_types for each in info.superior or ())
         assert all(each in read.matching_rules for each in info.equality or ())
         assert info.syntax is None or info.syntax in read.ldap_syntaxes
-    assert "sAMAccountName" not in read.attribute_types
-    assert "posixAccount" not in read.object_classes
+    for name in read.matching_rules:
+        assert read.matching_rules[name].syntax in read.ldap_syntaxes
+    for name in read.matching_rule_uses:
+        assert all(each in read.attribute_types for each in read.matching_rule_uses[name].apply_to)
+
+
+def test_a_rule_is_said_to_apply_to_what_it_can_be_asked_of_and_to_no_secret() -> None:
+    uses = read_by_number(Subschema().entry(CORE))
+    of_integers = uses["1.2.840.113556.1.4.803"].split()
+    assert {"uidNumber", "userAccountControl", "pwdLastSet"} <= set(of_integers)
+    assert "uid" not in of_integers
+    assert "jpegPhoto" in uses["2.5.13.17"].split()
+    assert not {"userPassword", "unicodePwd"} & set(uses["2.5.13.17"].split())
+    assert "sn" in uses["2.5.13.3"].split()  # caseIgnoreOrderingMatch
+    assert "2.5.13.4" not in uses  # caseIgnoreSubstringsMatch is no extensible filter's
+    assert "2.5.13.34" not in uses  # certificateExactMatch is not implemented
+
+
+def test_a_rule_that_applies_to_nothing_is_no_use() -> None:
+    rule = "( 2.5.13.2 NAME 'caseIgnoreMatch' SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )"
+    assert Subschema().entry(read_schema(f"matchingRules: {rule}")).get("matchingRuleUse") == ()
+
+
+def test_the_entry_says_when_the_schema_became_what_it_is() -> None:
+    now = [0.0]
+    subschema = Subschema(lambda: now[0])
+    first = subschema.entry(CORE)
+    assert first.dn == SUBSCHEMA
+    now[0] = 86400.0
+    assert subschema.entry(CORE) is first  # and is made once
+    changed = subschema.entry(EXTENDED)
+    times = [(each.get("createTimestamp"), each.get("modifyTimestamp")) for each in (first, changed)]
+    began = (b"19700101000000Z",)
+    assert times == [(began, began), (began, (b"19700102000000Z",))]
+    assert changed.get("structuralObjectClass") == (b"subentry",)
 
 
 @pytest.mark.parametrize(
@@ -188,18 +260,43 @@ def test_what_is_published_is_closed_and_no_more_than_is_in_use() -> None:
         ("attributeTypes: 1.2.3 NAME 'x' )", "begins with '('"),
         ("attributeTypes: ( 1.2.3 NAME 'x' SYNTAX 1.2", "ends before"),
         ("attributeTypes: ( 1.2.3 NAME ( 'x' ", "ends before"),
+        ("attributeTypes: ( 1.2.3 NAME 'x' SYNTAX 1.2 ) )", "stands behind the last ')'"),
         ("attributeTypes: ( 1.2.3 NAME 'x' )", "neither SUP nor SYNTAX"),
         ("attributeTypes: ( 1.2.3 NAME 'x' SUP y )", "supertype y"),
+        ("attributeTypes: ( 1.2.3 NAME 'x' SUP x )", "its own supertype"),
+        ("attributeTypes: ( 1.2.3 NAME 'x' SYNTAX 1.2 USAGE mine )", "USAGE mine is none of"),
+        ("attributeTypes: ( x.2 NAME 'x' SYNTAX 1.2 )", "neither an object identifier in numbers nor a macro"),
+        ("attributeTypes: ( 1.02 NAME 'x' SYNTAX 1.2 )", "neither an object identifier"),
+        ("attributeTypes: ( 1.2.3 NAME 'x' SYNTAX 1.2{a} )", "SYNTAX 1.2{a} is no object identifier"),
+        ("attributeTypes: ( 1.2.3 NAME x SYNTAX 1.2 )", "NAME x stands without quotes"),
+        ("attributeTypes: ( 1.2.3 NAME '1x' SYNTAX 1.2 )", "'1x' is no name"),
+        ("attributeTypes: ( 1.2.3 NAME 'x SYNTAX 1.2 )", "a quote is not closed"),
+        (r"attributeTypes: ( 1.2.3 DESC 'a\b' SYNTAX 1.2 )", "a quote is not closed, or"),
+        ("attributeTypes: ( 1.2.3 NAME 'x' NAME 'y' SYNTAX 1.2 )", "NAME stands there twice"),
+        ("attributeTypes: ( 1.2.3 COLOUR 'x' SYNTAX 1.2 )", "COLOUR is no field of attributeTypes"),
+        ("attributeTypes: ( 1.2.3 XY 'x' SYNTAX 1.2 )", "XY is no field of attributeTypes"),
+        ("attributeTypes: ( 1.2.3 EQUALITY ( a ) SYNTAX 1.2 )", "EQUALITY has one value"),
+        ("attributeTypes: ( 1.2.3 EQUALITY $ SYNTAX 1.2 )", "EQUALITY has no value"),
+        ("attributeTypes: ( 1.2.3 EQUALITY a!b SYNTAX 1.2 )", "'a!b' is neither a name nor"),
         ("objectClasses: ( 1.2.3 NAME 'x' SUP y )", "superclass y"),
+        ("objectClasses: ( 1.2.3 NAME 'x' SUP x )", "its own superclass"),
+        ("objectClasses: ( 1.2.3 NAME 'x' MUST y )", "no attribute type y"),
+        ("objectClasses: ( 1.2.3 NAME 'x' MAY ( a b ) )", "takes names with '$' between them"),
+        ("objectClasses: ( 1.2.3 NAME 'x' MAY ( a $ ) )", "takes names with '$' between them"),
+        ("objectClasses: ( 1.2.3 NAME 'x' ABSTRACT AUXILIARY )", "not both ABSTRACT and AUXILIARY"),
         ("matchingRules: ( 1.2.3 NAME 'x' )", "NAME and SYNTAX"),
-        ("nameForms: ( 1.2.3 )", "'nameForms'"),
+        ("attributeTypes:: $$$", "no base64"),
+        ("attribute ( 1.2.3 )", "'attribute' is none of attributeTypes"),
+        ("( 1.2.3 )", "'(' is no line of a schema"),
+        ("objectidentifier x", "takes a name and an object identifier"),
+        ("objectidentifier x y:1", "nor a macro that stands before it"),
     ],
 )
 def test_a_definition_that_is_wrong_is_refused_with_its_line(text: str, said: str) -> None:
     with pytest.raises(InvalidSchema) as refused:
         read_schema("# a comment\n\n" + text)
     assert said in str(refused.value)
-    assert "line 3" in str(refused.value)
+    assert str(refused.value).startswith("schema:3: ")
 
 
 WORDS = st.lists(
@@ -211,3 +308,40 @@ WORDS = st.lists(
 def test_any_words_are_a_definition_or_refused(kind: str, words: list[str]) -> None:
     with suppress(InvalidSchema):
         read_schema(f"{kind}: {' '.join(words)}")
+
+
+# Of Active Directory
+
+
+def test_the_profile_of_active_directory_takes_its_own_where_the_rfcs_say_otherwise() -> None:
+    theirs = load_schema((), active_directory=True).schema
+    ours, other = CORE.attribute_type("homeDirectory"), theirs.attribute_type("homeDirectory")
+    assert ours is not None
+    assert other is not None
+    assert (ours.oid, other.oid) == ("1.3.6.1.1.1.1.3", "1.2.840.113556.1.4.44")
+    unix = theirs.attribute_type("unixHomeDirectory")
+    assert unix is not None
+    assert unix.oid == ours.oid
+    cn, sid = theirs.attribute_type("cn"), theirs.attribute_type("objectSid")
+    assert cn is not None
+    assert sid is not None
+    assert (cn.single_value, sid.no_user_modification) == (True, True)
+    domain = theirs.object_class("domain")
+    assert domain is not None
+    assert domain.kind == "ABSTRACT"
+
+
+def test_the_profile_agrees_with_active_directory() -> None:
+    theirs = load_schema((), active_directory=True).schema
+    compared = 0
+    for definition in json.loads(ad_2012_r2_schema)["raw"]["attributeTypes"]:
+        name = re.findall(r"NAME \(? ?'([^']*)'", definition)[0]
+        ours = theirs.attribute_type(name)
+        if ours is None or ours.operational or ours.oid.startswith(("2.5.", "1.3.6.1.1.", "2.16.", "0.9.")):
+            continue
+        assert ours.oid == definition.split()[1], name
+        assert ours.single_value == ("SINGLE-VALUE" in definition), name
+        assert ours.no_user_modification == ("NO-USER-MODIFICATION" in definition), name
+        assert f"'{ours.syntax}'" in definition or "'OctetString'" in definition, name
+        compared += 1
+    assert compared > 150

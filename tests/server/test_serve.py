@@ -442,6 +442,11 @@ Refuses = Callable[..., str]
         (["--config", "/none.toml"], "argument --config: /none.toml: No such file or directory"),
         (["--ldif", "/none.ldif"], "argument --ldif: /none.ldif: No such file or directory"),
         (["--ldif", "/"], "argument --ldif: /: Is a directory"),
+        (["--schema-file", "/none.schema"], "argument --schema-file: /none.schema: No such file or directory"),
+        (
+            ["--schema", "loose"],
+            "argument --schema: invalid choice: 'loose' (choose from 'strict', 'lenient', 'off')",
+        ),
         (["--suffix", ""], "argument --suffix: must not be empty"),
         (["--admin", ""], "argument --admin: must not be empty"),
         (["--audit", "/"], "argument --audit: /: Is a directory"),
@@ -455,6 +460,29 @@ Refuses = Callable[..., str]
 )
 def test_what_is_wrong_is_one_line_with_its_reason(arguments: list[str], line: str, refuses: Refuses) -> None:
     assert refuses(*arguments) == line
+
+
+def test_a_bad_schema_file_is_named_with_file_line_and_rule(refuses: Refuses, tmp_path: Path) -> None:
+    path = tmp_path / "bad.schema"
+    path.write_text("# mine\nattributeTypes: ( 1.2.3 NAME 'x' )\n")
+    assert refuses("--schema-file", str(path)) == (
+        f"argument --schema-file: {path}:2: 1.2.3: there is neither SUP nor SYNTAX"
+    )
+    path.write_bytes(b"# \xff")
+    assert refuses("--schema-file", str(path)) == f"argument --schema-file: {path}: not UTF-8"
+
+
+def test_strict_refuses_an_ldif_that_a_file_of_definitions_can_mend(refuses: Refuses, tmp_path: Path) -> None:
+    path = tmp_path / "shoes.ldif"
+    path.write_text("dn: cn=a\nobjectClass: shoe\ncn: a\n")
+    line = refuses("--ldif", str(path), "--schema", "strict")
+    assert line == f"argument --ldif: {path}:1: cn=a: objectClass: value #0 is no class that is known"
+    schema = tmp_path / "shoes.schema"
+    schema.write_text(
+        "objectclass ( 1.2.3\n  NAME 'shoe' MUST ( cn $ size ) )\nattributetype ( 1.2.4 NAME 'size' SUP name )"
+    )
+    line = refuses("--ldif", str(path), "--schema", "strict", "--schema-file", str(schema))
+    assert line == f"argument --ldif: {path}:1: cn=a: size: required by the class shoe"
 
 
 def test_a_realm_that_fills_the_challenge_is_refused(refuses: Refuses) -> None:

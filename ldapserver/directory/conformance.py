@@ -1,0 +1,224 @@
+"""Whether an entry is what the schema allows (RFC 4512 section 2), refused with the result codes that slapd uses."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from weakref import WeakKeyDictionary
+
+from ldapserver.directory.entry import Entry
+from ldapserver.directory.matching import equality_rule
+from ldapserver.directory.schema import AttributeType, ObjectClass, Schema
+from ldapserver.directory.syntaxes import SYNTAXES
+from ldapserver.errors import OperationRefused
+from ldapserver.wire.dn import AVA, DN
+from ldapserver.wire.messages import ResultCode
+
+Attributes = Iterable[tuple[str, Sequence[bytes]]]
+
+_OBJECT_CLASS = "2.5.4.0"
+_EXTENSIBLE_OBJECT = "1.3.6.1.4.1.1466.101.120.111"
+
+
+class Conformance(Enum):
+    """How much of the schema entries have to keep."""
+
+    STRICT = "strict"  # all of it
+    LENIENT = "lenient"  # what is known of a value: its syntax, and that there is one only; and to be of some class
+    OFF = "off"  # nothing
+
+
+def check_entry(
+    schema: Schema, how: Conformance, dn: DN, attributes: Attributes, before: Entry | None = None
+) -> None:
+    """Refuse an entry as a write would leave it, with OperationRefused.
+
+    `attributes` are all it will hold, those with secrets and the values that name it among them. `before` is the
+    entry as it stands, where there is one: what it held already is not held against it by lenient, nor are its values
+    looked at again, for they may come from an LDIF that nobody checked.
+    """
+    if how is Conformance.OFF:
+        return
+    strict = how is Conformance.STRICT
+    attributes = tuple(attributes)
+    classes: Sequence[bytes] = ()
+    types: list[tuple[str, AttributeType]] = []
+    for description, values in attributes:
+        attribute_type = schema.attribute_type(description)
+        if attribute_type is None or attribute_type.generated:
+            if strict:
+                raise _refused(ResultCode.UNDEFINED_ATTRIBUTE_TYPE, f"{description}: attribute type undefined")
+            continue
+        if attribute_type.oid == _OBJECT_CLASS:
+            classes = values
+        _check_values(attribute_type, description, values, before.get(description) if before is not None else ())
+        if strict:
+            types.append((description, attribute_type))
+    # What an entry is, it says: objectClass is in every one.  RFC 4512 section 2.4
+    if not classes and (strict or before is None or before.get("objectClass")):
+        raise _refused(ResultCode.OBJECT_CLASS_VIOLATION, "objectClass: an entry has at least one")
+    if strict:
+        _check_classes(schema, classes, types, before)
+        for ava in dn.rdns[0] if dn else ():
+            _check_naming(schema, ava, attributes)
+
+
+def check_user_modification(schema: Schema, descriptions: Iterable[str]) -> None:
+    """Refuse what names an attribute that the server keeps: NO-USER-MODIFICATION, RFC 4512 section 4.1.2."""
+    for description in descriptions:
+        attribute_type = schema.attribute_type(description)
+        if attribute_type is not None and attribute_type.no_user_modification:
+            raise _refused(ResultCode.CONSTRAINT_VIOLATION, f"{description}: no user modification allowed")
+
+
+def structural_object_class(schema: Schema, classes: Iterable[bytes]) -> ObjectClass | None:
+    """The structural class of an entry: that of its structural ones that none of the others is derived from.
+
+    None where there is none that is known; the first where there are several, which strict allows nobody.
+    """
+    return _class_set(schema, tuple(classes)).structural
+
+
+def _refused(result_code: ResultCode, text: str) -> OperationRefused:
+    return OperationRefused(result_code, text)
+
+
+def _check_values(
+    attribute_type: AttributeType, description: str, values: Sequence[bytes], before: Sequence[bytes]
+) -> None:
+    if len(values) > 1 and attribute_type.single_value and tuple(values) != before:
+        raise _refused(ResultCode.CONSTRAINT_VIOLATION, f"{description}: single-valued, and {len(values)} values")
+    syntax = SYNTAXES.get(attribute_type.syntax)
+    if syntax is None:
+        return
+    name, allows = syntax
+    for number, value in enumerate(values):
+        if not allows(value) and value not in before:
+            raise _refused(
+                ResultCode.INVALID_ATTRIBUTE_SYNTAX, f"{description}: value #{number} invalid per syntax ({name})"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _ClassSet:
+    """What the object classes of an entry amount to; `must` goes from OIDs to who asks for what."""
+
+    structural: ObjectClass | None
+    refusal: tuple[ResultCode, str] | None
+    must: dict[str, tuple[str, str]]
+    may: frozenset[str]
+    extensible: bool
+
+
+# Entries of one kind list the same classes, so what they amount to is worked out once for each list and schema.
+_CLASS_SETS: WeakKeyDictionary[Schema, dict[tuple[bytes, ...], _ClassSet]] = WeakKeyDictionary()
+_MOST_CLASS_SETS = 1024  # lists come from clients, without end
+
+
+def _class_set(schema: Schema, classes: tuple[bytes, ...]) -> _ClassSet:
+    known = _CLASS_SETS.setdefault(schema, {})
+    found = known.get(classes)
+    if found is None:
+        if len(known) >= _MOST_CLASS_SETS:
+            known.clear()
+        found = known[classes] = _amounting(schema, classes)
+    return found
+
+
+def _amounting(schema: Schema, classes: Iterable[bytes]) -> _ClassSet:
+    listed: list[ObjectClass] = []
+    refusal: tuple[ResultCode, str] | None = None
+    for number, value in enumerate(classes):
+        object_class = schema.object_class(value.decode("utf-8", "replace"))
+        if object_class is not None and not object_class.generated:
+            listed.append(object_class)
+        elif refusal is None:
+            refusal = ResultCode.INVALID_ATTRIBUTE_SYNTAX, f"objectClass: value #{number} is no class that is known"
+    above = {each.oid: schema.lineage(each.oid) for each in listed}
+    structural = [each for each in listed if each.kind == "STRUCTURAL"]
+    lowest = [
+        each for each in structural if not any(each.oid in above[other.oid] for other in structural if other != each)
+    ]
+    must: dict[str, tuple[str, str]] = {}
+    may: set[str] = set()
+    for each in listed:
+        for oid in sorted(above[each.oid]):  # in an order, so that the same refusal is said every time
+            superclass = schema.object_class(oid)
+            if superclass is not None:
+                must |= {_oid(schema, name): (_name(each), name) for name in superclass.must}
+                may |= {_oid(schema, name) for name in superclass.may}
+    extensible = any(_EXTENSIBLE_OBJECT in oids for oids in above.values())
+    refusal = refusal or _wrong_kinds(listed, above, lowest)
+    return _ClassSet(lowest[0] if lowest else None, refusal, must, frozenset((*must, *may)), extensible)
+
+
+def _wrong_kinds(
+    listed: Sequence[ObjectClass], above: dict[str, frozenset[str]], lowest: Sequence[ObjectClass]
+) -> tuple[ResultCode, str] | None:
+    """What is against the list of classes: RFC 4512 sections 2.4.1 and 2.4.2."""
+    violation = ResultCode.OBJECT_CLASS_VIOLATION
+    # An abstract class is had through a structural or auxiliary one derived from it.  Section 2.4.1
+    for each in listed:
+        if each.kind == "ABSTRACT" and not any(
+            each.oid in above[other.oid] for other in listed if other.kind != "ABSTRACT"
+        ):
+            return violation, f"objectClass: {_name(each)} is abstract, and no class derived from it is there"
+    if not lowest:
+        return violation, "objectClass: no structural class"
+    # The structural classes of an entry are one chain.  Section 2.4.2
+    if len(lowest) > 1:
+        return violation, f"objectClass: two structural chains, {_name(lowest[0])} and {_name(lowest[1])}"
+    return None
+
+
+def _check_classes(
+    schema: Schema, classes: Sequence[bytes], types: Sequence[tuple[str, AttributeType]], before: Entry | None
+) -> None:
+    class_set = _class_set(schema, tuple(classes))
+    if class_set.refusal is not None:
+        raise _refused(*class_set.refusal)
+    if before is not None:
+        was = structural_object_class(schema, before.get("objectClass"))
+        now = class_set.structural
+        # What an entry is structurally, it stays.  RFC 4512 section 2.4.2
+        if was is not None and now is not None and was.oid != now.oid:
+            text = f"objectClass: the structural class {_name(was)} cannot become {_name(now)}"
+            raise _refused(ResultCode.OBJECT_CLASS_MODS_PROHIBITED, text)
+    present = {attribute_type.oid for _, attribute_type in types}
+    for oid, (object_class, name) in class_set.must.items():
+        if oid not in present:
+            raise _refused(ResultCode.OBJECT_CLASS_VIOLATION, f"{name}: required by the class {object_class}")
+    if class_set.extensible:
+        return
+    for description, attribute_type in types:
+        # Operational attributes are in no class.  RFC 4512 section 2.4
+        if attribute_type.oid not in class_set.may and not attribute_type.operational:
+            raise _refused(
+                ResultCode.OBJECT_CLASS_VIOLATION, f"{description}: allowed by none of the entry's classes"
+            )
+
+
+def _check_naming(schema: Schema, ava: AVA, attributes: Attributes) -> None:
+    """The values that name an entry are among its values, RFC 4512 section 2.3."""
+    attribute_type = schema.attribute_type(ava.type)
+    if attribute_type is None:
+        raise _refused(ResultCode.NAMING_VIOLATION, f"{ava.type}: names the entry, and is undefined")
+    rule = equality_rule(schema, attribute_type.equality or "")
+    for description, values in attributes:
+        if schema.attribute_type(description) is attribute_type:
+            if ava.value in values:
+                return
+            try:
+                if rule is not None and rule.key(ava.value) in map(rule.key, values):
+                    return
+            except ValueError:
+                continue
+    raise _refused(ResultCode.NAMING_VIOLATION, f"{ava.type}: the value that names the entry is not in it")
+
+
+def _oid(schema: Schema, name: str) -> str:
+    attribute_type = schema.attribute_type(name)
+    return attribute_type.oid if attribute_type is not None else name
+
+
+def _name(object_class: ObjectClass) -> str:
+    return (object_class.names or (object_class.oid,))[0]
