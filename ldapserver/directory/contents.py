@@ -93,7 +93,7 @@ class Contents:
                 hidden = self._secret[attribute[0]] = is_password(attribute[0])
             (secret if hidden else plain).append(attribute)
         # The values that name an entry are among its values (RFC 4512 section 2.3), even if written only in its name.
-        named = [(ava.type, (ava.value,)) for ava in dn.rdns[0] if not _holds(plain, ava)]
+        named = [(_description(plain, ava.type), (ava.value,)) for ava in dn.rdns[0] if not _holds(plain, ava)]
         entry = Entry(node.dn, [*plain, *named])
         node.entry = entry
         node.secrets = tuple(secret)
@@ -134,6 +134,14 @@ def _holds(attributes: Sequence[tuple[str, tuple[bytes, ...]]], ava: AVA) -> boo
     return is_password(ava.type) or any(
         description.lower() in lowered and key in map(case_ignore, values) for description, values in attributes
     )
+
+
+def _description(attributes: Sequence[tuple[str, tuple[bytes, ...]]], name: str) -> str:
+    """What the attribute of this type is called among `attributes`: an entry has each under one of its names."""
+    attribute_type = core().attribute_type(name)
+    names = (*attribute_type.names, attribute_type.oid) if attribute_type else (name,)
+    lowered = {each.lower() for each in names}
+    return next((description for description, _ in attributes if description.lower() in lowered), name)
 
 
 def _passwords(secret: Iterable[tuple[str, tuple[bytes, ...]]], username: str) -> tuple[StoredPassword, ...]:

@@ -12,12 +12,13 @@ from hashlib import sha1
 from pathlib import Path
 
 from ldapserver.directory.entry import Entry
-from ldapserver.wire.dn import DN
+from ldapserver.wire.dn import DN, NUMERICOID
 
 SUBSCHEMA = DN.parse("cn=Subschema")
 
 _SYNTAXES = "1.3.6.1.4.1.1466.115.121.1."
 DIRECTORY_STRING = _SYNTAXES + "15"
+_NUMERICOID = re.compile(NUMERICOID)
 USER_APPLICATIONS = "userApplications"  # the usage that is meant when none is written, RFC 4512 section 4.1.2
 
 
@@ -107,7 +108,7 @@ class Schema:
     def oid(self, name: str) -> str | None:
         """The OID behind a short name of any kind; a dotted OID is itself. None when the name is not recognised."""
         if name[:1].isdigit():
-            return name
+            return name if _NUMERICOID.fullmatch(name) else None
         key = name.lower()
         found = self._classes.get(key) or self._types.get(key) or self._rules.get(key)
         return found.oid if found else None
