@@ -2,7 +2,8 @@
 
 from ldapserver.access import may_read_entries
 from ldapserver.directory.entry import is_password
-from ldapserver.directory.evaluation import compile_filter
+from ldapserver.directory.evaluation import NoEqualityRule, compile_filter, equals, readable_type
+from ldapserver.directory.schema import Schema
 from ldapserver.errors import OperationRefused
 from ldapserver.operation import Context, Reply
 from ldapserver.search import ANONYMOUS_MAY_NOT, special_entry
@@ -23,10 +24,10 @@ async def compare(context: Context, request: CompareRequest) -> Reply:
     if is_password(request.attribute_desc):
         raise OperationRefused(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, f"{request.attribute_desc}: never compared")
     entry = special_entry(context, dn)
-    if entry is None:
-        if not may_read_entries(context.identity, anonymous_search=service.config.anonymous_search):
-            raise OperationRefused(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, ANONYMOUS_MAY_NOT)
-        entry = await directory.read(dn)
+    if entry is None and not may_read_entries(context.identity, anonymous_search=service.config.anonymous_search):
+        raise OperationRefused(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, ANONYMOUS_MAY_NOT)
+    _check_assertion(directory.schema, request.attribute_desc, request.assertion_value)
+    entry = entry or await directory.read(dn)
     if entry is None:
         raise OperationRefused(ResultCode.NO_SUCH_OBJECT, matched_dn=str(await directory.matched(dn)))
 
@@ -38,9 +39,22 @@ async def compare(context: Context, request: CompareRequest) -> Reply:
         return Reply(CompareResponse(ResultCode.COMPARE_TRUE))
     if not is_true(Present(request.attribute_desc)):
         raise OperationRefused(ResultCode.NO_SUCH_ATTRIBUTE, f"{request.attribute_desc}: not there")
-    if equal is None:
-        raise OperationRefused(
-            ResultCode.INAPPROPRIATE_MATCHING,
-            f"{request.attribute_desc}: the value cannot be compared by its matching rule",
-        )
+    # Undefined here is a value of the entry that its own syntax does not allow, and that is no value to be equal to.
     return Reply(CompareResponse(ResultCode.COMPARE_FALSE))
+
+
+def _check_assertion(schema: Schema, description: str, value: bytes) -> None:
+    """Refuse what is Undefined of every entry, by the code that appendix A.2 of RFC 4511 has for it."""
+    attribute_type = readable_type(schema, description)
+    if attribute_type is None:
+        raise OperationRefused(ResultCode.UNDEFINED_ATTRIBUTE_TYPE, f"{description}: not a type known here")
+    try:
+        equals(schema, attribute_type, value)
+    except NoEqualityRule:
+        raise OperationRefused(
+            ResultCode.INAPPROPRIATE_MATCHING, f"{description}: has no equality rule to compare by"
+        ) from None
+    except ValueError:
+        raise OperationRefused(
+            ResultCode.INVALID_ATTRIBUTE_SYNTAX, f"{description}: the value is outside the type's syntax"
+        ) from None

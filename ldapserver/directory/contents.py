@@ -104,7 +104,11 @@ class Contents:
                 hidden = self._secret[attribute[0]] = is_password(attribute[0])
             (secret if hidden else plain).append(attribute)
         # The values that name an entry are among its values (RFC 4512 section 2.3), even if written only in its name.
-        named = [(ava.type, (ava.value,)) for ava in dn.rdns[0] if not _holds(self._schema, plain, ava)]
+        named = [
+            (_description(self._schema, plain, ava.type), (ava.value,))
+            for ava in dn.rdns[0]
+            if not _holds(self._schema, plain, ava)
+        ]
         entry = Entry(node.dn, [*plain, *named])
         if self._strict and place:  # an entry made for a suffix is the server's own
             try:
@@ -150,6 +154,14 @@ def _holds(schema: Schema, attributes: Sequence[tuple[str, tuple[bytes, ...]]], 
     return is_password(ava.type) or any(
         description.lower() in lowered and key in map(case_ignore, values) for description, values in attributes
     )
+
+
+def _description(schema: Schema, attributes: Sequence[tuple[str, tuple[bytes, ...]]], name: str) -> str:
+    """What the attribute of this type is called among `attributes`: an entry has each under one of its names."""
+    attribute_type = schema.attribute_type(name)
+    names = (*attribute_type.names, attribute_type.oid) if attribute_type else (name,)
+    lowered = {each.lower() for each in names}
+    return next((description for description, _ in attributes if description.lower() in lowered), name)
 
 
 def _passwords(secret: Iterable[tuple[str, tuple[bytes, ...]]], username: str) -> tuple[StoredPassword, ...]:

@@ -127,11 +127,20 @@ class Values:
         return name in self._names and self._options.issubset(options)
 
 
+class NoEqualityRule(ValueError):
+    """The type has no equality rule that is known here."""
+
+
 def equals(schema: Schema, attribute_type: AttributeType, value: bytes) -> Matches:
-    """Whether a stored value equals `value` by the type's equality rule; ValueError when there is no telling."""
+    """Whether a stored value equals `value` by the type's equality rule.
+
+    Raises NoEqualityRule, or another ValueError when `value` is outside the rule's syntax.
+    """
     rule = equality_rule(schema, attribute_type.equality) if attribute_type.equality else None
     if rule is None:
-        raise ValueError("the type has no equality rule that is known here")
+        raise NoEqualityRule(attribute_type.names)
+    if attribute_type.oid == _OBJECT_CLASS:
+        _class_oid(value, schema)
     return _equal(rule, value)
 
 
@@ -197,9 +206,7 @@ def _not(negated: Test) -> Test:
 
 def _object_class(value: bytes, schema: Schema, values: Values) -> Test:
     """An entry belongs to the superclasses of its classes, named or not (RFC 4512 section 3.3)."""
-    wanted = schema.oid(value.decode("ascii"))
-    if wanted is None:
-        return undefined
+    wanted = _class_oid(value, schema)
     known: dict[tuple[bytes, ...], bool] = {}
 
     def test(entry: Entry) -> bool:
@@ -214,6 +221,16 @@ def _object_class(value: bytes, schema: Schema, values: Values) -> Test:
         return False
 
     return test
+
+
+def _class_oid(value: bytes, schema: Schema) -> str:
+    """The OID of an object class; a name that only other things have is none that is recognised."""
+    name = value.decode("ascii")
+    object_class = schema.object_class(name)
+    oid = object_class.oid if object_class else schema.oid(name) if name[:1].isdigit() else None
+    if oid is None:
+        raise ValueError("no object class known here")
+    return oid
 
 
 def _ordering(attribute_type: AttributeType) -> Rule:
@@ -254,8 +271,12 @@ def _extensible(filter: Extensible, schema: Schema, computed: ByName) -> Test:
         return undefined
     try:
         if filter.matching_rule is None:
-            if attribute_type is None:
-                return undefined  # "If the matchingRule field is absent, the type field MUST be present"
+            # "If the matchingRule field is absent, the type field MUST be present, and an equality match is performed
+            # for that type": so the same as by an equality filter.
+            if attribute_type is None or filter.attribute is None:
+                return undefined
+            if attribute_type.oid == _OBJECT_CLASS:
+                return _object_class(filter.value, schema, Values(schema, attribute_type, filter.attribute, computed))
             matches, rule = equals(schema, attribute_type, filter.value), None
         else:
             rule, matches = _asserted(filter.matching_rule, filter.value, schema)
@@ -275,7 +296,8 @@ def _extensible(filter: Extensible, schema: Schema, computed: ByName) -> Test:
         supporting = [each for each in schema.attribute_types if rule.fits(each) and readable_type(schema, each.oid)]
         names = frozenset(name.lower() for each in supporting for name in (*each.names, each.oid))
         tests = [_any_value(_Named(names), matches)]
-    if filter.dn_attributes:
+    # What stands in a name has no options, and "cn;lang-de" does not cover it.
+    if filter.dn_attributes and ";" not in (filter.attribute or ""):
         # "If the dnAttributes field is set to TRUE, the match is additionally applied against all the
         # AttributeValueAssertions in an entry's distinguished name"
         tests.append(_any_value(_NamedInDN(names), matches))

@@ -25,8 +25,9 @@ def _syntaxes(*numbers: int) -> frozenset[str]:
     return frozenset(f"{_PREFIX}{number}" for number in numbers)
 
 
-# Country String, Directory String, IA5 String, Numeric String, Printable String, Telephone Number.
-_STRINGS = _syntaxes(11, 15, 26, 36, 44, 50)
+# What a rule on Directory String may be asked to match: Country String, Directory String, Printable String, Telephone
+# Number. IA5 String and Numeric String are no alternatives of ASN.1's DirectoryString.  RFC 4517 section 4.2.4
+_STRINGS = _syntaxes(11, 15, 44, 50)
 _UUID = frozenset(("1.3.6.1.1.16.1",))
 _LARGE_INTEGER = frozenset(("1.2.840.113556.1.4.906",))  # Active Directory's Integer of 64 bits
 
@@ -43,27 +44,51 @@ class Rule:
         return attribute_type.syntax in self.syntaxes
 
 
-def case_ignore(value: bytes) -> str:
-    """caseIgnoreMatch, RFC 4517 section 4.2.11: folded, with inner blanks as one and none at the ends."""
+def case_ignore_ia5(value: bytes) -> str:
+    """caseIgnoreIA5Match, RFC 4517 section 4.2.7: folded, with inner blanks as one and none at the ends.
+
+    What is not ASCII is compared too: where a directory's data come from a file, mail may be written like this.
+    """
     if not value.isascii():
-        value.decode()  # octets that are not UTF-8 are no Directory String
+        value.decode()
     return dn.case_ignore(value)
 
 
-def case_exact(value: bytes) -> str:
-    """caseExactMatch, section 4.2.4."""
+def case_exact_ia5(value: bytes) -> str:
+    """caseExactIA5Match, section 4.2.3, and beyond ASCII too."""
     text = _mapped(value)
     return " ".join(text.split()) if "  " in text or text[:1] == " " or text[-1:] == " " else text
 
 
+def case_ignore(value: bytes) -> str:
+    """caseIgnoreMatch, section 4.2.11, which compares as that for IA5 String does."""
+    return case_ignore_ia5(_not_empty(value))
+
+
+def case_exact(value: bytes) -> str:
+    """caseExactMatch, section 4.2.4."""
+    return case_exact_ia5(_not_empty(value))
+
+
+def _not_empty(value: bytes) -> bytes:
+    # A Directory String has one character at least, section 3.3.6; so have a Printable String and a Telephone Number,
+    # sections 3.3.29 and 3.3.31. An IA5 String may have none, section 3.3.15.
+    if not value:
+        raise ValueError("no character")
+    return value
+
+
 def case_ignore_list(value: bytes) -> tuple[str, ...]:
     r"""caseIgnoreListMatch, section 4.2.9: the lines of a postal address, where \24 is '$' and \5C a backslash."""
-    return tuple([case_ignore(_unescaped_line(line)) for line in value.split(b"$")])
+    return tuple([case_ignore_ia5(_unescaped_line(line)) for line in value.split(b"$")])
 
 
 def numeric_string(value: bytes) -> str:
     """numericStringMatch, section 4.2.22: spaces do not count."""
-    return "".join(_mapped(value).split())
+    # "NumericString = 1*(DIGIT / SPACE)", section 3.3.23
+    if not re.fullmatch(rb"[0-9 ]+", value):
+        raise ValueError("not a Numeric String")
+    return value.decode().replace(" ", "")
 
 
 # What is a hyphen, RFC 4518 section 2.6.3.
@@ -112,7 +137,7 @@ def distinguished_name(value: bytes) -> Hashable:
 
 def name_and_optional_uid(value: bytes) -> Hashable:
     """uniqueMemberMatch, section 4.2.31: a name, and after '#' perhaps a bit string."""
-    uid = re.search(rb"#('[01]*'B)$", value)
+    uid = re.search(rb"#('[01]*'B) *\Z", value)
     if uid:
         return distinguished_name(value[: uid.start()]), uid[1]
     return distinguished_name(value), None
@@ -125,20 +150,25 @@ _GENERALIZED_TIME = re.compile(
 _FRACTION = 10**20  # a second in the parts that twenty digits of fraction can tell apart
 
 
-def generalized_time(value: bytes) -> int:
-    """generalizedTimeMatch, section 4.2.16: the moment, whatever zone and precision it is written in."""
+def generalized_time(value: bytes) -> tuple[int, int]:
+    """generalizedTimeMatch, section 4.2.16: the moment, whatever zone and precision it is written in.
+
+    It is the minute and what has passed of it, for 23:59:60 is in its minute and not the beginning of the next.
+    """
     match = _GENERALIZED_TIME.fullmatch(value)
     if not match:
         raise ValueError("not a Generalized Time")
     year, month, day, hour, minute, second, fraction, sign, zone_hour, zone_minute = match.groups()
-    seconds = date(int(year), int(month), int(day)).toordinal() * 86400
-    seconds += int(hour) * 3600 + int(minute or 0) * 60 + int(second or 0)
+    minutes = date(int(year), int(month), int(day)).toordinal() * 1440 + int(hour) * 60 + int(minute or 0)
     if sign:
-        ahead = int(zone_hour) * 3600 + int(zone_minute or 0) * 60
-        seconds += ahead if sign == b"-" else -ahead
+        ahead = int(zone_hour) * 60 + int(zone_minute or 0)
+        minutes += ahead if sign == b"-" else -ahead
     # A fraction is one of the smallest unit that is written, section 3.3.13.
-    unit = 1 if second else 60 if minute else 3600
-    return seconds * _FRACTION + unit * int((fraction or b"0").ljust(20, b"0"))
+    parts = int((fraction or b"0").ljust(20, b"0"))
+    if second:
+        return minutes, int(second) * _FRACTION + parts
+    more, parts = divmod(parts * (60 if minute else 3600), 60 * _FRACTION)
+    return minutes + more, parts
 
 
 _UUID_TEXT = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -158,9 +188,9 @@ def _first_component(key: Key) -> Key:
 
 EQUALITY = {
     "caseignorematch": Rule(case_ignore, _STRINGS),
-    "caseignoreia5match": Rule(case_ignore, _STRINGS),
+    "caseignoreia5match": Rule(case_ignore_ia5, _syntaxes(26)),
     "caseexactmatch": Rule(case_exact, _STRINGS),
-    "caseexactia5match": Rule(case_exact, _STRINGS),
+    "caseexactia5match": Rule(case_exact_ia5, _syntaxes(26)),
     "caseignorelistmatch": Rule(case_ignore_list, _syntaxes(41)),
     "numericstringmatch": Rule(numeric_string, _syntaxes(36)),
     "telephonenumbermatch": Rule(telephone_number, _syntaxes(50)),

@@ -5,6 +5,7 @@ How a definition is written is decided in `notation.py`, what a file of them loo
 entries have to keep in `conformance.py`, and what clients are told in `subschema.py`.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -25,7 +26,7 @@ from ldapserver.directory.descriptions import (
 )
 from ldapserver.directory.notation import Definition, Fields, InvalidSchema, render
 from ldapserver.directory.schema_file import read_definitions
-from ldapserver.wire.dn import DN
+from ldapserver.wire.dn import DN, NUMERICOID
 
 __all__ = [
     "DIRECTORY_STRING",
@@ -45,6 +46,7 @@ __all__ = [
 SUBSCHEMA = DN.parse("cn=Subschema")
 
 _TOP = "2.5.6.0"
+_NUMERICOID = re.compile(NUMERICOID)
 
 
 class Schema:
@@ -86,7 +88,7 @@ class Schema:
     def oid(self, name: str) -> str | None:
         """The OID behind a short name of any kind; a dotted OID is itself. None when the name is not recognised."""
         if name[:1].isdigit():
-            return name
+            return name if _NUMERICOID.fullmatch(name) else None
         key = name.lower()
         found = self._classes.get(key) or self._types.get(key) or self._rules.get(key)
         return found.oid if found else None

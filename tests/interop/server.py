@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+CONTOSO = ROOT / "examples" / "contoso.ldif"
 BASE = "dc=contoso,dc=com"
 PEOPLE = f"ou=people,{BASE}"
 REALM = "contoso.com"
@@ -100,10 +101,10 @@ def _event(record: dict[str, Any]) -> Event:
 
 
 @contextmanager
-def running_server(folder: Path, *options: str) -> Iterator[OurServer]:
+def running_server(folder: Path, *options: str, ldif: Path = CONTOSO) -> Iterator[OurServer]:
     """Start it with its files in `folder`. It must stop as it should, and must have had nothing to complain of."""
     audit = folder / "audit.jsonl"
-    command = [sys.executable, "-m", "ldapserver", "serve", "--ldif", str(ROOT / "examples" / "contoso.ldif")]
+    command = [sys.executable, "-m", "ldapserver", "serve", "--ldif", str(ldif)]
     command += ["--listen", "ldap://127.0.0.1:0", "--audit", str(audit), *options]
     with subprocess.Popen(
         command, cwd=folder, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8"

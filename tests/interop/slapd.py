@@ -3,7 +3,7 @@
 import socket
 import subprocess
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,17 +52,28 @@ class Slapd:
 
 @contextmanager
 def running_slapd(
-    slapd: str, slapadd: str, folder: Path, *, tls: TLS | None = None, more_entries: str = ""
+    slapd: str,
+    slapadd: str,
+    folder: Path,
+    *,
+    tls: TLS | None = None,
+    entries: str | None = None,
+    more_entries: str = "",
+    more_schema: Iterable[str] = (),
+    more_of_database: Iterable[str] = (),
 ) -> Iterator[Slapd]:
-    """Start it on 127.0.0.1 with the entries of `PASSWORDS` below ou=people, and others in LDIF.
+    """Start it on 127.0.0.1 with these entries in LDIF, or those of `PASSWORDS` below ou=people, and others.
 
-    With `tls` it takes StartTLS, and ldaps at another port.
+    With `tls` it takes StartTLS, and ldaps at another port. `more_schema` are lines of slapd.conf for what the schema
+    files have not got, `more_of_database` such as stand behind `database`.
     """
     conf, data = folder / "slapd.conf", folder / "data.ldif"
     (folder / "db").mkdir()
-    conf.write_text(_configuration(folder, tls))
-    data.write_text(_entries() + more_entries)
-    subprocess.run([slapadd, "-f", conf, "-l", data], check=True, capture_output=True)
+    conf.write_text(_configuration(folder, tls, more_schema, more_of_database))
+    data.write_text((_entries() if entries is None else entries) + more_entries)
+    added = subprocess.run([slapadd, "-f", conf, "-l", data], check=False, capture_output=True)
+    if added.returncode:
+        raise RuntimeError("slapadd took no such entries:\n" + added.stderr.decode())
     with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as another:
         address, secure_address = free.getsockname(), another.getsockname()
     running = Slapd(f"ldap://127.0.0.1:{address[1]}", f"ldaps://127.0.0.1:{secure_address[1]}" if tls else None)
@@ -96,12 +107,13 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], address: tuple[str,
     raise RuntimeError("slapd did not start:\n" + log.read_text())
 
 
-def _configuration(folder: Path, tls: TLS | None) -> str:
+def _configuration(folder: Path, tls: TLS | None, more_schema: Iterable[str], more_of_database: Iterable[str]) -> str:
     module_path = next((path for path in _MODULES if list(Path(path).glob("back_mdb*"))), None)
     schemata = next(path for path in _SCHEMATA if Path(path, "core.schema").exists())
     return "\n".join(
         [
-            *(f"include {schemata}/{name}.schema" for name in ("core", "cosine", "inetorgperson")),
+            *(f"include {schemata}/{name}.schema" for name in ("core", "cosine", "inetorgperson", "nis")),
+            *more_schema,
             *([f"modulepath {module_path}", "moduleload back_mdb"] if module_path else []),
             f"pidfile {folder}/slapd.pid",
             f"argsfile {folder}/slapd.args",
@@ -115,6 +127,7 @@ def _configuration(folder: Path, tls: TLS | None) -> str:
             "password-hash {CLEARTEXT}",
             "database mdb",
             f'suffix "{BASE}"',
+            *more_of_database,
             f"directory {folder}/db",
             "maxsize 16777216",
             "access to attrs=userPassword by anonymous auth by * none",

@@ -32,9 +32,14 @@ def compare(entry: str, attribute: str, value: bytes) -> LDAPResult:
         ("entryDN", b"dc=contoso,dc=com", ResultCode.COMPARE_FALSE),
         ("title", b"x", ResultCode.NO_SUCH_ATTRIBUTE),
         ("cn;lang-fr", b"Una One", ResultCode.NO_SUCH_ATTRIBUTE),
-        ("noSuchType", b"x", ResultCode.NO_SUCH_ATTRIBUTE),
-        ("no type at all!", b"x", ResultCode.NO_SUCH_ATTRIBUTE),
-        ("entryDN", b"no dn", ResultCode.INAPPROPRIATE_MATCHING),
+        ("title", b"", ResultCode.INVALID_ATTRIBUTE_SYNTAX),
+        ("noSuchType", b"x", ResultCode.UNDEFINED_ATTRIBUTE_TYPE),
+        ("no type at all!", b"x", ResultCode.UNDEFINED_ATTRIBUTE_TYPE),
+        ("entryDN", b"no dn", ResultCode.INVALID_ATTRIBUTE_SYNTAX),
+        ("objectClass", b"person", ResultCode.COMPARE_TRUE),
+        ("objectClass", b"device", ResultCode.COMPARE_FALSE),
+        ("objectClass", b"nothing", ResultCode.INVALID_ATTRIBUTE_SYNTAX),
+        ("jpegPhoto", b"x", ResultCode.INAPPROPRIATE_MATCHING),
     ],
 )
 def test_a_value_is_compared_by_the_rule_of_its_type(attribute: str, value: bytes, code: ResultCode) -> None:
@@ -69,6 +74,12 @@ def test_an_administrator_compares_no_password_either() -> None:
 def test_an_entry_that_is_not_there_gets_no_such_object_and_the_deepest_that_is() -> None:
     answer = compare(f"uid=nobody-knows,{PEOPLE}", "cn", b"x")
     assert answer == CompareResponse(ResultCode.NO_SUCH_OBJECT, matched_dn=PEOPLE)
+
+
+def test_what_is_undefined_of_every_entry_is_refused_whether_or_not_the_entry_is_there() -> None:
+    there, missing = compare(U1, "noSuchType", b"x"), compare(f"uid=nobody-knows,{PEOPLE}", "noSuchType", b"x")
+    assert there == missing
+    assert there.result_code is ResultCode.UNDEFINED_ATTRIBUTE_TYPE
 
 
 def test_a_name_that_is_no_dn_is_refused() -> None:

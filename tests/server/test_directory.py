@@ -157,6 +157,18 @@ def test_what_names_an_entry_is_among_its_values_once() -> None:
     )
 
 
+def test_what_names_an_entry_joins_the_values_that_stand_under_another_name_of_its_type() -> None:
+    where = directory("dn: commonName=Alice+2.5.4.4=Liddell,dc=x\nobjectClass: person\nCN: Alix\nsn: L\n")
+    (name,) = search(where, "(cn=alice)")
+    entry = run(where.read(DN.parse(name)))
+    assert entry is not None
+    assert entry.attributes == (
+        ("objectClass", (b"person",)),
+        ("CN", (b"Alix", b"Alice")),
+        ("sn", (b"L", b"Liddell")),
+    )
+
+
 # Entries
 
 

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from ldapserver.directory.computed import Computed, by_name
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import compile_filter
-from ldapserver.directory.matching import EQUALITY, ORDERING, SUBSTRINGS, case_exact, case_ignore, generalized_time
+from ldapserver.directory.matching import (
+    EQUALITY,
+    ORDERING,
+    SUBSTRINGS,
+    case_exact_ia5,
+    case_ignore_ia5,
+    generalized_time,
+)
 from ldapserver.directory.schema import core
 from ldapserver.directory.subschema import Subschema
 from ldapserver.wire.dn import DN
@@ -55,6 +62,9 @@ SCHEMA = core().extended(["shoeSize"], ["shoeWearer"])
         ("bitStringMatch", "'0101'B", "'0101'B"),
         ("distinguishedNameMatch", "CN=Babs Jensen , dc=Example,dc=com", "2.5.4.3=babs  jensen,DC=example,dc=com"),
         ("uniqueMemberMatch", "cn=A,dc=com#'01'B", "CN=a,dc=com#'01'B"),
+        ("uniqueMemberMatch", "cn=a,dc=com#'01'B", " cn=a, dc=com#'01'B "),
+        ("caseIgnoreIA5Match", "", " "),
+        ("caseExactIA5Match", "", " "),
         ("generalizedTimeMatch", "20260102030405Z", "20260102040405.0+0100"),
         ("generalizedTimeMatch", "199412161032-0500", "199412161532Z"),
         ("generalizedTimeMatch", "2026010203.5Z", "20260102033000Z"),
@@ -78,6 +88,7 @@ def test_values_that_match(rule: str, one: str, other: str) -> None:
         ("bitStringMatch", "'0101'B", "'01010'B"),
         ("uniqueMemberMatch", "cn=a,dc=com#'01'B", "cn=a,dc=com"),
         ("generalizedTimeMatch", "20260102030405Z", "20260102030405.00000000000000000001Z"),
+        ("generalizedTimeMatch", "20161231235960Z", "20170101000000Z"),
         ("integerMatch", "1", "-1"),
     ],
 )
@@ -97,6 +108,8 @@ def test_values_that_do_not_match(rule: str, one: str, other: str) -> None:
         *[("generalizedTimeMatch", value) for value in (b"20260102030405", b"20260102240000Z", b"00000101000000Z")],
         *[("UUIDMatch", value) for value in (b"597ae2f616a6102798f4d28b5365dc14", b"")],
         *[(rule, b"\xff") for rule in ("caseIgnoreMatch", "caseExactMatch", "telephoneNumberMatch")],
+        *[(rule, b"") for rule in ("caseIgnoreMatch", "caseExactMatch", "telephoneNumberMatch")],
+        *[("numericStringMatch", value) for value in (b"", b"15a", b"-1", "１".encode())],
     ],
 )
 def test_a_value_outside_the_syntax_has_no_key(rule: str, value: bytes) -> None:
@@ -114,7 +127,7 @@ def test_any_octets_have_a_key_or_none(rule: str, value: bytes) -> None:
 
 @given(st.text(max_size=20))
 def test_preparing_what_is_prepared_changes_nothing(text: str) -> None:
-    for prepare in (case_ignore, case_exact):
+    for prepare in (case_ignore_ia5, case_exact_ia5):
         prepared = prepare(text.encode())
         assert prepare(prepared.encode()) == prepared
 
@@ -122,8 +135,8 @@ def test_preparing_what_is_prepared_changes_nothing(text: str) -> None:
 @given(st.text(max_size=20), st.integers(1, 3))
 def test_case_exact_values_that_match_match_without_case_too(text: str, blanks: int) -> None:
     other = f" {text.replace(' ', ' ' * blanks)}".encode()
-    assert case_exact(text.encode()) == case_exact(other)
-    assert case_ignore(text.encode()) == case_ignore(other)
+    assert case_exact_ia5(text.encode()) == case_exact_ia5(other)
+    assert case_ignore_ia5(text.encode()) == case_ignore_ia5(other)
 
 
 @given(st.integers(-(10**30), 10**30), st.integers(-(10**30), 10**30))
@@ -261,6 +274,10 @@ ALICE = Entry(
         ("(objectClass=2.5.6.6)", True),
         ("(objectClass=device)", False),
         ("(objectClass=nothing)", None),
+        ("(objectClass=cn)", None),  # a name, of something else
+        ("(objectClass=0person)", None),
+        ("(objectClass=1.2.3)", False),  # an object class may be called that
+        ("(!(cn=))", None),
         ("(uidNumber=1000)", True),
         ("(uidNumber=01000)", None),
         ("(uidNumber>=999)", True),  # by value: "999" sorts after "1000" as text
@@ -302,7 +319,14 @@ ALICE = Entry(
         ("(ou:dn:=people)", True),
         ("(ou:dn:=animals)", False),
         ("(sn:dn:caseExactMatch:=Liddell)", True),
-        ("(:dn:caseIgnoreMatch:=EXAMPLE)", True),
+        ("(:dn:caseIgnoreMatch:=PEOPLE)", True),
+        ("(:dn:caseIgnoreIA5Match:=EXAMPLE)", True),  # dc is an IA5 String
+        ("(!(:dn:caseIgnoreMatch:=EXAMPLE))", None),  # and the description, which is no text, may match or not
+        ("(cn:caseIgnoreIA5Match:=Alice)", None),
+        ("(cn;lang-de:dn:=Alix)", True),
+        ("(sn;lang-de:dn:=Liddell)", False),  # what stands in a name has no options
+        ("(objectClass:=person)", True),  # an equality match too
+        ("(!(objectClass:=nothing))", None),
         ("(userAccountControl:1.2.840.113556.1.4.803:=2)", True),
         ("(userAccountControl:1.2.840.113556.1.4.803:=18)", False),
         ("(userAccountControl:1.2.840.113556.1.4.804:=18)", True),
