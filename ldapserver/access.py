@@ -1,10 +1,16 @@
 """Who a connection is, who it may become, and what that lets it do: the one place that decides it.
 
-An account may act as itself and as those its authzTo names. Anonymous may read the root DSE and the subschema; who
-has bound may read every entry; `admin` is a name the operator gave, and may also see which kinds of secret an account
-holds.
+An account may act as itself and as those its authzTo names.
+
+    anonymous       reads the root DSE and the subschema
+    who has bound   reads every entry, and writes userPassword and unicodePwd of its own entry
+    `admin`         a name the operator gave: writes everything, and sees which kinds of secret an account holds
+
+Nobody writes the root DSE and the subschema, which say what the server does. Who may not write is told so before
+anything is looked up, and so learns nothing of what there is.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ldapserver.directory.account import Account, AmbiguousName
@@ -34,10 +40,26 @@ class Identity:
 
 ANONYMOUS = Identity(ROOT, "")
 
+# What users change in their own entries.
+OWN_ATTRIBUTES = frozenset(("userpassword", "2.5.4.35", "unicodepwd", "1.2.840.113556.1.4.90"))
+
 
 def may_read_entries(identity: Identity, *, anonymous_search: bool) -> bool:
     """Whether entries of the directory may be read and compared."""
     return anonymous_search or not identity.anonymous
+
+
+def may_write_entries(identity: Identity) -> bool:
+    """Whether any entry may be added, changed, renamed and deleted."""
+    return identity.admin
+
+
+def may_modify(identity: Identity, dn: DN, descriptions: Iterable[str]) -> bool:
+    """Whether these attributes of the entry may be changed: by an administrator any, by others their password."""
+    if identity.admin:
+        return True
+    names = {description.partition(";")[0].lower() for description in descriptions}
+    return not identity.anonymous and dn.key == identity.dn.key and bool(names) and names <= OWN_ATTRIBUTES
 
 
 async def acting_as(directory: Directory, account: Account, authzid: str) -> Account | None:

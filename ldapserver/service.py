@@ -68,7 +68,6 @@ class Service:
             maxbuf=config.maxbuf,
             buffer_limit=config.max_message + BUFFER_OVERSHOOT,
             nonces=nonces or _nonces(config),
-            readings=directory.most_secrets,
         )
         digest = DigestMD5(
             terms(qop=config.qop),

@@ -1,10 +1,124 @@
-"""The operations that change entries: add, modify, delete, modifyDN (RFC 4511 sections 4.6 to 4.9)."""
+"""The operations that change entries: add, modify, delete, modifyDN (RFC 4511 sections 4.6 to 4.9).
 
+What may be written is decided in `access.py`, what it comes to by the directory; here requests become values, and
+what RFC 4527 lets clients ask for goes with the answer.
+"""
+
+from ldapserver import controls
+from ldapserver.access import may_modify, may_write_entries
+from ldapserver.directory.directory import Written
 from ldapserver.errors import OperationRefused
 from ldapserver.operation import Context, Reply
-from ldapserver.wire.messages import AddRequest, DelRequest, ModifyDNRequest, ModifyRequest, ResultCode
+from ldapserver.selection import Selection
+from ldapserver.wire.dn import DN, InvalidDN
+from ldapserver.wire.messages import (
+    AddRequest,
+    AddResponse,
+    Control,
+    DelRequest,
+    DelResponse,
+    ModifyDNRequest,
+    ModifyDNResponse,
+    ModifyRequest,
+    ModifyResponse,
+    ResultCode,
+)
+
+_MAY_NOT = "only an administrator may do this; others change their own password"
 
 
 async def write(context: Context, request: AddRequest | ModifyRequest | DelRequest | ModifyDNRequest) -> Reply:
     """Carry out one change. Raises OperationRefused."""
-    raise OperationRefused(ResultCode.UNWILLING_TO_PERFORM, "the directory is read-only")
+    match request:
+        case AddRequest():
+            written = await _add(context, request)
+            return Reply(AddResponse(ResultCode.SUCCESS), await _read(context, written))
+        case ModifyRequest():
+            written = await _modify(context, request)
+            return Reply(ModifyResponse(ResultCode.SUCCESS), await _read(context, written))
+        case DelRequest():
+            written = await _delete(context, request)
+            return Reply(DelResponse(ResultCode.SUCCESS), await _read(context, written))
+        case ModifyDNRequest():
+            written = await _modify_dn(context, request)
+            return Reply(ModifyDNResponse(ResultCode.SUCCESS), await _read(context, written))
+
+
+async def _add(context: Context, request: AddRequest) -> Written:
+    dn = _parsed("entry", request.entry)
+    _check_access(context, dn, allowed=may_write_entries(context.identity))
+    attributes = tuple([(attribute.type, attribute.values) for attribute in request.attributes])
+    identity = context.identity
+    return await context.service.directory.add(
+        dn, attributes, by=identity.dn, admin=identity.admin, assertion=context.controls.assertion
+    )
+
+
+async def _modify(context: Context, request: ModifyRequest) -> Written:
+    identity = context.identity
+    dn = _parsed("object", request.object)
+    allowed = may_modify(identity, dn, [change.modification.type for change in request.changes])
+    _check_access(context, dn, allowed=allowed)
+    return await context.service.directory.modify(
+        dn, request.changes, by=identity.dn, admin=identity.admin, assertion=context.controls.assertion
+    )
+
+
+async def _delete(context: Context, request: DelRequest) -> Written:
+    identity = context.identity
+    dn = _parsed("entry", request.entry)
+    _check_access(context, dn, allowed=may_write_entries(identity))
+    return await context.service.directory.delete(
+        dn,
+        by=identity.dn,
+        admin=identity.admin,
+        assertion=context.controls.assertion,
+        subtree=context.controls.tree_delete,
+    )
+
+
+async def _modify_dn(context: Context, request: ModifyDNRequest) -> Written:
+    identity = context.identity
+    dn = _parsed("entry", request.entry)
+    newrdn = _parsed("newrdn", request.newrdn)
+    if len(newrdn.rdns) != 1:
+        raise OperationRefused(ResultCode.INVALID_DN_SYNTAX, "newrdn: must be one RDN")
+    superior = None if request.new_superior is None else _parsed("newSuperior", request.new_superior)
+    _check_access(context, dn, allowed=may_write_entries(identity))
+    return await context.service.directory.modify_dn(
+        dn,
+        newrdn,
+        request.deleteoldrdn,
+        superior,
+        by=identity.dn,
+        admin=identity.admin,
+        assertion=context.controls.assertion,
+    )
+
+
+def _parsed(field: str, text: str) -> DN:
+    try:
+        return DN.parse(text)
+    except InvalidDN as error:
+        raise OperationRefused(ResultCode.INVALID_DN_SYNTAX, f"{field}: {error}") from None
+
+
+def _check_access(context: Context, dn: DN, *, allowed: bool) -> None:
+    if not allowed:
+        raise OperationRefused(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, _MAY_NOT)
+    # These two say what the server does, and change with that alone.  RFC 4512 sections 4.2 and 5.1
+    if not dn.rdns or dn.key == context.service.directory.subschema.dn.key:
+        raise OperationRefused(ResultCode.UNWILLING_TO_PERFORM, "the root DSE and the subschema are the server's own")
+
+
+async def _read(context: Context, written: Written) -> tuple[Control, ...]:
+    """The entry as it was and as it is, where that is asked for and there is one (RFC 4527 section 3)."""
+    found: list[Control] = []
+    before, after = written.before, written.after
+    if context.controls.pre_read is not None and before is not None:
+        shown = await Selection(context.service, context.identity, context.controls.pre_read).result(before)
+        found.append(controls.pre_read_response(shown))  # type: ignore[attr-defined]
+    if context.controls.post_read is not None and after is not None:
+        shown = await Selection(context.service, context.identity, context.controls.post_read).result(after)
+        found.append(controls.post_read_response(shown))  # type: ignore[attr-defined]
+    return tuple(found)

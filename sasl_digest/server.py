@@ -208,9 +208,10 @@ class DigestServer:
         self._subsequent = True
         return self._ask(response)
 
-    def verify(self, credential: Credential | None) -> Success | Challenge | Failure:
+    def verify(self, credential: Credential | None, readings: int | None = None) -> Success | Challenge | Failure:
         """Answer the Lookup: what is known of the user, or None for nobody, which costs the same time.
 
+        `readings` is what the terms say unless it is given: accounts may change while a server lives.
         Raises UsageError when called out of turn.
         """
         response = self.response
@@ -223,7 +224,7 @@ class DigestServer:
         if credential is None:
             refusal = refusal or Reason.UNKNOWN_USER
         names = (response.username,) if other is None else (response.username, other)
-        proved, due = None, self._terms.readings * len(names)
+        proved, due = None, (readings or self._terms.readings) * len(names)
         usable = False
         for name in names:
             offered = tuple(known.secrets(name, realm))

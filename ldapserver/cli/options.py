@@ -234,7 +234,7 @@ def _add_directory(parser: argparse.ArgumentParser) -> None:
     _add(
         group,
         "--admin",
-        "an administrator, repeatable: sees which kinds of secret accounts hold",
+        "an administrator, repeatable: writes everything, sees which kinds of secret accounts hold",
         metavar="DN",
         **_MANY,
     )

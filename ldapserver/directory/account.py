@@ -1,11 +1,23 @@
 """Who can authenticate, and with what: the secrets an entry's attributes stand for, kept apart from the entry."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from ldapserver.directory.authzid import AuthzId
-from ldapserver.directory.schemes import StoredPassword
+from ldapserver.directory.entry import Entry
+from ldapserver.directory.schemes import (
+    InvalidPassword,
+    StoredPassword,
+    StoredWDigest,
+    credential_of,
+    read_password,
+    read_supplemental_credentials,
+)
 from ldapserver.wire.dn import DN
 from sasl_digest import Credential
+
+USER_PASSWORD = ("userpassword", "2.5.4.35")
+SUPPLEMENTAL_CREDENTIALS = ("supplementalcredentials", "1.2.840.113556.1.4.125")
 
 
 class AmbiguousName(LookupError):
@@ -25,3 +37,54 @@ class Account:
     credential: Credential | None = field(default=None, repr=False)
     passwords: tuple[StoredPassword, ...] = field(default=(), repr=False)
     authz_to: tuple[AuthzId, ...] = ()
+
+    @property
+    def has_wdigest(self) -> bool:
+        """Whether some of its passwords are hashes of the domain's names too."""
+        return any(isinstance(password, StoredWDigest) for password in self.passwords)
+
+    def in_domain(self, principal_name: str | None, netbios: str, realm: str, *, saslprep: bool) -> "Account":
+        """The same account, with this userPrincipalName, in the domain of these two names."""
+        passwords = tuple(
+            [
+                password.named(principal_name, netbios, realm) if isinstance(password, StoredWDigest) else password
+                for password in self.passwords
+            ]
+        )
+        return replace(self, credential=credential_of(passwords, saslprep=saslprep), passwords=passwords)
+
+
+def read_account(
+    entry: Entry, name: str, secrets: Iterable[tuple[str, tuple[bytes, ...]]], *, saslprep: bool
+) -> Account:
+    """The account that an entry of this name and these password attributes is.
+
+    Raises InvalidPassword and InvalidAuthzId.
+    """
+    passwords = _passwords(secrets, name)
+    credential = credential_of(passwords, saslprep=saslprep)
+    authz_to = tuple([AuthzId.of_rule(value) for value in entry.get("authzTo")])
+    return Account(entry.dn, name, credential, passwords, authz_to)
+
+
+def verifies(username: str, description: str, stored: bytes, given: bytes) -> bool:
+    """Whether `given` is the password that a stored value of the account `username` was made of."""
+    if description.partition(";")[0].lower() not in USER_PASSWORD:
+        return False
+    try:
+        return read_password(stored, username).check(given)
+    except InvalidPassword:
+        return False
+
+
+def _passwords(secrets: Iterable[tuple[str, tuple[bytes, ...]]], username: str) -> tuple[StoredPassword, ...]:
+    """The passwords that can be checked; the other secrets are only kept from being seen."""
+    passwords: list[StoredPassword] = []
+    for description, values in secrets:
+        attribute = description.partition(";")[0].lower()
+        if attribute in USER_PASSWORD:
+            passwords += [read_password(value, username) for value in values]
+        elif attribute in SUPPLEMENTAL_CREDENTIALS:
+            stored = [read_supplemental_credentials(value, username) for value in values]
+            passwords += [password for password in stored if password is not None]
+    return tuple(passwords)

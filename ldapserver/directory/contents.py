@@ -1,183 +1,120 @@
-"""What a directory takes from LDIF records: entries in their places, who is an account, what names are in use."""
+"""What a directory holds: entries in their places, who is an account, and everything that leads to them.
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+One place changes what stands at a node (`become`), so that the tree, the index and the names say the same.
+"""
 
-from ldapserver.directory.account import Account
-from ldapserver.directory.authzid import AuthzId, InvalidAuthzId
-from ldapserver.directory.conformance import Conformance, check_entry
-from ldapserver.directory.entry import Entry, Shape, is_password
+from collections.abc import Iterable, Iterator
+
+from ldapserver.directory.account import Account, read_account
+from ldapserver.directory.entry import Entry
+from ldapserver.directory.evaluation import compile_filter
 from ldapserver.directory.index import Index
-from ldapserver.directory.ldif import AddRecord, EntryRecord, InvalidLDIF, Record
-from ldapserver.directory.names import PEOPLE, Names
-from ldapserver.directory.schema import Schema, core
-from ldapserver.directory.schemes import (
-    ClearText,
-    InvalidPassword,
-    StoredPassword,
-    StoredWDigest,
-    credential_of,
-    most_secrets,
-    read_password,
-    read_supplemental_credentials,
-)
+from ldapserver.directory.ldif import Attributes
+from ldapserver.directory.names import Names
+from ldapserver.directory.operational import Operational
+from ldapserver.directory.schema import Schema
+from ldapserver.directory.schemes import ClearText, StoredPassword, most_secrets
 from ldapserver.directory.tree import Node
-from ldapserver.errors import OperationRefused
-from ldapserver.wire.dn import AVA, DN, ROOT, case_ignore
+from ldapserver.directory.vocabulary import Vocabulary
+from ldapserver.wire.dn import DN, ROOT
+from ldapserver.wire.filters import Equality
 from sasl_digest.credentials import READINGS
 
 
 class Contents:
-    """What is known while a directory is filled; the lines that records stood on are forgotten afterwards."""
+    """The tree, the index, the names and the schema of one directory.
+
+    `serial` counts the writes: a search passes over what came to its place after it began.
+    """
 
     def __init__(
-        self,
-        suffixes: tuple[DN, ...],
-        *,
-        saslprep: bool = False,
-        schema: Schema | None = None,
-        conformance: Conformance = Conformance.LENIENT,
+        self, schema: Schema, operational: Operational, suffixes: tuple[DN, ...] = (), *, saslprep: bool = False
     ) -> None:
-        self.suffixes = suffixes
-        self._saslprep = saslprep
-        self._schema = schema = core() if schema is None else schema
-        self._strict = conformance is Conformance.STRICT
         self.root = Node(ROOT)
         self.index = Index(schema)
         self.names = Names(schema)
-        self.descriptions: dict[str, None] = {}
-        self.classes: dict[str, None] = {}
-        self.dearest: tuple[StoredPassword, ...] = (ClearText(b"").noise(),)
+        self.base_schema = schema  # of which `schema` is an extension
+        self.vocabulary = Vocabulary(schema)
+        self.operational = operational
+        self.suffixes = suffixes
+        self.saslprep = saslprep
+        self.netbios = self.realm = ""
+        self.serial = 0
+        self.dearest: tuple[StoredPassword, ...] = ()
+        self.decoy = Account(ROOT, "", passwords=(ClearText(b"").noise(),))
         self.most_secrets = READINGS
-        self._shapes: set[Shape] = set()
-        self._somebody: dict[tuple[bytes, ...], bool] = {}
-        self._secret: dict[str, bool] = {}
-        self._people = {schema.oid(name) for name in PEOPLE}
-        self._stood_at: dict[Node, str] = {}
-        self._hashed: list[tuple[Node, Account, str | None]] = []
 
-    def take(self, record: Record, source: str) -> None:
-        """Put the entry of one record in its place."""
-        place = f"{source}:{record.line}"
-        if not isinstance(record, EntryRecord | AddRecord):
-            raise InvalidLDIF(f"{place}: a change other than add: a directory is made of entries")
-        dn = record.dn
-        if not dn:
-            raise InvalidLDIF(f"{place}: the entry has no name: the root DSE is the server's own")
-        if self.suffixes and not any(dn.within(suffix) for suffix in self.suffixes):
-            suffixes = " or ".join(f"{suffix}" for suffix in self.suffixes)
-            raise InvalidLDIF(f"{place}: {dn} is not below {suffixes}")
-        node = self.root.make(dn)
-        if node.entry is not None:
-            raise InvalidLDIF(f"{place}: {dn} stands at {self._stood_at[node]} already")
-        self._stood_at[node] = place
-        self._fill(node, dn, record.attributes, place)
+    # What a `View` is
 
-    def finish(self) -> None:
-        """Give each suffix its entry, and look for entries that hang in the air."""
-        for suffix in self.suffixes:
-            node = self.root.make(suffix)
-            if node.entry is None:
-                self._fill(node, suffix, (("objectClass", _classes_for(suffix)),), "")
-        for top in self.root.tops():
-            for node in top.subtree():
-                if node.entry is None:
-                    orphan = next(iter(node.tops()))
-                    raise InvalidLDIF(f"{self._stood_at[orphan]}: there is no entry {node.dn} above {orphan.dn}")
+    @property
+    def schema(self) -> Schema:
+        """The schema that knows all names in use."""
+        return self.vocabulary.schema
 
-    def settle(self, netbios: str, realm: str) -> None:
-        """Say the domain's two names, known only now, to the WDigest hashes: they were made of these too."""
-        for node, account, principal_name in self._hashed:
-            passwords = tuple(
-                password.named(principal_name, netbios, realm) if isinstance(password, StoredWDigest) else password
-                for password in account.passwords
-            )
-            credential = credential_of(passwords, saslprep=self._saslprep)
-            node.account = replace(account, credential=credential, passwords=passwords)
+    @property
+    def naming_contexts(self) -> tuple[DN, ...]:
+        """The names that need no entry above them: the suffixes, without any the entries that have none."""
+        return self.suffixes or tuple([node.dn for node in self.root.tops()])
 
-    def _fill(self, node: Node, dn: DN, attributes: Iterable[tuple[str, tuple[bytes, ...]]], place: str) -> None:
-        plain: list[tuple[str, tuple[bytes, ...]]] = []
-        secret: list[tuple[str, tuple[bytes, ...]]] = []
-        for attribute in attributes:
-            hidden = self._secret.get(attribute[0])
-            if hidden is None:
-                hidden = self._secret[attribute[0]] = is_password(attribute[0])
-            (secret if hidden else plain).append(attribute)
-        # The values that name an entry are among its values (RFC 4512 section 2.3), even if written only in its name.
-        named = [
-            (_description(self._schema, plain, ava.type), (ava.value,))
-            for ava in dn.rdns[0]
-            if not _holds(self._schema, plain, ava)
-        ]
-        entry = Entry(node.dn, [*plain, *named])
-        if self._strict and place:  # an entry made for a suffix is the server's own
-            try:
-                check_entry(self._schema, Conformance.STRICT, dn, [*entry, *secret])
-            except OperationRefused as error:
-                raise InvalidLDIF(f"{place}: {dn}: {error}") from None
-        node.entry = entry
-        node.secrets = tuple(secret)
-        self.index.add(node, entry)
-        classes = entry.get("objectClass")
-        if entry.shape not in self._shapes:
-            self._shapes.add(entry.shape)
-            self.descriptions.update(dict.fromkeys(entry.shape.descriptions))
-        if classes not in self._somebody:
-            names = [name.decode("utf-8", "replace") for name in classes]
-            self.classes.update(dict.fromkeys(names))
-            self._somebody[classes] = any(self._people & self._schema.lineage(name) for name in names)
-        if secret or self._somebody[classes]:
-            name = self.names.add(node, entry)
-            try:
-                passwords = _passwords(secret, name)
-                credential = credential_of(passwords, saslprep=self._saslprep)
-                authz_to = tuple([AuthzId.of_rule(value) for value in entry.get("authzTo")])
-            except (InvalidPassword, InvalidAuthzId) as error:
-                raise InvalidLDIF(f"{place}: {dn}: {error}") from None
-            if sum(password.cost for password in passwords) > sum(password.cost for password in self.dearest):
-                self.dearest = passwords
-            self.most_secrets = max(self.most_secrets, most_secrets(credential))
-            account = node.account = Account(node.dn, name, credential, passwords, authz_to)
-            if any(isinstance(password, StoredWDigest) for password in passwords):
-                self._hashed.append((node, account, self.names.principal_name(entry)))
+    def entry(self, dn: DN) -> Entry | None:
+        """The entry of this name."""
+        node = self.root.find(dn)
+        return None if node is None else node.entry
+
+    def having(self, attribute: str, value: bytes) -> Iterator[Entry]:
+        """The entries for which (attribute=value) is true."""
+        filter = Equality(attribute, value)
+        test = compile_filter(filter, self.schema)
+        candidates = self.index.candidates(filter, self.schema)
+        for node in self.root.subtree() if candidates is None else candidates:
+            if node.entry is not None and test(node.entry):
+                yield node.entry
+
+    # Changes
+
+    def become(
+        self, node: Node, dn: DN, entry: Entry | None, secrets: Attributes, account: Account | None, since: int
+    ) -> None:
+        """Let this stand at `node`, whatever stood there, and be found there."""
+        old = node.entry
+        # Nothing that leads to an entry is made of its name.
+        same = old is not None and entry is not None and old.values is entry.values and old.shape is entry.shape
+        if old is not None and not same:
+            self.index.remove(node, old)
+        if old is not None and node.account is not None and not (same and account):
+            self.names.remove(node, old)
+        listed = node.account is not None and same
+        node.dn, node.entry, node.secrets, node.account, node.since = dn, entry, secrets, account, since
+        if entry is not None and not same:
+            self.index.add(node, entry)
+        if entry is not None and account is not None and not listed:
+            self.names.add(node, entry)
+
+    def account_of(self, entry: Entry, secrets: Attributes) -> Account | None:
+        """The account that the entry is, if it is one. Raises InvalidPassword and InvalidAuthzId."""
+        if not secrets and not self.vocabulary.is_somebody(entry):
+            return None
+        account = read_account(entry, self.names.first(entry), secrets, saslprep=self.saslprep)
+        return self.in_domain(account, entry) if account.has_wdigest else account
+
+    def in_domain(self, account: Account, entry: Entry) -> Account:
+        """The account with hashes that know the names of this domain."""
+        principal_name = self.names.principal_name(entry)
+        return account.in_domain(principal_name, self.netbios, self.realm, saslprep=self.saslprep)
+
+    def learn(self, entry: Entry, account: Account | None) -> None:
+        """Take note of what has come: names, and the dearest of all passwords."""
+        self.vocabulary.learn(entry)
+        if account is not None:
+            self.weigh(account)
+
+    def weigh(self, account: Account) -> None:
+        """Let failures cost what this account costs, if that is more than what they cost now."""
+        if _cost(account.passwords) > _cost(self.dearest):
+            self.dearest = account.passwords
+            self.decoy = Account(ROOT, "", passwords=tuple([password.noise() for password in account.passwords]))
+        self.most_secrets = max(self.most_secrets, most_secrets(account.credential))
 
 
-def _holds(schema: Schema, attributes: Sequence[tuple[str, tuple[bytes, ...]]], ava: AVA) -> bool:
-    """Whether the naming value stands in `attributes` in some spelling; one that would show a secret is taken to."""
-    for description, values in attributes:
-        if description == ava.type and ava.value in values:
-            return True
-    attribute_type = schema.attribute_type(ava.type)
-    names = (ava.type, *attribute_type.names) if attribute_type else (ava.type,)
-    lowered = {name.lower() for name in names}
-    key = case_ignore(ava.value)
-    return is_password(ava.type) or any(
-        description.lower() in lowered and key in map(case_ignore, values) for description, values in attributes
-    )
-
-
-def _description(schema: Schema, attributes: Sequence[tuple[str, tuple[bytes, ...]]], name: str) -> str:
-    """What the attribute of this type is called among `attributes`: an entry has each under one of its names."""
-    attribute_type = schema.attribute_type(name)
-    names = (*attribute_type.names, attribute_type.oid) if attribute_type else (name,)
-    lowered = {each.lower() for each in names}
-    return next((description for description, _ in attributes if description.lower() in lowered), name)
-
-
-def _passwords(secret: Iterable[tuple[str, tuple[bytes, ...]]], username: str) -> tuple[StoredPassword, ...]:
-    """The passwords that can be checked; the other secrets are only kept from being seen."""
-    passwords: list[StoredPassword] = []
-    for description, values in secret:
-        attribute = description.partition(";")[0].lower()
-        if attribute in ("userpassword", "2.5.4.35"):
-            passwords += [read_password(value, username) for value in values]
-        elif attribute in ("supplementalcredentials", "1.2.840.113556.1.4.125"):
-            stored = [read_supplemental_credentials(value, username) for value in values]
-            passwords += [password for password in stored if password is not None]
-    return tuple(passwords)
-
-
-def _classes_for(suffix: DN) -> tuple[bytes, ...]:
-    """The classes of an entry made for a suffix that has none."""
-    known = {"dc": b"domain", "o": b"organization", "ou": b"organizationalUnit", "c": b"country", "l": b"locality"}
-    return b"top", known.get(suffix.key[0][0][0], b"extensibleObject")
+def _cost(passwords: Iterable[StoredPassword]) -> int:
+    return sum([password.cost for password in passwords])

@@ -5,15 +5,25 @@ affair; one that holds everything in memory never suspends, and its coroutines e
 """
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from ldapserver.directory.account import Account
 from ldapserver.directory.computed import ByName
 from ldapserver.directory.entry import Entry
+from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.schema import Schema
 from ldapserver.wire.dn import DN
 from ldapserver.wire.filters import Filter
-from ldapserver.wire.messages import Scope
+from ldapserver.wire.messages import Change, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write did to the entry it was about: None where there was none, or is none any more."""
+
+    before: Entry | None
+    after: Entry | None
 
 
 class Directory(Protocol):
@@ -70,5 +80,44 @@ class Directory(Protocol):
 
         A batch may be empty: it comes after a bounded number of entries has been examined, found or not, and is a
         chance to pause. A base that does not exist has nothing below it.
+        """
+        ...
+
+    # Writes. Each is done whole or not at all, and raises OperationRefused when it is not. `by` is who writes, and
+    # `admin` whether that is somebody who may write anything: no rights are looked at here. With an `assertion` it is
+    # done only if that is true of the entry (RFC 4528).
+
+    async def add(
+        self, dn: DN, attributes: Attributes, *, by: DN, admin: bool = False, assertion: Filter | None = None
+    ) -> Written:
+        """Add an entry below one that is there (RFC 4511 section 4.7); the assertion is about what is added."""
+        ...
+
+    async def modify(
+        self, dn: DN, changes: Sequence[Change], *, by: DN, admin: bool = False, assertion: Filter | None = None
+    ) -> Written:
+        """Change an entry's attributes, one change after the other (RFC 4511 section 4.6)."""
+        ...
+
+    async def delete(
+        self, dn: DN, *, by: DN, admin: bool = False, assertion: Filter | None = None, subtree: bool = False
+    ) -> Written:
+        """Remove an entry (RFC 4511 section 4.8), with `subtree` together with all that is below it."""
+        ...
+
+    async def modify_dn(
+        self,
+        dn: DN,
+        newrdn: DN,
+        delete_old_rdn: bool,
+        new_superior: DN | None = None,
+        *,
+        by: DN,
+        admin: bool = False,
+        assertion: Filter | None = None,
+    ) -> Written:
+        """Give an entry another name of one RDN, or another superior (RFC 4511 section 4.9).
+
+        What is below goes with it. With `delete_old_rdn` the values of the old name are no values any more.
         """
         ...

@@ -6,6 +6,7 @@ entry keeps its values alone; which names they go by is its `Shape`, shared with
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import Self
 
 from ldapserver.wire.dn import DN
 
@@ -52,7 +53,8 @@ class Shape:
 
 # Real directories have a few dozen shapes; one with more than this many pays in memory and is right all the same.
 @lru_cache(maxsize=4096)
-def _shape(descriptions: tuple[str, ...]) -> Shape:
+def shape_of(descriptions: tuple[str, ...]) -> Shape:
+    """The shape of entries that have these attributes in this order."""
     return Shape(descriptions)
 
 
@@ -74,8 +76,21 @@ class Entry:
             names.setdefault(key, description)
             values.setdefault(key, {}).update(dict.fromkeys(more))
         self.dn = dn
-        self.shape = _shape(tuple(names.values()))
+        self.shape = shape_of(tuple(names.values()))
         self.values = tuple([tuple(each) for each in values.values()])
+
+    @classmethod
+    def of(cls, dn: DN, shape: Shape, values: tuple[tuple[bytes, ...], ...]) -> Self:
+        """The entry of this shape, whose values are known to be right: one tuple for each description of it."""
+        entry = object.__new__(cls)
+        entry.dn = dn
+        entry.shape = shape
+        entry.values = values
+        return entry
+
+    def renamed(self, dn: DN) -> Self:
+        """The same attributes, which it shares, under another name."""
+        return self.of(dn, self.shape, self.values)
 
     def get(self, description: str) -> tuple[bytes, ...]:
         """The values under exactly this description, in any case; none when it is absent."""

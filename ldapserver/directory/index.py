@@ -37,6 +37,16 @@ class Index:
                     except ValueError:
                         continue  # the value matches nothing
 
+    def remove(self, node: Node, entry: Entry) -> None:
+        """Undo `add(node, entry)`."""
+        for key, values, nodes in self._types.values():
+            for each in values(entry):
+                for value in each:
+                    try:
+                        drop(nodes, key(value), node)
+                    except ValueError:
+                        continue
+
     def candidates(self, filter: Filter, schema: Schema) -> list[Node] | None:
         """Nodes among which are all that `filter` is true of, or None when that may be any."""
         match filter:
@@ -75,6 +85,17 @@ def put(nodes: NodesByKey, key: object, node: Node) -> None:
             known.append(node)
     elif known is not node:
         nodes[key] = [known, node]
+
+
+def drop(nodes: NodesByKey, key: object, node: Node) -> None:
+    """Undo `put`."""
+    known = nodes.get(key)
+    if known is node:
+        del nodes[key]
+    elif isinstance(known, list) and node in known:
+        known.remove(node)
+        if len(known) == 1:
+            nodes[key] = known[0]
 
 
 def taken(nodes: NodesByKey, key: object) -> list[Node]:

@@ -1,25 +1,40 @@
 """The directory held in memory, which answers everything at once.
 
-It is filled from LDIF records when it is made. What is taken from a record is decided in `contents.py`, where a name
-leads in `names.py`, what a filter means in `evaluation.py`, how a place is found in `tree.py`.
+It is filled from LDIF records when it is made (`loading.py`). What it holds is in `contents.py`, where a name leads
+in `names.py`, what a filter means in `evaluation.py`, how a place is found in `tree.py`, and what a write is in
+`transaction.py`.
+
+Writes are done in one step. A search under way while others write goes on over what it has before it: it finds every
+entry that nobody touches, once; of an entry that is changed or renamed under the same superior either state; and
+passes over one that came to its place after the search began.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from os import urandom
 
 from ldapserver.directory.account import Account
 from ldapserver.directory.computed import ByName, Computed, by_name
-from ldapserver.directory.conformance import Conformance
+from ldapserver.directory.conformance import Conformance, check_entry
 from ldapserver.directory.contents import Contents
+from ldapserver.directory.directory import Written
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Test, compile_filter
-from ldapserver.directory.ldif import Attributes, Record
+from ldapserver.directory.ldif import Attributes, InvalidLDIF, Record
+from ldapserver.directory.loading import Loading
 from ldapserver.directory.names import dns_domain, netbios_domain
+from ldapserver.directory.operational import NOBODY, Operational
+from ldapserver.directory.profile import Plain, Profile
 from ldapserver.directory.schema import SUBSCHEMA, Schema, core
+from ldapserver.directory.snapshot import Snapshot, restored, taken
 from ldapserver.directory.subschema import Subschema
+from ldapserver.directory.transaction import Check, Transaction, anything
 from ldapserver.directory.tree import Node
+from ldapserver.errors import OperationRefused
 from ldapserver.wire.dn import DN, ROOT
 from ldapserver.wire.filters import Filter
-from ldapserver.wire.messages import Scope
+from ldapserver.wire.messages import Change, Scope
 
 BATCH = 64  # entries examined between two chances to pause: some hundred microseconds of work
 
@@ -37,36 +52,48 @@ class MemoryDirectory:
         saslprep: bool = False,
         schema: Schema | None = None,
         conformance: Conformance = Conformance.LENIENT,
+        profile: Profile | None = None,
+        clock: Callable[[], float] = time.time,
+        random: Callable[[int], bytes] = urandom,
     ) -> None:
         """Take the records of each source, which are a name for errors and what `read_ldif` gives.
 
         With `suffixes`, every entry is below one of them, and one that has no entry gets one. Without, the entries
         that have none above them are the naming contexts. `realm` and `netbios` are the domain's two names, by
         default those of the first naming context. `saslprep` prepares passwords in the clear (RFC 4013) before
-        DIGEST-MD5 uses them. `schema` is what is known, by default the core schema; entries have to keep all of it
-        under strict `conformance`. Raises `InvalidLDIF`.
+        DIGEST-MD5 uses them. `schema` is what is known, `core()` when it is None, and `conformance` how much of it
+        entries have to keep: those that are written, and under strict those of the sources too.
+
+        `clock` gives the seconds since 1970 for createTimestamp and modifyTimestamp, `random` the octets of
+        entryUUID. Raises `InvalidLDIF`.
         """
-        known = core() if schema is None else schema
-        contents = Contents(tuple(suffixes), saslprep=saslprep, schema=known, conformance=conformance)
+        operational = Operational(clock, random)
+        schema = core() if schema is None else schema
+        contents = Contents(schema, operational, tuple(suffixes), saslprep=saslprep)
+        self._contents = contents
+        self._root, self._index, self._names = contents.root, contents.index, contents.names
+        self._profile = profile or Plain()
+        self.conformance = conformance
+        self._check: Check = partial(check_entry, schema, conformance)
+        self._check_load = self._check if conformance is Conformance.STRICT else anything
+        loading = Loading(contents, self._transaction, self._check_load)
         for source, records in sources:
             for record in records:
-                contents.take(record, source)
-        contents.finish()
-        self.conformance = conformance
-        self._root = contents.root
-        self._index = contents.index
-        self._names = contents.names
-        self._descriptions = contents.descriptions
-        self._classes = contents.classes
-        self.schema: Schema = known.extended(self._descriptions, self._classes)
-        self.naming_contexts: tuple[DN, ...] = tuple(suffixes) or tuple(node.dn for node in self._root.tops())
+                loading.take(record, source)
+        for wrong in loading.finish():
+            raise wrong
+        # From here on they are fixed: one whose entry is deleted is a naming context all the same.
+        contents.suffixes = self.naming_contexts = contents.naming_contexts
         context = self.naming_contexts[0] if self.naming_contexts else ROOT
         self.realm = dns_domain(context) if realm is None else realm
         self.netbios = netbios_domain(context) if netbios is None else netbios
-        contents.settle(self.netbios, self.realm)
-        self.most_secrets = contents.most_secrets
-        self.decoy = Account(ROOT, "", passwords=tuple(password.noise() for password in contents.dearest))
-        self._subschema = Subschema()
+        loading.settle(self.netbios, self.realm)
+        try:
+            with self._transaction() as write:
+                self._profile.loaded(write)
+        except OperationRefused as refused:
+            raise InvalidLDIF(f"{refused}") from None
+        self._subschema = Subschema(clock)
         self.computed: ByName = self._compute()
 
     @classmethod
@@ -82,9 +109,24 @@ class MemoryDirectory:
         return cls([(source, records)], suffixes=suffixes, netbios=netbios, realm=realm)
 
     @property
+    def schema(self) -> Schema:
+        """See `Directory`."""
+        return self._contents.schema
+
+    @property
     def subschema(self) -> Entry:
         """See `Directory`."""
         return self._subschema.entry(self.schema)
+
+    @property
+    def decoy(self) -> Account:
+        """See `Directory`."""
+        return self._contents.decoy
+
+    @property
+    def most_secrets(self) -> int:
+        """See `Directory`."""
+        return self._contents.most_secrets
 
     async def find_account(self, name: str) -> Account | None:
         """See `Directory`."""
@@ -111,15 +153,84 @@ class MemoryDirectory:
             return ()
         return (b"TRUE" if node.children else b"FALSE",)
 
+    def _num_subordinates(self, entry: Entry) -> tuple[bytes, ...]:
+        node = self._root.find(entry.dn)
+        if node is None or node.entry is None:
+            return ()
+        return (b"%d" % len(node.children or ()),)
+
     def _compute(self) -> ByName:
-        """See `Directory`: entryDN (RFC 5020), subschemaSubentry (RFC 4512 section 4.2), hasSubordinates (X.501)."""
+        """See `Directory`: entryDN (RFC 5020), subschemaSubentry (RFC 4512 section 4.2), hasSubordinates (X.501).
+
+        numSubordinates is draft-ietf-boreham-numsubordinates, which many servers have.
+        """
         subschema = (str(SUBSCHEMA).encode(),)
         attributes = (
             Computed("entryDN", lambda entry: (str(entry.dn).encode(),)),
             Computed("subschemaSubentry", lambda _: subschema),
             Computed("hasSubordinates", self._has_subordinates),
+            Computed("numSubordinates", self._num_subordinates),
+            *self._profile.computed(self._contents),
         )
         return by_name(self.schema, attributes)
+
+    # Writes
+
+    async def add(
+        self, dn: DN, attributes: Attributes, *, by: DN, admin: bool = False, assertion: Filter | None = None
+    ) -> Written:
+        """See `Directory`."""
+        with self._write(by, admin, assertion) as write:
+            return write.add(dn, attributes)
+
+    async def modify(
+        self, dn: DN, changes: Sequence[Change], *, by: DN, admin: bool = False, assertion: Filter | None = None
+    ) -> Written:
+        """See `Directory`."""
+        with self._write(by, admin, assertion) as write:
+            return write.modify(dn, changes)
+
+    async def delete(
+        self, dn: DN, *, by: DN, admin: bool = False, assertion: Filter | None = None, subtree: bool = False
+    ) -> Written:
+        """See `Directory`."""
+        with self._write(by, admin, assertion) as write:
+            return write.delete(dn, subtree=subtree)
+
+    async def modify_dn(
+        self,
+        dn: DN,
+        newrdn: DN,
+        delete_old_rdn: bool,
+        new_superior: DN | None = None,
+        *,
+        by: DN,
+        admin: bool = False,
+        assertion: Filter | None = None,
+    ) -> Written:
+        """See `Directory`."""
+        with self._write(by, admin, assertion) as write:
+            return write.modify_dn(dn, newrdn, delete_old_rdn, new_superior)
+
+    def _write(self, by: DN, admin: bool, assertion: Filter | None) -> Transaction:
+        test = None if assertion is None else compile_filter(assertion, self.schema, self.computed)
+        return Transaction(self._contents, self._profile, self._check, by=by, admin=admin, assertion=test)
+
+    def _transaction(self) -> Transaction:
+        return Transaction(self._contents, self._profile, self._check_load, by=NOBODY, admin=True, loading=True)
+
+    def snapshot(self) -> Snapshot:
+        """Everything as it is now, in time that grows with the entries and memory that does with their places."""
+        return taken(self._contents, self._profile.state())
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Let everything be as it was, any number of times; the dearer the more has changed since.
+
+        Operations under way, searches above all, go on over what they hold. Raises ValueError for the snapshot of
+        another directory.
+        """
+        restored(self._contents, snapshot)
+        self._profile.restore(snapshot.profile)
 
     def records(self, *, with_secrets: bool = False) -> Iterator[tuple[DN, Attributes]]:
         """Every entry as it would be written, each before what is below it; with the password attributes if asked."""
@@ -140,13 +251,20 @@ class MemoryDirectory:
         if scope == Scope.BASE_OBJECT:
             return (top,)
         candidates = self._index.candidates(filter, self.schema)
-        if scope == Scope.SINGLE_LEVEL:
-            if candidates is None or not base:
-                return top.below() if base else self._root.tops()
-            return (node for node in candidates if node.dn.key[1:] == base.key)
         if candidates is None:
-            return top.subtree()
-        return (node for node in candidates if node.dn.within(base))
+            if scope == Scope.WHOLE_SUBTREE:
+                nodes: Iterable[Node] = top.subtree()
+            else:
+                nodes = top.below() if base else self._root.tops()
+        elif scope == Scope.WHOLE_SUBTREE:
+            nodes = (node for node in candidates if node.dn.within(base))
+        elif base:
+            nodes = (node for node in candidates if node.dn.key[1:] == base.key)
+        else:
+            nodes = self._root.tops()
+        began, name = self._contents.serial, top.dn
+        # Once the base has another name, nothing is below the one that was asked for.
+        return (node for node in nodes if node.since <= began and top.dn is name)
 
 
 class Batches:

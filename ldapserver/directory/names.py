@@ -10,7 +10,7 @@ Names compare as their attributes do, without case. A name that leads to two ent
 from ldapserver.directory.account import AmbiguousName
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Values
-from ldapserver.directory.index import NodesByKey, put, taken
+from ldapserver.directory.index import NodesByKey, drop, put, taken
 from ldapserver.directory.matching import case_ignore
 from ldapserver.directory.schema import Schema
 from ldapserver.directory.tree import Node
@@ -70,16 +70,29 @@ class Names:
 
     def add(self, node: Node, entry: Entry) -> str:
         """Let the account that `entry` is, at `node`, be found; the first of its names is what it is called."""
-        names = [
-            *_texts(self._sam_account_name, entry),
-            *_texts(self._uid, entry),
-            *_texts(self._user_principal_name, entry),
-        ] or _texts(self._cn, entry)
+        names = self._of(entry)
         for name in names:
             key = folded(name)
             if key is not None:
                 put(self._nodes, key, node)
         return names[0] if names else first_label(entry.dn)
+
+    def remove(self, node: Node, entry: Entry) -> None:
+        """Undo `add(node, entry)`."""
+        for key in set(map(folded, self._of(entry))):
+            if key is not None:
+                drop(self._nodes, key, node)
+
+    def first(self, entry: Entry) -> str:
+        """What the account that `entry` is, is called."""
+        return next(iter(self._of(entry)), None) or first_label(entry.dn)
+
+    def _of(self, entry: Entry) -> list[str]:
+        return [
+            *_texts(self._sam_account_name, entry),
+            *_texts(self._uid, entry),
+            *_texts(self._user_principal_name, entry),
+        ] or _texts(self._cn, entry)
 
     def principal_name(self, entry: Entry) -> str | None:
         """The entry's userPrincipalName, the first if there are several."""

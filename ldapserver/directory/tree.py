@@ -16,7 +16,7 @@ RDNKey = tuple[tuple[str, str], ...]  # one RDN of DN.key
 class Node:
     """A place in the tree. One without an entry is only on the way to others: what stands above a naming context."""
 
-    __slots__ = ("account", "children", "dn", "entry", "secrets")
+    __slots__ = ("account", "children", "dn", "entry", "secrets", "since")
 
     def __init__(self, dn: DN) -> None:
         self.dn = dn
@@ -24,6 +24,7 @@ class Node:
         self.account: Account | None = None
         self.secrets: tuple[tuple[str, tuple[bytes, ...]], ...] = ()  # the password attributes, as they were written
         self.children: dict[RDNKey, Node] | None = None  # most entries are leaves
+        self.since = 0  # the serial of the write that brought it to where it is
 
     def child(self, rdn: RDNKey) -> "Node | None":
         """The node directly below by its RDN."""
@@ -65,9 +66,24 @@ class Node:
             node = below
         return node
 
+    def link(self, node: "Node") -> None:
+        """Put `node` below this one, under the last part of its name."""
+        if self.children is None:
+            self.children = {}
+        self.children[node.dn.key[0]] = node
+
+    def unlink(self, node: "Node") -> None:
+        """Take `node`, which is below this one, out of the tree."""
+        assert self.children is not None
+        del self.children[node.dn.key[0]]
+        self.children = self.children or None
+
+    # Whoever goes through the tree may stop on the way while others change it: children are copied when their parent
+    # is passed, and what has come to its place meanwhile is told by `since`.
+
     def below(self) -> "Iterable[Node]":
         """The nodes directly below."""
-        return () if self.children is None else self.children.values()
+        return () if self.children is None else tuple(self.children.values())
 
     def subtree(self) -> "Iterator[Node]":
         """This node and all below it, each before what is below it."""

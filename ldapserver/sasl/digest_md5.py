@@ -88,7 +88,9 @@ class DigestExchange:
         if self._require_layer and server.response is not None and server.response.qop is QOP.AUTH:
             return self._want_layer()
         account, ambiguous = await self._account(outcome)
-        verdict = server.verify(None if account is None else account.credential or _NO_SECRET)
+        verdict = server.verify(
+            None if account is None else account.credential or _NO_SECRET, self._directory.most_secrets
+        )
         if isinstance(verdict, Success) and account is not None:
             return Accepted(account, verdict.data, self._facts(verdict.reading), verdict.layer)
         if isinstance(verdict, Challenge):

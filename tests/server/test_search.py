@@ -90,7 +90,9 @@ def attributes_of(wanted: tuple[str, ...], *, types_only: bool = False, dn: str 
 
 
 ALL = ["objectClass", "uid", "sAMAccountName", "userPrincipalName", "cn", "cn;lang-de", "sn", "mail"]
-COMPUTED = ["entryDN", "subschemaSubentry", "hasSubordinates"]
+STORED = ["structuralObjectClass", "entryUUID"]
+STORED += ["creatorsName", "createTimestamp", "modifiersName", "modifyTimestamp"]
+OPERATIONAL = [*STORED, "entryDN", "subschemaSubentry", "hasSubordinates", "numSubordinates"]
 
 
 @pytest.mark.parametrize(
@@ -98,8 +100,8 @@ COMPUTED = ["entryDN", "subschemaSubentry", "hasSubordinates"]
     [
         ((), ALL),
         (("*",), ALL),
-        (("+",), COMPUTED),
-        (("*", "+"), [*ALL, *COMPUTED]),
+        (("+",), OPERATIONAL),
+        (("*", "+"), [*ALL, *OPERATIONAL]),
         (("1.1",), []),
         (("1.1", "sn"), ["sn"]),
         (("cn",), ["cn", "cn;lang-de"]),

@@ -527,11 +527,11 @@ def test_manage_dsa_it_is_known() -> None:
 
 
 @pytest.mark.parametrize("name", ["add", "delete", "modify", "modifyDN"])
-def test_a_write_is_unwillingly_refused_whoever_asks(name: str) -> None:
+def test_who_is_no_administrator_may_not_write(name: str) -> None:
     on = stage()
-    assert on.ask(EVERY_OPERATION[name]).result_code is ResultCode.UNWILLING_TO_PERFORM
+    assert on.ask(EVERY_OPERATION[name]).result_code is ResultCode.INSUFFICIENT_ACCESS_RIGHTS
     on.digest()
-    assert on.ask(EVERY_OPERATION[name]).result_code is ResultCode.UNWILLING_TO_PERFORM
+    assert on.ask(EVERY_OPERATION[name]).result_code is ResultCode.INSUFFICIENT_ACCESS_RIGHTS
 
 
 def test_a_request_refused_by_its_content_is_answered_and_the_connection_lives_on() -> None:

@@ -1,0 +1,262 @@
+"""What a write makes of an entry's attributes: attributes in, attributes out (RFC 4511 sections 4.6, 4.7 and 4.9).
+
+Two descriptions name one attribute when type and options are the same, whatever name of the type is written (RFC 4512
+section 2.5), and two values are one when the type's equality rule says so.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from ldapserver.directory.entry import is_password
+from ldapserver.directory.ldif import Attributes
+from ldapserver.directory.matching import case_ignore, distinguished_name, equality_rule, octet_string
+from ldapserver.directory.schema import AttributeType, Schema
+from ldapserver.errors import OperationRefused
+from ldapserver.wire.dn import RDN
+from ldapserver.wire.messages import Change, ModifyOperation, ResultCode
+
+# Whether a stored value of a password attribute is one that was given, which may be the password in the clear.
+Verifies = Callable[[str, bytes, bytes], bool]
+
+_INTEGER_SYNTAX = "1.3.6.1.4.1.1466.115.121.1.27"
+
+_Name = tuple[str, frozenset[str]]  # the type's OID, or its name where it is not known, and the options
+
+
+def never(description: str, stored: bytes, given: bytes) -> bool:
+    """The `Verifies` that takes stored values for nothing but themselves."""
+    return False
+
+
+class Draft:
+    """The attributes of one entry while they are changed."""
+
+    def __init__(self, attributes: Iterable[tuple[str, Sequence[bytes]]], schema: Schema) -> None:
+        self._schema = schema
+        self._held: dict[_Name, tuple[str, list[bytes]]] = {}
+        for description, values in attributes:
+            _, held = self._held.setdefault(self._name(description), (description, []))
+            held += values
+
+    @property
+    def attributes(self) -> Attributes:
+        """What they are now."""
+        return tuple([(description, tuple(values)) for description, values in self._held.values()])
+
+    def add(self, description: str, values: Sequence[bytes]) -> None:
+        """Add values, none of which may be there. Raises OperationRefused."""
+        name = self._name(description)
+        if name not in self._held:
+            self._held[name] = description, list(values)
+            return
+        _, held = self._held[name]
+        key = self._key(description)
+        if key is None:
+            raise _cannot_match(description)
+        there = {key(value) for value in held}
+        if any(key(value) in there for value in values):
+            raise OperationRefused(
+                ResultCode.ATTRIBUTE_OR_VALUE_EXISTS, f"{description}: a value to add is there already"
+            )
+        held += values
+
+    def delete(self, description: str, values: Sequence[bytes], verifies: Verifies = never) -> None:
+        """Delete values that must be there; without any, the attribute. Raises OperationRefused."""
+        name = self._name(description)
+        key = self._key(description)
+        if values and key is None:
+            raise _cannot_match(description)
+        if name not in self._held:
+            raise OperationRefused(ResultCode.NO_SUCH_ATTRIBUTE, f"{description}: not there")
+        if not values or key is None:
+            del self._held[name]
+            return
+        _, held = self._held[name]
+        keys = [key(value) for value in held]
+        gone: set[int] = set()
+        for value in values:
+            wanted = key(value)
+            found = {at for at, each in enumerate(keys) if each == wanted}
+            if is_password(description):
+                # Every form of the password goes, or the old one would still be one.
+                found |= {at for at, stored in enumerate(held) if verifies(description, stored, value)}
+            if not found:
+                raise OperationRefused(ResultCode.NO_SUCH_ATTRIBUTE, f"{description}: a value to delete is not there")
+            gone |= found
+        held[:] = [value for at, value in enumerate(held) if at not in gone]
+        if not held:
+            del self._held[name]
+
+    def replace(self, description: str, values: Sequence[bytes]) -> None:
+        """Put these values in the place of all there are; without any, there is no such attribute any more."""
+        name = self._name(description)
+        if values:
+            known, _ = self._held.get(name, (description, []))
+            self._held[name] = known, list(values)
+        else:
+            self._held.pop(name, None)
+
+    def increment(self, description: str, by: bytes) -> None:
+        """Add to every value, RFC 4525 section 3. Raises OperationRefused."""
+        attribute_type = self._schema.attribute_type(description)
+        if attribute_type is None or attribute_type.syntax != _INTEGER_SYNTAX:
+            raise OperationRefused(ResultCode.CONSTRAINT_VIOLATION, f"{description}: its values are no integers")
+        _, held = self._held.get(self._name(description), (description, []))
+        if not held:
+            raise OperationRefused(ResultCode.NO_SUCH_ATTRIBUTE, f"{description}: not there")
+        try:
+            held[:] = [b"%d" % (_integer(value) + _integer(by)) for value in held]
+        except ValueError:
+            raise OperationRefused(
+                ResultCode.INVALID_ATTRIBUTE_SYNTAX, f"{description}: a value is no Integer (RFC 4517 section 3.3.16)"
+            ) from None
+
+    def name(self, rdn: RDN) -> None:
+        """Let the values that name the entry be among its values (RFC 4512 section 2.3)."""
+        for ava in rdn:
+            if not self.holds(ava.type, ava.value):
+                _, held = self._held.setdefault(self._name(ava.type), (ava.type, []))
+                held.append(ava.value)
+
+    def forget(self, rdn: RDN) -> None:
+        """Take away the values that named the entry, as far as they are there."""
+        for ava in rdn:
+            name, key = self._name(ava.type), self._comparable(ava.type)
+            if name not in self._held:
+                continue
+            _, held = self._held[name]
+            wanted = key(ava.value)
+            held[:] = [value for value in held if key(value) != wanted]
+            if not held:
+                del self._held[name]
+
+    def holds(self, description: str, value: bytes) -> bool:
+        """Whether the value is there, in some spelling."""
+        _, held = self._held.get(self._name(description), (description, []))
+        if value in held:
+            return True
+        key = self._comparable(description)
+        wanted = key(value)
+        return any(key(each) == wanted for each in held)
+
+    def _name(self, description: str) -> _Name:
+        return name_of(self._schema, description)
+
+    def _key(self, description: str) -> Callable[[bytes], Any] | None:
+        """What tells values apart; None where no rule does."""
+        return key_of(self._schema, description)
+
+    def _comparable(self, description: str) -> Callable[[bytes], Any]:
+        return self._key(description) or octet_string
+
+
+def changed(
+    attributes: Attributes, changes: Iterable[Change], schema: Schema, verifies: Verifies = never
+) -> Attributes:
+    """The attributes after these changes, made in turn (RFC 4511 section 4.6). Raises OperationRefused."""
+    draft = Draft(attributes, schema)
+    for change in changes:
+        description, values = change.modification.type, change.modification.values
+        match change.operation:
+            case ModifyOperation.ADD:
+                draft.add(description, values)
+            case ModifyOperation.DELETE:
+                draft.delete(description, values, verifies)
+            case ModifyOperation.REPLACE:
+                draft.replace(description, values)
+            case ModifyOperation.INCREMENT:
+                draft.increment(description, values[0])
+    return draft.attributes
+
+
+def check_changes(changes: Iterable[Change], schema: Schema) -> None:
+    """What is wrong with changes by themselves, whatever they are made to. Raises OperationRefused."""
+    for change in changes:
+        description, values = change.modification.type, change.modification.values
+        if change.operation is ModifyOperation.ADD and not values:
+            raise OperationRefused(ResultCode.PROTOCOL_ERROR, f"{description}: an add has values")
+        # By how much is one number, RFC 4525 section 3.
+        if change.operation is ModifyOperation.INCREMENT and len(values) != 1:
+            raise OperationRefused(ResultCode.PROTOCOL_ERROR, f"{description}: an increment has one value")
+        if change.operation is not ModifyOperation.DELETE:
+            check_distinct(description, values, schema)
+
+
+def check_attributes(attributes: Iterable[tuple[str, Sequence[bytes]]], schema: Schema) -> None:
+    """What is wrong with the attributes of an add by themselves. Raises OperationRefused."""
+    seen: set[_Name] = set()
+    for description, values in attributes:
+        if not values:
+            raise OperationRefused(ResultCode.PROTOCOL_ERROR, f"{description}: an attribute has values")
+        name = name_of(schema, description)
+        if name in seen:
+            raise OperationRefused(
+                ResultCode.ATTRIBUTE_OR_VALUE_EXISTS, f"{description}: more than once in the entry"
+            )
+        seen.add(name)
+        check_distinct(description, values, schema)
+
+
+def check_distinct(description: str, values: Sequence[bytes], schema: Schema) -> None:
+    """An attribute has no two values that are equal (RFC 4512 section 2.2). Raises OperationRefused."""
+    if len(values) < 2:
+        return
+    key = key_of(schema, description) or octet_string
+    if len({key(value) for value in values}) < len(values):
+        raise OperationRefused(ResultCode.ATTRIBUTE_OR_VALUE_EXISTS, f"{description}: a value more than once")
+
+
+def name_of(schema: Schema, description: str) -> _Name:
+    """What two descriptions of one attribute have in common."""
+    name, *options = description.lower().split(";")
+    attribute_type = schema.attribute_type(name)
+    return (attribute_type.oid if attribute_type else name), frozenset(options)
+
+
+def key_of(schema: Schema, description: str) -> Callable[[bytes], Any] | None:
+    """The function whose outcomes tell values of a type apart; None for a type that has no equality rule.
+
+    Values of an unknown type are compared as directory strings, and secrets octet by octet. A value that the rule
+    cannot read is equal to itself alone.
+    """
+    if is_password(description):
+        return octet_string
+    attribute_type = schema.attribute_type(description)
+    if attribute_type is not None and attribute_type.equality is None:
+        return None
+    rule = _rule(schema, attribute_type)
+
+    def key(value: bytes) -> Any:
+        try:
+            return rule(value)
+        except ValueError:
+            return value
+
+    return key
+
+
+def _rule(schema: Schema, attribute_type: AttributeType | None) -> Callable[[bytes], Any]:
+    if attribute_type is None or attribute_type.equality is None:
+        return case_ignore
+    rule = equality_rule(schema, attribute_type.equality)
+    if rule is None:
+        return octet_string
+    return _name_key if rule.key is distinguished_name else rule.key
+
+
+# A group of thousands is compared whole whenever one member comes or goes, and a name is dear to read.
+_name_key = lru_cache(maxsize=1 << 14)(distinguished_name)
+
+
+def _cannot_match(description: str) -> OperationRefused:
+    # As slapd 2.5 answers: without a rule nobody can say which value is meant, nor whether one is there already.
+    return OperationRefused(
+        ResultCode.INAPPROPRIATE_MATCHING, f"{description}: no equality rule; replace or delete the whole attribute"
+    )
+
+
+def _integer(value: bytes) -> int:
+    if not value.removeprefix(b"-").isdigit() or len(value) > 1000:
+        raise ValueError("not an Integer")
+    return int(value)

@@ -1,0 +1,139 @@
+"""What a directory of a certain make does beside what is asked: the seam that Active Directory's rules stand behind.
+
+A profile is told of every write from inside its transaction. It sees what the directory holds, may refuse, may change
+what is stored, and may change other entries, all of which happens together or not at all.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from ldapserver.directory.computed import Computed
+from ldapserver.directory.directory import Written
+from ldapserver.directory.entry import Entry
+from ldapserver.directory.ldif import Attributes
+from ldapserver.directory.schema import Schema
+from ldapserver.wire.dn import DN
+from ldapserver.wire.messages import Change
+
+
+class View(Protocol):
+    """A directory as it stands, for attributes that are computed."""
+
+    @property
+    def schema(self) -> Schema:
+        """See `Directory`."""
+        ...
+
+    @property
+    def naming_contexts(self) -> tuple[DN, ...]:
+        """See `Directory`."""
+        ...
+
+    def entry(self, dn: DN) -> Entry | None:
+        """The entry of this name."""
+        ...
+
+    def having(self, attribute: str, value: bytes) -> Iterator[Entry]:
+        """The entries for which (attribute=value) is true: by an index where there is one, or looking at all."""
+        ...
+
+
+class Write(View, Protocol):
+    """One write under way: who writes, and the directory with all that this write has done so far."""
+
+    @property
+    def by(self) -> DN:
+        """Who writes."""
+        ...
+
+    @property
+    def admin(self) -> bool:
+        """Whether who writes may write anything."""
+        ...
+
+    @property
+    def loading(self) -> bool:
+        """Whether this comes from the files a directory is made of, which may say what no client may."""
+        ...
+
+    def secrets(self, dn: DN) -> Attributes:
+        """The password attributes of an entry as they are stored; none when there is no such entry."""
+        ...
+
+    def entries(self) -> Iterator[Entry]:
+        """Every entry, each before what is below it."""
+        ...
+
+    def alter(self, dn: DN, changes: Sequence[Change]) -> None:
+        """Change another entry in the same transaction; neither checked nor told to the profile.
+
+        Raises OperationRefused when a change cannot be made.
+        """
+        ...
+
+
+class Profile(Protocol):
+    """The rules. Every method but `computed`, `state` and `restore` may raise OperationRefused."""
+
+    def computed(self, view: View) -> Iterable[Computed]:
+        """Attributes that are worked out when they are asked for; the schema has to have their types."""
+        ...
+
+    def loaded(self, write: Write) -> None:
+        """The entries of all LDIF files are in their places: complete them by `alter`."""
+        ...
+
+    def translate(self, write: Write, before: Entry, changes: Sequence[Change]) -> Sequence[Change]:
+        """What a modify really changes, before it is tried: `changes` as they came, or others in their place."""
+        ...
+
+    def complete(self, write: Write, before: Entry | None, dn: DN, attributes: Attributes) -> Attributes:
+        """What is stored at `dn` instead of `attributes`, which hold the password attributes too.
+
+        `before` is the entry as it was, under its old name; None for one that is added.
+        """
+        ...
+
+    def done(self, write: Write, written: Written) -> None:
+        """An entry has been added, changed, renamed or removed: time to follow in others.
+
+        An entry below one that was renamed or moved comes after it, with its own two names.
+        """
+        ...
+
+    def state(self) -> object:
+        """What `restore` needs to make this profile what it is now: part of a directory's snapshot."""
+        ...
+
+    def restore(self, state: object) -> None:
+        """Be again what the profile was when it gave `state`."""
+        ...
+
+
+class Plain:
+    """The profile of a directory that does what it is asked and no more."""
+
+    def computed(self, view: View) -> Iterable[Computed]:
+        """See `Profile`."""
+        return ()
+
+    def loaded(self, write: Write) -> None:
+        """See `Profile`."""
+
+    def translate(self, write: Write, before: Entry, changes: Sequence[Change]) -> Sequence[Change]:
+        """See `Profile`."""
+        return changes
+
+    def complete(self, write: Write, before: Entry | None, dn: DN, attributes: Attributes) -> Attributes:
+        """See `Profile`."""
+        return attributes
+
+    def done(self, write: Write, written: Written) -> None:
+        """See `Profile`."""
+
+    def state(self) -> object:
+        """See `Profile`."""
+        return None
+
+    def restore(self, state: object) -> None:
+        """See `Profile`."""

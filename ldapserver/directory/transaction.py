@@ -1,0 +1,335 @@
+"""One write: add, modify, delete or modifyDN (RFC 4511 sections 4.6 to 4.9), with all that a profile does beside it.
+
+It is a `profile.Write`. What it does, it does at once; left by an exception, it undoes all of it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from ldapserver.directory.account import Account, verifies
+from ldapserver.directory.authzid import InvalidAuthzId
+from ldapserver.directory.changes import (
+    Draft,
+    changed,
+    check_attributes,
+    check_changes,
+    name_of,
+    never,
+)
+from ldapserver.directory.conformance import check_user_modification
+from ldapserver.directory.contents import Contents
+from ldapserver.directory.directory import Written
+from ldapserver.directory.entry import Entry, is_password
+from ldapserver.directory.evaluation import Test
+from ldapserver.directory.ldif import Attributes
+from ldapserver.directory.profile import Profile
+from ldapserver.directory.schema import Schema
+from ldapserver.directory.schemes import InvalidPassword
+from ldapserver.directory.tree import Node
+from ldapserver.errors import OperationRefused
+from ldapserver.wire.dn import DN
+from ldapserver.wire.messages import Change, ResultCode
+
+# Asked whether attributes, those of passwords and operational ones included, may stand at a name; the entry that
+# stands there now. Raises OperationRefused.
+Check = Callable[[DN, Attributes, Entry | None], None]
+
+
+def anything(dn: DN, attributes: Attributes, before: Entry | None) -> None:
+    """The `Check` that has nothing against anything."""
+
+
+class Transaction:
+    """A write by `by`; `loading` is one that an LDIF file makes while the directory is filled."""
+
+    def __init__(
+        self,
+        contents: Contents,
+        profile: Profile,
+        check: Check,
+        *,
+        by: DN,
+        admin: bool = False,
+        assertion: Test | None = None,
+        loading: bool = False,
+    ) -> None:
+        self.by = by
+        self.admin = admin
+        self.loading = loading
+        self._contents = contents
+        self._profile = profile
+        self._check = check
+        self._assertion = assertion
+        self._stamp = (str(by).encode(),), contents.operational.now()
+        self._undo: list[Callable[[], None]] = []
+        self._put: dict[Node, None] = {}
+
+    def __enter__(self) -> Self:
+        self._contents.serial += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            for undo in reversed(self._undo):
+                undo()
+            return
+        for node in self._put:
+            if node.entry is not None:
+                self._contents.learn(node.entry, node.account)
+
+    # What a profile may ask and do
+
+    @property
+    def schema(self) -> Schema:
+        """See `View`."""
+        return self._contents.schema
+
+    @property
+    def naming_contexts(self) -> tuple[DN, ...]:
+        """See `View`."""
+        return self._contents.naming_contexts
+
+    def entry(self, dn: DN) -> Entry | None:
+        """See `View`."""
+        return self._contents.entry(dn)
+
+    def having(self, attribute: str, value: bytes) -> Iterator[Entry]:
+        """See `View`."""
+        return self._contents.having(attribute, value)
+
+    def secrets(self, dn: DN) -> Attributes:
+        """See `Write`."""
+        node = self._contents.root.find(dn)
+        return () if node is None else node.secrets
+
+    def entries(self) -> Iterator[Entry]:
+        """See `Write`."""
+        return (node.entry for node in self._contents.root.subtree() if node.entry is not None)
+
+    def alter(self, dn: DN, changes: Sequence[Change]) -> None:
+        """See `Write`."""
+        node, before = self._found(dn)
+        attributes = changed((*before, *node.secrets), changes, self.schema)
+        self._store(node, node.dn, attributes, node.since)
+
+    # The four operations
+
+    def add(self, dn: DN, attributes: Attributes) -> Written:
+        """RFC 4511 section 4.7."""
+        if not self.loading:
+            check_user_modification(self.schema, [description for description, _ in attributes])
+        check_attributes(attributes, self.schema)
+        context = self._context(dn)
+        root = self._contents.root
+        # The entry must not exist, and its superior must.  RFC 4511 section 4.7
+        if self._contents.entry(dn) is not None:
+            raise OperationRefused(ResultCode.ENTRY_ALREADY_EXISTS, f"{dn} is there already")
+        if dn.key != context.key and self._contents.entry(dn.parent) is None:
+            raise self._no_such_object(dn)
+        self._check_rdn(dn)
+        draft = Draft(attributes, self.schema)
+        # Clients may leave out the values that name the entry, which are among its values all the same.  Section 4.7
+        draft.name(dn.rdns[0])
+        self._assert(Entry(dn, self._split(draft.attributes)[0]))
+        stored = self._profile.complete(self, None, dn, draft.attributes)
+        self._check(dn, stored, None)
+        above = root.make(dn.parent)  # which is there, or stands above a naming context
+        node = above.child(dn.key[0])
+        if node is None:
+            node = Node(_below(above.dn, dn))
+            above.link(node)
+            self._undo.append(partial(above.unlink, node))
+        return self._done(node, None, self._store(node, node.dn, stored, self._contents.serial))
+
+    def modify(self, dn: DN, changes: Sequence[Change]) -> Written:
+        """RFC 4511 section 4.6."""
+        if not self.loading:
+            check_user_modification(self.schema, [change.modification.type for change in changes])
+        check_changes(changes, self.schema)
+        self._context(dn)
+        node, before = self._found(dn)
+        self._assert(before)
+        changes = self._profile.translate(self, before, changes)
+        account = node.account
+        attributes = changed(
+            (*before, *node.secrets), changes, self.schema, partial(verifies, account.name) if account else never
+        )
+        self._check_named(node.dn, changes, attributes)
+        stored = self._profile.complete(self, before, node.dn, attributes)
+        self._check(node.dn, stored, before)
+        return self._done(node, before, self._store(node, node.dn, self._renewed(stored), node.since))
+
+    def delete(self, dn: DN, *, subtree: bool = False) -> Written:
+        """RFC 4511 section 4.8; with `subtree`, draft-armijo-ldap-treedelete."""
+        self._context(dn)
+        node, before = self._found(dn)
+        self._assert(before)
+        # Only a leaf can be deleted.  RFC 4511 section 4.8
+        if node.children and not subtree:
+            raise OperationRefused(ResultCode.NOT_ALLOWED_ON_NON_LEAF, "there are entries below it")
+        root = self._contents.root
+        for each in reversed(list(node.subtree())):
+            gone = each.entry
+            assert gone is not None  # nothing is below an entry but entries
+            above = root.find(each.dn.parent)
+            assert above is not None
+            self._become(each, each.dn, None, (), None, each.since)
+            above.unlink(each)
+            self._undo.append(partial(above.link, each))
+            self._done(each, gone, None)
+        return Written(before, None)
+
+    def modify_dn(self, dn: DN, newrdn: DN, delete_old_rdn: bool, new_superior: DN | None = None) -> Written:
+        """RFC 4511 section 4.9."""
+        if len(newrdn.rdns) != 1:
+            raise OperationRefused(ResultCode.INVALID_DN_SYNTAX, "newrdn: must be one RDN")
+        if not self.loading:
+            check_user_modification(self.schema, [ava.type for ava in newrdn.rdns[0]])
+        context = self._context(dn)
+        node, before = self._found(dn)
+        self._assert(before)
+        self._check_rdn(newrdn)
+        above, name = self._destination(node, newrdn, new_superior, context)
+        draft = Draft((*before, *node.secrets), self.schema)
+        if delete_old_rdn:
+            draft.forget(node.dn.rdns[0])
+        draft.name(newrdn.rdns[0])
+        stored = self._profile.complete(self, before, name, draft.attributes)
+        self._check(name, stored, before)
+        old = self._contents.root.find(node.dn.parent)
+        assert old is not None
+        # Under the superior it had, a search that is under way comes by it once, whatever it is called.
+        since = node.since if above is old else self._contents.serial
+        old.unlink(node)
+        self._undo.append(partial(old.link, node))
+        after = self._store(node, name, self._renewed(stored), since)
+        above.link(node)
+        self._undo.append(partial(above.unlink, node))
+        self._done(node, before, after)
+        self._follow(node, None if above is old else since)
+        return Written(before, node.entry)
+
+    def _destination(self, node: Node, newrdn: DN, new_superior: DN | None, context: DN) -> tuple[Node, DN]:
+        """Below which node the entry comes, and under which name."""
+        superior = node.dn.parent if new_superior is None else new_superior
+        if superior.within(node.dn):
+            raise OperationRefused(ResultCode.UNWILLING_TO_PERFORM, "newSuperior: the entry itself, or below it")
+        name = _below(superior, newrdn)
+        if node.dn.key == context.key and name.key == context.key:
+            raise OperationRefused(ResultCode.NAMING_VIOLATION, f"{context} is a naming context")
+        target = self._context_of(name)
+        # Another naming context may be another server's, as far as clients know.  RFC 4511 section 4.9
+        if target is None or target.key != context.key or node.dn.key == context.key:
+            raise OperationRefused(
+                ResultCode.AFFECTS_MULTIPLE_DSAS, f"newSuperior: the naming context is {context}, and stays it"
+            )
+        above = self._contents.root.find(superior)
+        if above is None or above.entry is None:
+            raise OperationRefused(ResultCode.NO_SUCH_OBJECT, f"newSuperior: {superior} is not there")
+        there = above.child(name.key[0])
+        if there is not None and there is not node:
+            raise OperationRefused(ResultCode.ENTRY_ALREADY_EXISTS, f"{name} is there already")
+        return above, _below(above.dn, name)
+
+    def _follow(self, top: Node, since: int | None) -> None:
+        """Rename what is below an entry that was renamed; with `since`, all of it has come to another place."""
+        nodes = [(top, node) for node in top.below()]
+        for above, node in nodes:
+            nodes += [(node, below) for below in node.below()]
+            before = node.entry
+            assert before is not None
+            name = _below(above.dn, node.dn)
+            after = before.renamed(name)
+            account = node.account
+            if account is not None:
+                account = Account(name, account.name, account.credential, account.passwords, account.authz_to)
+            self._become(node, name, after, node.secrets, account, node.since if since is None else since)
+            self._done(node, before, after)
+
+    # What they have in common
+
+    def _found(self, dn: DN) -> tuple[Node, Entry]:
+        node = self._contents.root.find(dn)
+        if node is None or node.entry is None:
+            raise self._no_such_object(dn)
+        return node, node.entry
+
+    def _no_such_object(self, dn: DN) -> OperationRefused:
+        return OperationRefused(ResultCode.NO_SUCH_OBJECT, matched_dn=str(self._contents.root.deepest(dn)))
+
+    def _context(self, dn: DN) -> DN:
+        """The naming context that `dn` belongs to."""
+        context = self._context_of(dn)
+        if context is None:
+            raise OperationRefused(ResultCode.UNWILLING_TO_PERFORM, f"{dn} is in no naming context of this server")
+        return context
+
+    def _context_of(self, dn: DN) -> DN | None:
+        within = [context for context in self._contents.naming_contexts if dn.within(context)]
+        return max(within, key=lambda context: len(context.rdns), default=None)
+
+    def _assert(self, entry: Entry) -> None:
+        # What is not TRUE is not asserted.  RFC 4528 section 3
+        if self._assertion is not None and not self._assertion(entry):
+            raise OperationRefused(ResultCode.ASSERTION_FAILED)
+
+    def _check_named(self, dn: DN, changes: Sequence[Change], attributes: Attributes) -> None:
+        """A modify takes no value away that names the entry (RFC 4511 section 4.6)."""
+        touched = {name_of(self.schema, change.modification.type) for change in changes}
+        # An LDIF file may name an entry by a secret; that is not among the values that are seen.
+        named = [ava for ava in dn.rdns[0] if not is_password(ava.type)]
+        if any(name_of(self.schema, ava.type) in touched for ava in named):
+            draft = Draft(attributes, self.schema)
+            for ava in named:
+                if not draft.holds(ava.type, ava.value):
+                    raise OperationRefused(ResultCode.NOT_ALLOWED_ON_RDN, f"{ava.type}: the value names the entry")
+
+    def _check_rdn(self, name: DN) -> None:
+        if any(is_password(ava.type) for ava in name.rdns[0]):
+            raise OperationRefused(ResultCode.NAMING_VIOLATION, "a password names no entry: names are for all to see")
+
+    def _renewed(self, attributes: Attributes) -> Attributes:
+        return self._contents.operational.renewed(attributes, self._contents.base_schema, *self._stamp)
+
+    def _split(self, attributes: Iterable[tuple[str, tuple[bytes, ...]]]) -> tuple[Attributes, Attributes]:
+        """What everybody may see, and the secrets."""
+        plain: list[tuple[str, tuple[bytes, ...]]] = []
+        secrets: list[tuple[str, tuple[bytes, ...]]] = []
+        for each in attributes:
+            (secrets if is_password(each[0]) else plain).append(each)
+        return tuple(plain), tuple(secrets)
+
+    def _store(self, node: Node, dn: DN, attributes: Attributes, since: int) -> Entry:
+        """Let these attributes stand at `node` under the name `dn`."""
+        contents = self._contents
+        plain, secrets = self._split(attributes)
+        entry = contents.operational.completed(Entry(dn, plain), contents.base_schema, *self._stamp)
+        try:
+            account = contents.account_of(entry, secrets)
+        except InvalidPassword as error:
+            raise OperationRefused(ResultCode.CONSTRAINT_VIOLATION, str(error)) from None
+        except InvalidAuthzId as error:
+            raise OperationRefused(ResultCode.INVALID_ATTRIBUTE_SYNTAX, str(error)) from None
+        self._become(node, dn, entry, secrets, account, since)
+        return entry
+
+    def _become(
+        self, node: Node, dn: DN, entry: Entry | None, secrets: Attributes, account: Account | None, since: int
+    ) -> None:
+        contents = self._contents
+        self._undo.append(partial(contents.become, node, node.dn, node.entry, node.secrets, node.account, node.since))
+        self._put[node] = None
+        contents.become(node, dn, entry, secrets, account, since)
+
+    def _done(self, node: Node, before: Entry | None, after: Entry | None) -> Written:
+        self._profile.done(self, Written(before, after))
+        return Written(before, node.entry)  # which the profile may have altered once more
+
+
+def _below(superior: DN, dn: DN) -> DN:
+    """The name of the first RDN of `dn` below `superior`, whose RDNs it shares."""
+    return DN((dn.rdns[0], *superior.rdns), (dn.key[0], *superior.key))
