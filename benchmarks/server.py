@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,26 @@ def write_users(path: Path, count: int) -> None:
             )
 
 
+def write_people(path: Path, count: int) -> None:
+    """The same users with ten attributes each, as a directory of a company has them."""
+    with path.open("w") as file:
+        file.write(f"dn: {BASE}\nobjectClass: domain\ndc: example\n\n")
+        file.write(f"dn: ou=people,{BASE}\nobjectClass: organizationalUnit\nou: people\n\n")
+        for number in range(1, count + 1):
+            given, surname = GIVEN_NAMES[number % len(GIVEN_NAMES)], f"Number{number}"
+            file.write(
+                f"dn: uid=user{number},ou=people,{BASE}\nobjectClass: top\nobjectClass: person\n"
+                f"objectClass: organizationalPerson\nobjectClass: inetOrgPerson\nuid: user{number}\n"
+                f"cn: {given} {surname}\nsn: {surname}\ngivenName: {given}\nmail: user{number}@example.org\n"
+                f"telephoneNumber: +1 555 {number:07}\nemployeeNumber: {number}\n"
+                f"description: {given} sits in room {number % 977} of building {number % 7}\n"
+                f"userPassword: pass{number}\n\n"
+            )
+
+
+GIVEN_NAMES = ("Ada", "Alan", "Barbara", "Donald", "Edsger", "Frances", "Grace", "John", "Leslie", "Margaret", "Tony")
+
+
 @dataclass(frozen=True)
 class RunningServer:
     """A server process that listens on a port of the loopback address."""
@@ -35,6 +55,7 @@ class RunningServer:
     pid: int
     port: int
     audit: Path
+    ready_after: float  # seconds
 
     def cpu_seconds(self) -> float:
         """User and system time of the process so far, in steps of a clock tick."""
@@ -48,13 +69,14 @@ class RunningServer:
 
 
 @contextlib.contextmanager
-def running(users: int, *options: str) -> Iterator[RunningServer]:
-    """`ldapserver serve` with so many users and the audit written to a file."""
+def running(users: int, *options: str, write: Callable[[Path, int], None] = write_users) -> Iterator[RunningServer]:
+    """`ldapserver serve` with so many users, which `write` makes, and the audit written to a file."""
     with tempfile.TemporaryDirectory() as folder:
         ldif, ready, audit = (Path(folder, name) for name in ("users.ldif", "ready", "audit.jsonl"))
-        write_users(ldif, users)
+        write(ldif, users)
         command = [sys.executable, "-m", "ldapserver", "serve", "--ldif", str(ldif), "--listen", "ldap://127.0.0.1:0"]
         command += ["--host", "localhost", "--ready-file", str(ready), "--audit", str(audit), *options]
+        started = time.perf_counter()
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
             while not ready.exists():
@@ -62,7 +84,7 @@ def running(users: int, *options: str) -> Iterator[RunningServer]:
                     raise RuntimeError(f"the server did not start: exit status {process.returncode}")
                 time.sleep(0.002)
             port = int(ready.read_text().strip().rpartition(":")[2])
-            yield RunningServer(process.pid, port, audit)
+            yield RunningServer(process.pid, port, audit, time.perf_counter() - started)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=20)

@@ -31,18 +31,19 @@ def measure(users: int, rounds: int) -> StartUp:
         bare.append((time.perf_counter() - start) * 1000)
         start = time.perf_counter()
         with running(users) as server:
-            _bind(server.port)
+            with socket.create_connection(("127.0.0.1", server.port)) as connection:
+                bind(connection)
             first.append((time.perf_counter() - start) * 1000)
     return StartUp(statistics.median(bare), statistics.median(first))
 
 
-def _bind(port: int) -> None:
-    client = DigestClient("user1", Password("pass1"), service="ldap", host="localhost")
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        challenge = _ask(connection, 1, None)
-        answer = client.step(challenge.server_sasl_creds or b"")
-        assert isinstance(answer, Response), answer
-        assert isinstance(client.step(_ask(connection, 2, answer.data).server_sasl_creds or b""), Success)
+def bind(connection: socket.socket, user: int = 1) -> None:
+    """One DIGEST-MD5 bind, its rspauth verified."""
+    client = DigestClient(f"user{user}", Password(f"pass{user}"), service="ldap", host="localhost")
+    challenge = _ask(connection, 1, None)
+    answer = client.step(challenge.server_sasl_creds or b"")
+    assert isinstance(answer, Response), answer
+    assert isinstance(client.step(_ask(connection, 2, answer.data).server_sasl_creds or b""), Success)
 
 
 def _ask(connection: socket.socket, message_id: int, credentials: bytes | None) -> BindResponse:

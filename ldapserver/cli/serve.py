@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Objects made and not dropped again between two looks for garbage: more than the slices of a few searches make. A
+# full look goes through all that indexes, and searches under way, hold; in a large directory that is tens of
+# milliseconds in which nobody is answered. It comes after a hundred times as many.
+_COLLECT_AFTER = 20_000
+
 _log = logging.getLogger("ldapserver")
 
 
@@ -99,6 +104,7 @@ def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str])
     finally:
         gc.enable()
     gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
     host, realm = socket.gethostname(), directory.realm
     # A machine that does not know its domain is taken to be in the one it serves.
     computer = host if "." in host or not realm else f"{host}.{realm}"

@@ -37,6 +37,7 @@ from ldapserver.wire.filters import Filter
 from ldapserver.wire.messages import Change, Scope
 
 BATCH = 64  # entries examined between two chances to pause: some hundred microseconds of work
+FOUND = 3  # more of them that one found stands for: it is also written, which is much the dearer part
 
 
 class MemoryDirectory:
@@ -241,30 +242,39 @@ class MemoryDirectory:
 
     def search(self, base: DN, scope: Scope, filter: Filter) -> "Batches":
         """See `Directory`."""
-        return Batches(_matching(self._examined(base, scope, filter), filter, self))
+        return Batches(self._found(base, scope, filter))
 
-    def _examined(self, base: DN, scope: Scope, filter: Filter) -> Iterable[Node]:
-        """The nodes in scope, those left out of which an index says that the filter is not true of them."""
+    def _found(self, base: DN, scope: Scope, filter: Filter) -> Iterator[list[Entry]]:
+        if scope != Scope.BASE_OBJECT:
+            for _ in self._index.prepare(filter, self.schema, self.computed):
+                yield []
+        yield from _matching(self._examined(base, scope, filter), filter, self)
+
+    def _examined(self, base: DN, scope: Scope, filter: Filter) -> Iterable[Node | None]:
+        """The nodes in scope, those left out of which an index says that the filter is not true of them.
+
+        None stands for one out of scope: looking at it is work too, after which others may want a turn.
+        """
         top = self._root.find(base)
         if top is None or (top.entry is None and base):
             return ()
         if scope == Scope.BASE_OBJECT:
             return (top,)
-        candidates = self._index.candidates(filter, self.schema)
+        candidates = self._index.candidates(filter, self.schema, self.computed)
         if candidates is None:
             if scope == Scope.WHOLE_SUBTREE:
-                nodes: Iterable[Node] = top.subtree()
+                nodes: Iterable[Node | None] = top.subtree()
             else:
                 nodes = top.below() if base else self._root.tops()
         elif scope == Scope.WHOLE_SUBTREE:
-            nodes = (node for node in candidates if node.dn.within(base))
+            nodes = (node if node.dn.within(base) else None for node in candidates)
         elif base:
-            nodes = (node for node in candidates if node.dn.key[1:] == base.key)
+            nodes = (node if node.dn.key[1:] == base.key else None for node in candidates)
         else:
             nodes = self._root.tops()
         began, name = self._contents.serial, top.dn
         # Once the base has another name, nothing is below the one that was asked for.
-        return (node for node in nodes if node.since <= began and top.dn is name)
+        return (node if node is not None and node.since <= began and top.dn is name else None for node in nodes)
 
 
 class Batches:
@@ -285,15 +295,19 @@ class Batches:
         raise StopAsyncIteration
 
 
-def _matching(nodes: Iterable[Node], filter: Filter, directory: MemoryDirectory) -> Iterator[list[Entry]]:
+def _matching(nodes: Iterable[Node | None], filter: Filter, directory: MemoryDirectory) -> Iterator[list[Entry]]:
     test: Test = compile_filter(filter, directory.schema, directory.computed)
     batch: list[Entry] = []
-    for examined, node in enumerate(nodes, 1):
+    work = 0
+    for node in nodes:
+        work += 1
         # An entry is returned when the filter "evaluates to TRUE", not when it is Undefined, section 4.5.1.7.
-        if node.entry is not None and test(node.entry):
+        if node is not None and node.entry is not None and test(node.entry):
             batch.append(node.entry)
-        if examined % BATCH == 0:
+            work += FOUND
+        if work >= BATCH:
             yield batch
             batch = []
+            work = 0
     if batch:
         yield batch

@@ -246,6 +246,9 @@ _MUST_ESCAPE = re.compile(r'^[ #]| \Z|[\0-\x1f"+,;<>\\\x7f]')
 
 
 def _ava_text(ava: AVA) -> str:
+    # Most values are letters and digits, and a search writes a hundred thousand names.
+    if ava.value.isalnum() and " " not in ava.type:
+        return f"{ava.type}={ava.value.decode()}"
     type = ava.type.replace(" ", "\\ ")  # only the liberal reader makes such a type, and only it reads it back
     try:
         value = ava.value.decode()

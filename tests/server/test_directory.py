@@ -14,8 +14,9 @@ from ldapserver.directory.account import Account, AmbiguousName
 from ldapserver.directory.directory import Directory
 from ldapserver.directory.entry import Entry, is_password
 from ldapserver.directory.evaluation import compile_filter
+from ldapserver.directory.index import STEP
 from ldapserver.directory.ldif import EntryRecord, InvalidLDIF, read_ldif
-from ldapserver.directory.memory import BATCH, MemoryDirectory
+from ldapserver.directory.memory import BATCH, FOUND, MemoryDirectory
 from ldapserver.directory.schemes import PBKDF2, StoredHA1
 from ldapserver.wire.dn import DN, ROOT
 from ldapserver.wire.filters import And, Equality, Filter, Not, Or, Present, parse_filter
@@ -503,7 +504,8 @@ def test_a_search_pauses_after_each_batch_found_or_not() -> None:
         meant = parse_filter(filter)
         return [len(batch) async for batch in where.search(DN.parse("dc=x"), Scope.WHOLE_SUBTREE, meant)]
 
-    assert run(sizes("(cn=User *)")) == [BATCH - 1, BATCH, BATCH, 1]  # the root is examined, and is no user
+    each = BATCH // (1 + FOUND)
+    assert run(sizes("(cn=User *)")) == [each] * (3 * BATCH // each)
     assert run(sizes("(description=*)")) == [0, 0, 0]
 
 
@@ -526,6 +528,27 @@ def test_equality_on_what_people_are_looked_up_by_examines_only_what_matches(fil
         return len([batch async for batch in where.search(DN.parse("dc=x"), Scope.WHOLE_SUBTREE, meant)])
 
     assert run(batches()) <= 1  # a search that examined all would have paused ten times
+
+
+def batches(where: MemoryDirectory, filter: str, base: str = "dc=x") -> list[int]:
+    """How much each batch of a search holds."""
+
+    async def sizes() -> list[int]:
+        found = where.search(DN.parse(base), Scope.WHOLE_SUBTREE, parse_filter(filter))
+        return [len(batch) async for batch in found]
+
+    return run(sizes())
+
+
+def test_a_search_pauses_over_what_an_index_finds_out_of_scope_too() -> None:
+    where = crowd(10 * BATCH)
+    assert batches(where, "(uid=u1*)", "uid=u3,dc=x") == [0]  # of u1, u10 to u19, u100 to u199 it has examined 64
+
+
+def test_the_first_search_by_a_type_pauses_while_its_index_is_made() -> None:
+    where = crowd(3 * STEP)
+    assert batches(where, "(uid=u7)") == [0, 0, 0, 1]
+    assert batches(where, "(uid=u8)") == [1]
 
 
 # A search against the plainest one there is: every entry in scope for which the filter is true.

@@ -236,3 +236,8 @@ def test_order_within_an_rdn_does_not_matter(rdn: list[AVA], random: Any) -> Non
     shuffled = rdn.copy()
     random.shuffle(shuffled)
     assert DN((tuple(rdn),)) == DN((tuple(shuffled),))
+
+
+def test_a_blank_in_a_type_is_escaped_whatever_the_value() -> None:
+    assert str(DN(((AVA("a b", b"c"),),))) == "a\\ b=c"
+    assert str(DN(((AVA("a b", b"c d"),),))) == "a\\ b=c d"
