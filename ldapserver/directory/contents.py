@@ -1,6 +1,6 @@
 """What a directory takes from LDIF records: entries in their places, who is an account, what names are in use."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ldapserver.directory.account import Account
@@ -62,8 +62,8 @@ class Contents:
         self._stood_at[node] = place
         self._fill(node, dn, record.attributes, place)
 
-    def finish(self) -> None:
-        """Give each suffix its entry, and look for entries that hang in the air."""
+    def finish(self) -> Iterator[InvalidLDIF]:
+        """Give each suffix its entry, and look for entries that hang in the air: each is something wrong."""
         for suffix in self.suffixes:
             node = self.root.make(suffix)
             if node.entry is None:
@@ -72,7 +72,7 @@ class Contents:
             for node in top.subtree():
                 if node.entry is None:
                     orphan = next(iter(node.tops()))
-                    raise InvalidLDIF(f"{self._stood_at[orphan]}: there is no entry {node.dn} above {orphan.dn}")
+                    yield InvalidLDIF(f"{self._stood_at[orphan]}: there is no entry {node.dn} above {orphan.dn}")
 
     def settle(self, netbios: str, realm: str) -> None:
         """Say the domain's two names, known only now, to the WDigest hashes: they were made of these too."""

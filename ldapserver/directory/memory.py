@@ -11,7 +11,7 @@ from ldapserver.directory.computed import ByName, Computed, by_name
 from ldapserver.directory.contents import Contents
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Test, compile_filter
-from ldapserver.directory.ldif import Attributes, Record
+from ldapserver.directory.ldif import Attributes, InvalidLDIF, Record, Report
 from ldapserver.directory.names import dns_domain, netbios_domain
 from ldapserver.directory.schema import SUBSCHEMA, Schema, core
 from ldapserver.directory.tree import Node
@@ -33,19 +33,29 @@ class MemoryDirectory:
         netbios: str | None = None,
         realm: str | None = None,
         saslprep: bool = False,
+        report: Report | None = None,
     ) -> None:
         """Take the records of each source, which are a name for errors and what `read_ldif` gives.
 
         With `suffixes`, every entry is below one of them, and one that has no entry gets one. Without, the entries
         that have none above them are the naming contexts. `realm` and `netbios` are the domain's two names, by
         default those of the first naming context. `saslprep` prepares passwords in the clear (RFC 4013) before
-        DIGEST-MD5 uses them. Raises `InvalidLDIF`.
+        DIGEST-MD5 uses them. Raises `InvalidLDIF`; with `report`, each thing that is wrong is told to it, and what
+        can be taken is.
         """
         contents = Contents(tuple(suffixes), saslprep=saslprep)
         for source, records in sources:
             for record in records:
-                contents.take(record, source)
-        contents.finish()
+                try:
+                    contents.take(record, source)
+                except InvalidLDIF as error:
+                    if report is None:
+                        raise
+                    report(error)
+        for wrong in contents.finish():
+            if report is None:
+                raise wrong
+            report(wrong)
         self._root = contents.root
         self._index = contents.index
         self._names = contents.names
@@ -116,12 +126,29 @@ class MemoryDirectory:
         )
         return by_name(self.schema, attributes)
 
+    def accounts(self) -> Iterator[Account]:
+        """Everybody who can authenticate, or could with a password."""
+        for node in self._root.subtree():
+            if node.account is not None:
+                yield node.account
+
+    def ambiguous_names(self) -> Iterator[tuple[str, tuple[DN, ...]]]:
+        """The names that more than one account answers to, and so none, each with those accounts."""
+        for name, nodes in self._names.ambiguous(self.netbios, self.realm):
+            yield name, tuple(node.dn for node in nodes)
+
     def records(self, *, with_secrets: bool = False) -> Iterator[tuple[DN, Attributes]]:
-        """Every entry as it would be written, each before what is below it; with the password attributes if asked."""
-        for top in self._root.tops():
-            for node in top.subtree():
-                if node.entry is not None:
-                    yield node.dn, (*node.entry, *node.secrets) if with_secrets else tuple(node.entry)
+        """Every entry as it would be written, each before what is below it; with the password attributes if asked.
+
+        As they are now: what changes while they are taken is not seen, for a change replaces an entry.
+        """
+        nodes = [node for node in self._root.subtree() if node.entry is not None]
+        entries, secrets = [node.entry for node in nodes], [node.secrets for node in nodes]
+        return (
+            (entry.dn, (*entry, *secret) if with_secrets else tuple(entry))
+            for entry, secret in zip(entries, secrets, strict=True)
+            if entry is not None
+        )
 
     def search(self, base: DN, scope: Scope, filter: Filter) -> "Batches":
         """See `Directory`."""

@@ -44,6 +44,8 @@ def test_the_defaults_are_safe() -> None:
         "listen": [ListenURL("127.0.0.1", 3890)],
         "suffix": [],
         "ldif": [],
+        "store": "memory:",
+        "save": None,
         "realm": None,
         "netbios": None,
         "host": [],
