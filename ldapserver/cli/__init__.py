@@ -8,6 +8,8 @@ from sasl_digest import __version__
 
 COMMANDS = {
     "serve": "answer LDAP binds and searches, and write an audit record for every verdict",
+    "check": "say what is wrong with a configuration and with LDIF files, without serving",
+    "export": "write the entries of a server, or of an LDIF file, as LDIF or JSON",
 }
 
 USAGE = """\
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(usage, end="")
         return 0
     if arguments:
-        print(f"ldapserver: {arguments[0]!r} is no command; there is: {', '.join(COMMANDS)}", file=sys.stderr)
+        print(f"ldapserver: {arguments[0]!r} is no command; there are: {', '.join(COMMANDS)}", file=sys.stderr)
     else:
         print(usage, end="", file=sys.stderr)
     return 2

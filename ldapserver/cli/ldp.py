@@ -14,6 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ldapserver.cli.password import NoPassword, asked, from_stdin
+from ldapserver.cli.printable import printable
+
 if TYPE_CHECKING:
     from sasl_digest.ldap3 import DigestConnection
 
@@ -99,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _transcript(_request(argv))
     except _Ended as ended:
-        print("ldp:", _printable(str(ended)), file=sys.stderr)
+        print("ldp:", printable(str(ended)), file=sys.stderr)
         return ended.status
     except BrokenPipeError:
         # Whoever read the transcript has seen enough; what is still buffered must not fail at exit.
@@ -191,25 +194,14 @@ def _request(argv: Sequence[str] | None) -> _Request:
 
 
 def _password(options: argparse.Namespace) -> str:
-    if options.password_stdin:
-        try:
-            with open(0, "rb", closefd=False) as stdin:
-                line = stdin.readline()
-        except OSError as error:
-            raise _Ended(USAGE, f"--password-stdin: {error.strerror}") from None
-        if not line:
-            raise _Ended(USAGE, "--password-stdin: standard input is empty")
-        return line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
-    if options.password not in (None, "prompt"):
-        return str(options.password)
-    if not os.isatty(0):
-        raise _Ended(USAGE, "no terminal to ask for the password: use --password-stdin")
-    from getpass import getpass
-
     try:
-        return getpass(f"Password for {_printable(options.user)}: ")
-    except EOFError:
-        raise _Ended(USAGE, "no password was given") from None
+        if options.password_stdin:
+            return from_stdin()
+        if options.password not in (None, "prompt"):
+            return str(options.password)
+        return asked(printable(options.user))
+    except NoPassword as none:
+        raise _Ended(USAGE, str(none)) from None
 
 
 # The transcript.
@@ -222,16 +214,16 @@ def _transcript(request: _Request) -> int:
 
     try:
         connection = _connection(request)
-        _say(f'ld = ldap_open("{_printable(request.host)}", {request.port});')
+        _say(f'ld = ldap_open("{printable(request.host)}", {request.port});')
         try:
             connection.open(read_server_info=False)
         except UnicodeError:  # what a name of no host comes to, of more than 63 characters in a label
             raise _Ended(USAGE, f"{request.url}: no host has such a name") from None
         except LDAPCommunicationError as error:
-            _say(f"Error <0x51>: Fail to connect to {_printable(request.host)}.")
+            _say(f"Error <0x51>: Fail to connect to {printable(request.host)}.")
             raise _Ended(UNREACHABLE, f"{request.url} cannot be reached: {error.args[0]}") from None
         try:
-            _say(f"Established connection to {_printable(request.host)}.")
+            _say(f"Established connection to {printable(request.host)}.")
             _show_root_dse(connection)
             return _show_bind(request, connection)
         finally:
@@ -288,7 +280,7 @@ def _show_root_dse(connection: "DigestConnection") -> None:
         for name in sorted(attributes, key=str.lower):
             values = attributes[name]
             count = f" ({len(values)})" if len(values) > 1 else ""
-            _say(f"{_printable(name)}{count}: " + "".join(f"{_value(value)}; " for value in values))
+            _say(f"{printable(name)}{count}: " + "".join(f"{_value(value)}; " for value in values))
     _say(DASHES)
 
 
@@ -297,7 +289,7 @@ def _show_bind(request: _Request, connection: "DigestConnection") -> int:
 
     from sasl_digest.ldap3 import DigestBindError, RspauthError
 
-    user, domain = _printable(request.user), _printable(request.domain or "NULL")
+    user, domain = printable(request.user), printable(request.domain or "NULL")
     if request.simple:
         # LDP ends this error without a full stop, and that of ldap_bind_s with one.
         call, stop = "ldap_simple_bind_s", ""
@@ -316,7 +308,7 @@ def _show_bind(request: _Request, connection: "DigestConnection") -> int:
     except LDAPCommunicationError as error:
         failed, line, status = (81, "Server Down"), f"{request.url}: {error}", UNREACHABLE
     if connection.digest_note is not None:
-        _say(f"Note: {_printable(connection.digest_note)}.")
+        _say(f"Note: {printable(connection.digest_note)}.")
     if failed is not None:
         _say(f"Error <{failed[0]}>: {call}() failed: {failed[1]}{stop}")
         _say("Server error: <empty>")
@@ -335,7 +327,7 @@ def _show_bind(request: _Request, connection: "DigestConnection") -> int:
         if (layer := proved.layer) is not None:
             cipher = "" if layer.cipher is None else f", cipher {layer.cipher.decode()}"
             _say(f"Security layer: {layer.qop.decode()}{cipher}.")
-        name = _printable(f"{proved.realm}\\{proved.username}" if proved.realm else proved.username)
+        name = printable(f"{proved.realm}\\{proved.username}" if proved.realm else proved.username)
     _say(f"Authenticated as: '{name}'.")
     _say(DASHES)
     return 0
@@ -346,7 +338,7 @@ def _say(line: str) -> None:
 
 
 def _say_server_error(result: dict[str, Any]) -> None:
-    text: str = _printable(result["message"].rstrip("\0 \r\n"))  # Active Directory's ends with a NUL
+    text: str = printable(result["message"].rstrip("\0 \r\n"))  # Active Directory's ends with a NUL
     _say(f"Server error: {text or '<empty>'}")
     # A domain controller's text begins with a Windows error code, which LDP explains.
     if head := re.match(r"([0-9A-Fa-f]{8}): ", text):
@@ -362,15 +354,10 @@ def _error_name(result: dict[str, Any]) -> str:
 
 def _value(value: bytes) -> str:
     try:
-        text = _printable(value.decode())
+        text = printable(value.decode())
     except UnicodeDecodeError:
         return f"<ldp: Binary blob {len(value)} bytes>"
     return f"{text} = ( {_OIDS[text]} )" if text in _OIDS else text
-
-
-def _printable(text: str) -> str:
-    """`text` without what would move a terminal's cursor or end the line: control characters as escapes."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 if __name__ == "__main__":

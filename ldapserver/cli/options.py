@@ -57,9 +57,12 @@ class _Parser(argparse.ArgumentParser):
         raise UsageFault(message)
 
 
-def read_options(arguments: Sequence[str]) -> argparse.Namespace:
-    """All options: what was typed, else what --config says, else the defaults. Raises UsageFault."""
-    parser = _parser()
+def read_options(arguments: Sequence[str], parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
+    """All options: what was typed, else what --config says, else the defaults. Raises UsageFault.
+
+    `parser` is that of a command that has these options and some of its own, made by `options_parser`.
+    """
+    parser = parser or options_parser("ldapserver serve", _DESCRIPTION, _EPILOG)
     typed = vars(parser.parse_args(arguments))
     options: dict[str, Any] = dict(_DEFAULTS)
     if (path := typed.get("config")) is not None:
@@ -123,6 +126,8 @@ _DEFAULTS = {
     "ldif": [],
     "schema": Conformance.LENIENT.value,
     "schema_file": [],
+    "store": "memory:",
+    "save": None,
     "realm": None,
     "netbios": None,
     "host": [],
@@ -159,11 +164,12 @@ _DEFAULTS = {
 }
 
 
-def _parser() -> argparse.ArgumentParser:
+def options_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    """A parser of these options, for the command `prog`; what it refuses it raises as UsageFault."""
     parser = _Parser(
-        prog="ldapserver serve",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
+        prog=prog,
+        description=description,
+        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
@@ -229,6 +235,13 @@ def _add_directory(parser: argparse.ArgumentParser) -> None:
     _add(group, "--schema", help, choices=[each.value for each in Conformance])
     help = "definitions to add, repeatable: RFC 4512 lines, LDIF of cn=schema or cn=config, OpenLDAP's .schema"
     _add(group, "--schema-file", help, metavar="FILE", **_MANY)
+    help = "where entries are kept: memory: (the only place in this version, and the default) forgets them at exit"
+    _add(group, "--store", help, metavar="URL", type=_store)
+    help = (
+        "write all entries there at exit and on SIGUSR1, with their passwords, readable by you alone; may be a file "
+        "of --ldif too, which then need not be there yet"
+    )
+    _add(group, "--save", help, metavar="FILE.ldif")
     help = f"a naming context, repeatable (default: the roots of the LDIF, or {DEFAULT_SUFFIX})"
     _add(group, "--suffix", help, metavar="DN", **_MANY)
     _add(
@@ -341,6 +354,12 @@ def _listen_url(text: str) -> ListenURL:
         return ListenURL.parse(text)
     except InvalidURL as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _store(text: str) -> str:
+    if text != "memory:":
+        raise argparse.ArgumentTypeError(f"{text}: is not supported in this version; memory: is")
+    return text
 
 
 def _listed(names: Sequence[bytes]) -> str:

@@ -8,17 +8,20 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ldapserver.audit.log import AuditLog
 from ldapserver.audit.render import JSONRenderer
 from ldapserver.audit.sinks import FileSink, Sink, StreamSink
+from ldapserver.cli.ldif_file import records_of
 from ldapserver.cli.options import DEFAULT_SUFFIX, UsageFault, has_tls, read_options
+from ldapserver.cli.saving import Saving, prepare_to_save
 from ldapserver.config import Config, InvalidConfig, netbios_name, own_names
 from ldapserver.directory.conformance import Conformance
-from ldapserver.directory.ldif import InvalidLDIF, Record, read_ldif
+from ldapserver.directory.ldif import InvalidLDIF, Record, Report
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.directory.schema import InvalidSchema, Schema, load_schema
 from ldapserver.service import Service
@@ -47,18 +50,21 @@ def main(arguments: Sequence[str]) -> int:
         logging.basicConfig(
             stream=sys.stderr, level=options.log_level.upper(), format="ldapserver: %(message)s", force=True
         )
-        in_the_clear = options.insecure_public or (options.require_signing and has_tls(options))
-        addresses = [(url, _address(url, in_the_clear)) for url in options.listen]
-        directory, config = _directory_and_config(options, [address for _, address in addresses])
+        addresses = listening_addresses(options)
+        prepare_to_save(options)
+        directory = load(options)
+        config = configure(options, directory, [address for _, address in addresses])
         certificate = _certificate(options, config)
-        clients = _authorities(options)
+        clients = authorities(options)
         service = _service(options, config, directory)
+        stored = partial(directory.records, with_secrets=True)
+        saving = None if options.save is None else Saving(options.save, stored)
     except UsageFault as fault:
         print(f"ldapserver serve: {fault}", file=sys.stderr)
         return 2
     try:
         _raise_file_limit(config.max_connections)
-        return _run(service, addresses, options, certificate, clients)
+        return _run(service, addresses, options, certificate, clients, saving)
     except UsageFault as fault:
         print(f"ldapserver serve: {fault}", file=sys.stderr)
         return 2
@@ -68,14 +74,24 @@ def main(arguments: Sequence[str]) -> int:
 
 def _service(options: argparse.Namespace, config: Config, directory: MemoryDirectory) -> Service:
     sinks = _sinks(options, JSONRenderer(config.computer))
-    audit = AuditLog(sinks, best_effort=options.audit_best_effort, report=_log.error)
+    return assemble(config, directory, AuditLog(sinks, best_effort=options.audit_best_effort, report=_log.error))
+
+
+def assemble(config: Config, directory: MemoryDirectory, audit: AuditLog) -> Service:
+    """The service of these settings. Raises UsageFault."""
     try:
         return Service.assemble(config, directory, audit)
     except UsageError as error:  # terms that no client could meet: a realm that fills the challenge
         raise UsageFault(f"argument --realm: {error}") from None
 
 
-def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str]) -> tuple[MemoryDirectory, Config]:
+def load(
+    options: argparse.Namespace, read: Callable[[str], Iterable[Record]] = records_of, report: Report | None = None
+) -> MemoryDirectory:
+    """The directory of these options; `read` gives the records of a file. Raises UsageFault.
+
+    With `report`, each thing that is wrong in a file is told to it.
+    """
     suffixes = [_dn("--suffix", text) for text in options.suffix]
     if not suffixes and not options.ldif:
         suffixes = [DN.parse(DEFAULT_SUFFIX)]
@@ -91,13 +107,14 @@ def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str])
     gc.disable()
     try:
         directory = MemoryDirectory(
-            ((path, _records(path)) for path in options.ldif),
+            ((path, read(path)) for path in options.ldif),
             suffixes=suffixes,
             netbios=options.netbios,
             realm=options.realm,
             saslprep=options.saslprep,
             schema=schema,
             conformance=Conformance(options.schema),
+            report=report,
         )
     except InvalidLDIF as error:
         raise UsageFault(f"argument --ldif: {error}") from None
@@ -105,12 +122,17 @@ def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str])
         gc.enable()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
+    return directory
+
+
+def configure(options: argparse.Namespace, directory: MemoryDirectory, addresses: Sequence[str]) -> Config:
+    """The settings of a server of this directory that listens on these addresses. Raises UsageFault."""
     host, realm = socket.gethostname(), directory.realm
     # A machine that does not know its domain is taken to be in the one it serves.
     computer = host if "." in host or not realm else f"{host}.{realm}"
     own = (*own_names(), computer, *(address for address in addresses if address))
     try:
-        config = Config(
+        return Config(
             realm=realm,
             netbios=directory.netbios,
             hosts=tuple(options.host) or own,
@@ -136,7 +158,6 @@ def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str])
         )
     except InvalidConfig as error:
         raise UsageFault(str(error)) from None
-    return directory, config
 
 
 def _schema(paths: Sequence[str]) -> Schema | None:
@@ -161,16 +182,6 @@ def _schema(paths: Sequence[str]) -> Schema | None:
     return loaded.schema
 
 
-def _records(path: str) -> Iterator[Record]:
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            yield from read_ldif(file, path)
-    except OSError as error:
-        raise UsageFault(f"argument --ldif: {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageFault(f"argument --ldif: {path}: not UTF-8; binary values are written in base64") from None
-
-
 def _dn(option: str, text: str) -> DN:
     try:
         dn = DN.parse(text)
@@ -179,6 +190,12 @@ def _dn(option: str, text: str) -> DN:
     if not dn:
         raise UsageFault(f"argument {option}: must not be empty")
     return dn
+
+
+def listening_addresses(options: argparse.Namespace) -> list[tuple[ListenURL, str]]:
+    """Each URL of --listen with its IP address. Raises UsageFault."""
+    in_the_clear = options.insecure_public or (options.require_signing and has_tls(options))
+    return [(url, _address(url, in_the_clear)) for url in options.listen]
 
 
 def _address(url: ListenURL, in_the_clear: bool) -> str:
@@ -202,7 +219,7 @@ def _certificate(options: argparse.Namespace, config: Config) -> "ServerCertific
     if not has_tls(options):
         return None
     if options.tls is None:
-        return _read_certificate(options)
+        return read_certificate(options)
     from ldapserver.certificates import throw_away
 
     listening = [url.host for url in options.listen if not url.path]
@@ -216,7 +233,8 @@ def _certificate(options: argparse.Namespace, config: Config) -> "ServerCertific
     return certificate
 
 
-def _read_certificate(options: argparse.Namespace) -> "ServerCertificate":
+def read_certificate(options: argparse.Namespace) -> "ServerCertificate":
+    """The certificate and the key of --tls-cert and --tls-key. Raises UsageFault."""
     from ldapserver.certificates import InvalidCertificate, ServerCertificate, read_chain, read_key
 
     option, path = "--tls-cert", options.tls_cert
@@ -230,7 +248,7 @@ def _read_certificate(options: argparse.Namespace) -> "ServerCertificate":
         raise UsageFault(f"argument {option}: {path}: {error.strerror}") from None
 
 
-def _authorities(options: argparse.Namespace) -> "ClientAuthorities | None":
+def authorities(options: argparse.Namespace) -> "ClientAuthorities | None":
     """Who answers for clients; None when they are asked for no certificate."""
     if options.tls_ca is None:
         return None
@@ -246,13 +264,11 @@ def _authorities(options: argparse.Namespace) -> "ClientAuthorities | None":
 
 def _sinks(options: argparse.Namespace, renderer: JSONRenderer) -> list[Sink]:
     sinks: list[Sink] = []
+    check_targets(options)
     for target in options.audit:
         if target == "-":
             sinks.append(StreamSink(sys.stdout.buffer.write, sys.stdout.buffer.flush, renderer))
             continue
-        scheme = target.partition(":")[0]
-        if scheme in ("xml", "syslog", "syslog+udp", "syslog+tcp", "syslog+tls") and ":" in target:
-            raise UsageFault(f"argument --audit: {target}: {scheme} is not supported in this version")
         try:
             sink = FileSink(target, renderer, sync=options.audit_sync)
         except BlockingIOError:
@@ -265,6 +281,14 @@ def _sinks(options: argparse.Namespace, renderer: JSONRenderer) -> list[Sink]:
             )
         sinks.append(sink)
     return sinks
+
+
+def check_targets(options: argparse.Namespace) -> None:
+    """Raise UsageFault for a target of --audit that is of no known kind."""
+    for target in options.audit:
+        scheme = target.partition(":")[0]
+        if scheme in ("xml", "syslog", "syslog+udp", "syslog+tcp", "syslog+tls") and ":" in target:
+            raise UsageFault(f"argument --audit: {target}: {scheme} is not supported in this version")
 
 
 def _raise_file_limit(connections: int) -> None:
@@ -284,6 +308,7 @@ def _run(
     options: argparse.Namespace,
     certificate: "ServerCertificate | None",
     clients: "ClientAuthorities | None",
+    saving: Saving | None,
 ) -> int:
     from twisted.internet import reactor as installed
     from twisted.internet.defer import DeferredList
@@ -298,7 +323,7 @@ def _run(
     if certificate is None:
         factory = LDAPFactory(service, reactor)
     else:
-        factory = _used(options, lambda: LDAPFactory(service, reactor, certificate, clients))
+        factory = used(options, lambda: LDAPFactory(service, reactor, certificate, clients))
     opened = _listen(reactor, addresses, factory, LDAPSFactory(factory))
     urls = [str(url) for url, _ in opened]
     status = 0
@@ -316,6 +341,8 @@ def _run(
                 return
         for listening in urls:
             _log.info("listening on %s", listening)
+        if saving is None:
+            _log.info("changes end with this process: there is no --save")
 
     def stop() -> object:
         """End what is under way, and let everybody be told."""
@@ -330,13 +357,23 @@ def _run(
         if certificate is not None and (options.tls_cert is not None or options.tls_ca is not None):
             _renew(options, certificate, factory.use_certificate)
 
+    def save() -> None:
+        """Save while we serve."""
+        if saving is None:
+            _log.warning("SIGUSR1: there is no --save")
+        else:
+            saving.begin(reactor)
+
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(renew))
+    signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(save))
     reactor.callWhenRunning(announce)
     reactor.addSystemEventTrigger("before", "shutdown", stop)
     reactor.run()
     if ready_file is not None and status == 0:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(ready_file)
+    if saving is not None and status == 0 and not saving.at_exit():
+        return 1
     return status
 
 
@@ -381,7 +418,7 @@ def _reopen(audit: AuditLog) -> None:
                 _log.info("audit: %s: opened again", sink.path)
 
 
-def _used(options: argparse.Namespace, use: Callable[[], T]) -> T:
+def used(options: argparse.Namespace, use: Callable[[], T]) -> T:
     """What becomes of a certificate, which OpenSSL may still have something against: a key too short, say."""
     from ldapserver.certificates import InvalidCertificate
 
@@ -398,9 +435,9 @@ def _renew(
 ) -> None:
     """Read certificate, key and CAs again, all or none; one `made` for this run stays as it is."""
     try:
-        certificate = made if options.tls_cert is None else _read_certificate(options)
-        clients = _authorities(options)
-        _used(options, lambda: use(certificate, clients))
+        certificate = made if options.tls_cert is None else read_certificate(options)
+        clients = authorities(options)
+        used(options, lambda: use(certificate, clients))
     except UsageFault as fault:
         _log.error("%s; the old certificate stays", fault)
     else:

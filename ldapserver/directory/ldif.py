@@ -10,7 +10,7 @@ import io
 import re
 from base64 import b64encode
 from binascii import a2b_base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from sys import intern
 
@@ -79,37 +79,62 @@ class ModifyDNRecord:
 Record = EntryRecord | AddRecord | DeleteRecord | ModifyRecord | ModifyDNRecord
 
 
-def read_ldif(lines_or_text: Iterable[str] | str, source: str) -> Iterator[Record]:
+Report = Callable[[InvalidLDIF], None]
+
+
+def _refuse(error: InvalidLDIF) -> None:
+    raise error
+
+
+def read_ldif(lines_or_text: Iterable[str] | str, source: str, report: Report | None = None) -> Iterator[Record]:
     """Read the records of a text, or of lines such as a file opened as UTF-8 gives; `source` is its name in errors.
 
-    One record is held at a time. Raises `InvalidLDIF` at the first thing that is wrong, after the records before it.
+    One record is held at a time. Raises `InvalidLDIF` at the first thing that is wrong, after the records before it;
+    with `report`, each thing that is wrong is told to it, and reading goes on with the next record.
     """
     lines = io.StringIO(lines_or_text) if isinstance(lines_or_text, str) else lines_or_text
+    tell = report or _refuse
     reader = _Reader(source)
     kind: bool | None = None
-    for number, block in enumerate(_blocks(lines, source)):
+    for number, block in enumerate(_blocks(lines, source, tell)):
         # "version-spec = "version:" FILL version-number", once and first; blank lines may follow it.
         if not number and block[0][1][:8].lower() == "version:":
             line, version = block.pop(0)
             if version[8:].lstrip(" ") != "1":
-                raise reader.wrong(line, "the version is not 1, the only one there is (RFC 2849, version-number)")
+                tell(reader.wrong(line, "the version is not 1, the only one there is (RFC 2849, version-number)"))
             if not block:
                 continue
-        record = reader.record(block)
+        try:
+            record = reader.record(block)
+        except InvalidLDIF as error:
+            tell(error)
+            continue
         # "a set of directory entries, or a set of changes to be applied to directory entries, but not both"
         if kind is not None and kind != isinstance(record, EntryRecord):
-            raise reader.wrong(record.line, "entries and changes in one file (RFC 2849, ldif-file)")
+            tell(reader.wrong(record.line, "entries and changes in one file (RFC 2849, ldif-file)"))
+            continue
         kind = isinstance(record, EntryRecord)
         yield record
 
 
 def write_entry(dn: DN, attributes: Iterable[tuple[str, Iterable[bytes]]]) -> str:
-    """The entry as one LDIF record that ends with its last line; a blank line goes between two records."""
-    lines = [_written("dn", str(dn).encode())]
-    for name, values in attributes:
-        if not ATTRIBUTE_DESCRIPTION.fullmatch(name):
-            raise InvalidLDIF(f"{dn}: {name!r} is no attribute description (RFC 4512 section 2.5)")
-        lines += [_written(name, value) for value in values]
+    """The entry as one LDIF record that ends with its last line; a blank line goes between two records.
+
+    Raises `InvalidLDIF` for an attribute that no reader could tell from the lines around it.
+    """
+    return write_record(str(dn), attributes)
+
+
+def write_record(name: str, attributes: Iterable[tuple[str, Iterable[bytes]]]) -> str:
+    """As `write_entry`, for an entry whose `name` is written as it stands: that which another server has given."""
+    lines = [_written("dn", name.encode())]
+    for description, values in attributes:
+        if not ATTRIBUTE_DESCRIPTION.fullmatch(description):
+            raise InvalidLDIF(f"{name}: {description!r} is no attribute description (RFC 4512 section 2.5)")
+        # Behind the name "changetype:" makes a change of an entry, and "dn:" looks like a blank line left out.
+        if description.lower() in _NOT_ATTRIBUTES:
+            raise InvalidLDIF(f"{name}: an attribute called {description!r} cannot be written (RFC 2849, ldif-file)")
+        lines += [_written(description, value) for value in values]
     return "".join(lines)
 
 
@@ -117,7 +142,7 @@ def write_entry(dn: DN, attributes: Iterable[tuple[str, Iterable[bytes]]]) -> st
 _Line = tuple[int, str]
 
 
-def _blocks(lines: Iterable[str], source: str) -> Iterator[list[_Line]]:
+def _blocks(lines: Iterable[str], source: str, tell: Report) -> Iterator[list[_Line]]:
     """The logical lines between two blank lines, without comments; only blocks that hold something."""
     block: list[_Line] = []
     folded: list[str] | None = None  # the parts of the last line, once it is known to be folded
@@ -130,7 +155,8 @@ def _blocks(lines: Iterable[str], source: str) -> Iterator[list[_Line]]:
             if comment:
                 continue
             if not block:
-                raise InvalidLDIF(f"{source}:{number}: a continuation with no line before it (RFC 2849 note 2)")
+                tell(InvalidLDIF(f"{source}:{number}: a continuation with no line before it (RFC 2849 note 2)"))
+                continue
             if folded is None:
                 folded = [block[-1][1]]
             folded.append(line[1:])

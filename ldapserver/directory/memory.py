@@ -21,7 +21,7 @@ from ldapserver.directory.contents import Contents
 from ldapserver.directory.directory import Written
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Test, compile_filter
-from ldapserver.directory.ldif import Attributes, InvalidLDIF, Record
+from ldapserver.directory.ldif import Attributes, InvalidLDIF, Record, Report
 from ldapserver.directory.loading import Loading
 from ldapserver.directory.names import dns_domain, netbios_domain
 from ldapserver.directory.operational import NOBODY, Operational
@@ -51,6 +51,7 @@ class MemoryDirectory:
         netbios: str | None = None,
         realm: str | None = None,
         saslprep: bool = False,
+        report: Report | None = None,
         schema: Schema | None = None,
         conformance: Conformance = Conformance.LENIENT,
         profile: Profile | None = None,
@@ -66,7 +67,7 @@ class MemoryDirectory:
         entries have to keep: those that are written, and under strict those of the sources too.
 
         `clock` gives the seconds since 1970 for createTimestamp and modifyTimestamp, `random` the octets of
-        entryUUID. Raises `InvalidLDIF`.
+        entryUUID. Raises `InvalidLDIF`; with `report`, each thing that is wrong is told to it, and the rest is taken.
         """
         operational = Operational(clock, random)
         schema = core() if schema is None else schema
@@ -80,9 +81,16 @@ class MemoryDirectory:
         loading = Loading(contents, self._transaction, self._check_load)
         for source, records in sources:
             for record in records:
-                loading.take(record, source)
+                try:
+                    loading.take(record, source)
+                except InvalidLDIF as error:
+                    if report is None:
+                        raise
+                    report(error)
         for wrong in loading.finish():
-            raise wrong
+            if report is None:
+                raise wrong
+            report(wrong)
         # From here on they are fixed: one whose entry is deleted is a naming context all the same.
         contents.suffixes = self.naming_contexts = contents.naming_contexts
         context = self.naming_contexts[0] if self.naming_contexts else ROOT
@@ -233,12 +241,29 @@ class MemoryDirectory:
         restored(self._contents, snapshot)
         self._profile.restore(snapshot.profile)
 
+    def accounts(self) -> Iterator[Account]:
+        """Everybody who can authenticate, or could with a password."""
+        for node in self._root.subtree():
+            if node.account is not None:
+                yield node.account
+
+    def ambiguous_names(self) -> Iterator[tuple[str, tuple[DN, ...]]]:
+        """The names that more than one account answers to, and so none, each with those accounts."""
+        for name, nodes in self._names.ambiguous(self.netbios, self.realm):
+            yield name, tuple(node.dn for node in nodes)
+
     def records(self, *, with_secrets: bool = False) -> Iterator[tuple[DN, Attributes]]:
-        """Every entry as it would be written, each before what is below it; with the password attributes if asked."""
-        for top in self._root.tops():
-            for node in top.subtree():
-                if node.entry is not None:
-                    yield node.dn, (*node.entry, *node.secrets) if with_secrets else tuple(node.entry)
+        """Every entry as it would be written, each before what is below it; with the password attributes if asked.
+
+        As they are now: what changes while they are taken is not seen, for a change replaces an entry.
+        """
+        nodes = [node for node in self._root.subtree() if node.entry is not None]
+        entries, secrets = [node.entry for node in nodes], [node.secrets for node in nodes]
+        return (
+            (entry.dn, (*entry, *secret) if with_secrets else tuple(entry))
+            for entry, secret in zip(entries, secrets, strict=True)
+            if entry is not None
+        )
 
     def search(self, base: DN, scope: Scope, filter: Filter) -> "Batches":
         """See `Directory`."""

@@ -7,6 +7,8 @@ r"""Which names an account answers to, and which account a typed name means.
 Names compare as their attributes do, without case. A name that leads to two entries leads to neither.
 """
 
+from collections.abc import Iterator
+
 from ldapserver.directory.account import AmbiguousName
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Values
@@ -104,6 +106,22 @@ class Names:
         found = self._nodes.get(key)
         if isinstance(found, Node) and "@" not in name and "\\" not in name:
             return found
+        nodes = self._answering(name, netbios, realm)
+        if len(nodes) > 1:
+            raise AmbiguousName(f"{name!r}: {len(nodes)} entries answer to it")
+        return next(iter(nodes), None)
+
+    def ambiguous(self, netbios: str, realm: str) -> Iterator[tuple[str, list[Node]]]:
+        """The names that `find` raises of, in the form in which they are compared."""
+        for name, nodes in self._nodes.items():
+            # A name with a domain in it may be that of one account by its words, and of another by its domain.
+            if isinstance(name, str) and (not isinstance(nodes, Node) or "@" in name or "\\" in name):
+                answering = self._answering(name, netbios, realm)
+                if len(answering) > 1:
+                    yield name, answering
+
+    def _answering(self, name: str, netbios: str, realm: str) -> list[Node]:
+        key = folded(name)
         nodes = taken(self._nodes, key)
         if "\\" in name:
             # Two backslashes where a client escaped the one as in a quoted string and its library did so again.
@@ -115,10 +133,7 @@ class Names:
             if _same(domain, realm):
                 # An account that has a userPrincipalName has no implicit one, facts of [MS-SAMR] 3.1.1.8.11.3.1.
                 nodes += [node for node in self._in_domain(user) if not self._has_principal_name(node)]
-        distinct = {id(node): node for node in nodes}
-        if len(distinct) > 1:
-            raise AmbiguousName(f"{name!r}: {len(distinct)} entries answer to it")
-        return next(iter(distinct.values()), None)
+        return list({id(node): node for node in nodes}.values())
 
     def _in_domain(self, user: str) -> list[Node]:
         """The accounts that have this uid or sAMAccountName."""

@@ -18,7 +18,7 @@ import pytest
 
 from sasl_digest.ldap3 import Credentials, DigestConnection
 from tests.interop.conftest import absent, tool
-from tests.interop.server import BASE, ENVIRONMENT, ROOT, U1, OurServer, run
+from tests.interop.server import BASE, ENVIRONMENT, KEEPS_NOTHING, ROOT, U1, OurServer, run
 from tests.interop.slapd import TLS
 
 # ldap3 2.9.1 compares the names in a certificate by a function of ssl that is going.
@@ -69,6 +69,7 @@ def running(folder: Path, *options: str) -> Iterator[TLSServer]:
             process.wait(timeout=10)
             reader.join()
     assert (process.returncode, server.log.pop()) == (0, "ldapserver: stopping\n")
+    assert server.log.pop(0) == KEEPS_NOTHING
 
 
 @pytest.fixture(scope="module")

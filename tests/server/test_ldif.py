@@ -21,6 +21,7 @@ from ldapserver.directory.ldif import (
     Record,
     read_ldif,
     write_entry,
+    write_record,
 )
 from ldapserver.wire.dn import AVA, DN
 from ldapserver.wire.messages import Control
@@ -147,6 +148,35 @@ def test_error_comes_after_the_records_before_it() -> None:
         next(records)
 
 
+def test_with_a_report_reading_goes_on_behind_what_is_wrong() -> None:
+    text = (
+        "version: 2\ndn: cn=a\ncn: a\n\n lost\n\ndn: cn=b\ncn b\n\ndn: cn=c\nchangetype: delete\n\n"
+        "dn: cn=d\ncn: \udcff\n\ndn: cn=e\ncn: e\n"
+    )
+    told: list[InvalidLDIF] = []
+    records = list(read_ldif(text, "f", told.append))
+    assert [str(record.dn) for record in records] == ["cn=a", "cn=e"]
+    assert [str(error).split(" (")[0] for error in told] == [
+        "f:1: the version is not 1, the only one there is",
+        "f:5: a continuation with no line before it",
+        "f:8: no ':' after the attribute",
+        "f:10: entries and changes in one file",
+        "f:14: not UTF-8",
+    ]
+
+
+@pytest.mark.parametrize("item", ITEMS)
+def test_with_a_report_the_first_error_is_the_one_without(item: dict[str, Any]) -> None:
+    told: list[InvalidLDIF] = []
+    list(read_ldif(item["ldif"], "x.ldif", told.append))
+    if told:
+        with pytest.raises(InvalidLDIF) as caught:
+            list(read_ldif(item["ldif"], "x.ldif"))
+        assert str(caught.value) == str(told[0])
+    else:
+        assert item["valid"] is not False
+
+
 def test_records_are_read_one_at_a_time() -> None:
     taken = []
 
@@ -234,6 +264,16 @@ def test_entry_is_written_as_rfc_2849_says() -> None:
 
 def test_root_is_written_without_a_name() -> None:
     assert write_entry(DN.parse(""), [("cn", [b"a"])]) == "dn:\ncn: a\n"
+
+
+@pytest.mark.parametrize("name", ["dn", "DN", "changeType"])
+def test_attribute_that_would_be_read_as_something_else_is_not_written(name: str) -> None:
+    with pytest.raises(InvalidLDIF, match=f"an attribute called '{name}' cannot be written"):
+        write_entry(DN.parse("cn=a"), [("cn", [b"a"]), (name, [b"add"])])
+
+
+def test_name_of_a_record_is_written_as_it_stands() -> None:
+    assert write_record("CN = a ; dc=x", [("cn", [b"a"])]) == "dn: CN = a ; dc=x\ncn: a\n"
 
 
 @pytest.mark.parametrize("name", ["", "c n", "cn:", "cn\nsn", "#cn"])

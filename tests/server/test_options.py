@@ -46,6 +46,8 @@ def test_the_defaults_are_safe() -> None:
         "ldif": [],
         "schema": "lenient",
         "schema_file": [],
+        "store": "memory:",
+        "save": None,
         "realm": None,
         "netbios": None,
         "host": [],

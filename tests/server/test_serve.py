@@ -163,6 +163,9 @@ def serve(tmp_path: Path, ldif: str) -> Iterator[Serve]:
         running = Running(process)
         started.append(running)
         running.urls = [running.until("listening on").partition("listening on ")[2] for _ in listen]
+        if "--save" not in arguments:
+            assert running.until("changes end") == "ldapserver: changes end with this process: there is no --save"
+            running.lines.pop()
         return running
 
     yield start
@@ -448,6 +451,10 @@ Refuses = Callable[..., str]
             "argument --schema: invalid choice: 'loose' (choose from 'strict', 'lenient', 'off')",
         ),
         (["--suffix", ""], "argument --suffix: must not be empty"),
+        (["--store", "sqlite:x"], "argument --store: sqlite:x: is not supported in this version; memory: is"),
+        (["--save", "/"], "argument --save: /: is no regular file"),
+        (["--save", "/dev/null"], "argument --save: /dev/null: is no regular file"),
+        (["--save", "/none/x.ldif"], "argument --save: /none/x.ldif: No such file or directory"),
         (["--admin", ""], "argument --admin: must not be empty"),
         (["--audit", "/"], "argument --audit: /: Is a directory"),
         (["--audit", "/none/x"], "argument --audit: /none/x: No such file or directory"),
@@ -663,7 +670,7 @@ def test_the_help_of_serve_names_every_option(capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize(
     ("arguments", "line"),
-    [(["nonsense"], "ldapserver: 'nonsense' is no command; there is: serve\n")],
+    [(["nonsense"], "ldapserver: 'nonsense' is no command; there are: serve, check, export\n")],
 )
 def test_an_unknown_command_is_refused(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2

@@ -1,0 +1,231 @@
+"""`ldapserver export`: the entries of a server or of an LDIF file, as clean LDIF or as JSON lines."""
+
+import argparse
+import gc
+import json
+import os
+import sys
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from ldapserver.cli.ldif_file import records_of, text_of
+from ldapserver.cli.options import UsageFault
+from ldapserver.cli.password import NoPassword, asked, from_stdin
+from ldapserver.cli.printable import printable
+from ldapserver.cli.remote import Login, RemoteFailure, remote_entries
+from ldapserver.cli.search_url import SearchURL, is_url
+from ldapserver.cli.whole_file import WholeFile
+from ldapserver.directory.entry import is_password
+from ldapserver.directory.ldif import Attributes, InvalidLDIF
+from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.directory.schema import Schema
+from ldapserver.url import InvalidURL
+
+PASSWORD = "LDP_PASSWORD"  # the environment's name for it
+
+USAGE = 2
+ANOTHER_FAILURE = 80
+INTERRUPTED = 130  # what a shell shows for a process ended by SIGINT, and the next by SIGPIPE
+NO_READER = 141
+
+Named = Iterable[tuple[Any, Attributes]]  # what names an entry is a DN, or a server's text
+
+_DESCRIPTION = """\
+Write the entries of a server, or of an LDIF file, as LDIF.
+
+From a server they come in its order and without passwords, which no search returns. From a file they come sorted,
+each entry before what is below it, in one spelling; and whoever asks for them gets the passwords too.
+"""
+_EPILOG = f"""\
+SOURCE is a file, or a URL, of which all may be left out behind the address:
+  ldap://HOST:PORT/BASE?ATTRIBUTE,...?base|one|sub?FILTER     also ldaps://, and ldapi://%2Fpath%2Fof%2Fsocket
+Without a base it is all that the server has, without a scope all below the base.
+
+example:
+  ldapserver export ldap://127.0.0.1:3890/dc=contoso,dc=com --user u1 -o contoso.ldif
+  ldapserver export 'ldap://127.0.0.1:3890/dc=contoso,dc=com?cn,mail?sub?(mail=*)' --user u1 --json
+  ldapserver export people.ldif --with-secrets -o clean.ldif
+
+The password is asked for, or read from standard input, or taken from the environment, of {PASSWORD}.
+
+--json: one object a line, {{"dn": "...", "attributes": {{"cn": ["..."], "jpegPhoto": [{{"base64": "..."}}]}}}};
+values that are not UTF-8 are in base64.
+
+exit status: 0 done; 2 wrong usage or file; 1 to 63 the server's LDAP result code; 80 any other failure; 81 not
+reachable; 82 the server's proof (rspauth) is wrong or missing. After a failure the file of -o is as it was.
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the entries; the exit status."""
+    try:
+        options = _parser().parse_args(arguments)
+        _export(options)
+    except (UsageFault, InvalidURL, InvalidLDIF, NoPassword) as fault:
+        return _failed(USAGE, str(fault))
+    except RemoteFailure as failure:
+        return _failed(failure.status, str(failure))
+    except BrokenPipeError:
+        # Whoever read has seen enough; what is still buffered must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_READER
+    except OSError as error:
+        return _failed(ANOTHER_FAILURE, f"{error.filename or 'standard output'}: {error.strerror}")
+    except KeyboardInterrupt:
+        return _failed(INTERRUPTED, "interrupted")
+    return 0
+
+
+def _failed(status: int, line: str) -> int:
+    print("ldapserver export:", printable(line), file=sys.stderr)
+    return status
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageFault(message)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="ldapserver export",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("source", metavar="SOURCE", help="an LDAP URL, or an LDIF file")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write it there, whole or not at all")
+    parser.add_argument("--json", action="store_true", help="JSON, one object a line, in place of LDIF")
+    parser.add_argument("--operational", action="store_true", help="with what the server itself keeps of each entry")
+    file = parser.add_argument_group("from a file")
+    file.add_argument(
+        "--with-secrets", action="store_true", help="with the passwords; then -o is readable by you alone"
+    )
+    server = parser.add_argument_group("from a server", "without --user or --simple as anonymous")
+    who = server.add_mutually_exclusive_group()
+    who.add_argument("--user", metavar="NAME", help="bind by DIGEST-MD5")
+    who.add_argument("--simple", metavar="DN", help="a simple bind, which sends the password as it is")
+    server.add_argument(
+        "--qop", choices=("auth", "auth-int", "auth-conf"), help="the protection that --user asks for"
+    )
+    server.add_argument(
+        "--password-stdin", action="store_true", help="read the password from the first line of standard input"
+    )
+    server.add_argument("--start-tls", action="store_true", help="TLS on an ldap:// connection")
+    server.add_argument("--ca", metavar="FILE", help="the CAs to trust in TLS, in PEM (default: the system's)")
+    return parser
+
+
+def _export(options: argparse.Namespace) -> None:
+    from_server = is_url(options.source)
+    entries = _of_server(options) if from_server else _of_file(options)
+    pieces = _json_lines(entries) if options.json else text_of(entries)
+    with _output(options) as write:
+        for piece in pieces:
+            write(piece)
+
+
+@contextmanager
+def _output(options: argparse.Namespace) -> Iterator[Callable[[bytes], object]]:
+    if options.output in (None, "-"):
+        yield sys.stdout.buffer.write
+        sys.stdout.buffer.flush()
+        return
+    try:
+        file = WholeFile(options.output, private=options.with_secrets)
+    except OSError as error:
+        raise UsageFault(f"argument -o: {options.output}: {error.strerror}") from None
+    with file:
+        yield file.write
+
+
+# From a server.
+
+
+def _of_server(options: argparse.Namespace) -> Named:
+    if options.with_secrets:
+        raise UsageFault("argument --with-secrets: no search returns passwords: only an LDIF file has them")
+    url = SearchURL.parse(options.source)
+    if options.start_tls and (url.server.tls or url.server.path):
+        raise UsageFault(f"argument --start-tls: has no place with {options.source.partition('//')[0]}//")
+    if options.ca is not None and not (url.server.tls or options.start_tls):
+        raise UsageFault("argument --ca: has no meaning without TLS")
+    if options.qop is not None and options.user is None:
+        raise UsageFault("argument --qop: has no place without --user")
+    return _without_secrets(remote_entries(url, _login(options), _not_followed, operational=options.operational))
+
+
+def _login(options: argparse.Namespace) -> Login:
+    tls = {"start_tls": options.start_tls, "ca": options.ca}
+    if options.user is None and options.simple is None:
+        if options.password_stdin:
+            raise UsageFault("argument --password-stdin: has no place without --user or --simple")
+        return Login(**tls)
+    for option in ("user", "simple"):
+        if getattr(options, option) == "":
+            raise UsageFault(f"argument --{option}: must not be empty")
+    if options.password_stdin:
+        password = from_stdin()
+    else:
+        password = os.environ.get(PASSWORD) or asked(printable(options.user or options.simple))
+    # A simple bind without a password succeeds and proves nothing.  RFC 4513 section 5.1.2
+    if options.simple is not None and not password:
+        raise UsageFault("argument --simple: an empty password would bind as nobody")
+    if any("\ud800" <= each <= "\udfff" for each in f"{password}{options.user}{options.simple}"):
+        raise UsageFault("the name or the password is not UTF-8")
+    return Login(options.user, options.simple, password, options.qop or "auth", **tls)
+
+
+def _not_followed(referral: str) -> None:
+    print("ldapserver export: what is there is not asked for:", printable(referral), file=sys.stderr)
+
+
+def _without_secrets(entries: Named) -> Named:
+    """Without what another server than ours may show: nobody has asked for passwords."""
+    for name, attributes in entries:
+        yield name, tuple((each, values) for each, values in attributes if not is_password(each))
+
+
+# From a file.
+
+
+def _of_file(options: argparse.Namespace) -> Named:
+    for option in ("user", "simple", "qop", "ca"):
+        if getattr(options, option) is not None:
+            raise UsageFault(f"argument --{option}: has no place with a file")
+    for option in ("password_stdin", "start_tls"):
+        if getattr(options, option):
+            raise UsageFault(f"argument --{option.replace('_', '-')}: has no place with a file")
+    gc.disable()  # everything that is read stays until the end
+    records = records_of(options.source, option="SOURCE")
+    directory = MemoryDirectory([(options.source, records)])
+    entries = directory.records(with_secrets=options.with_secrets)
+    return entries if options.operational else _of_users(entries, directory.schema)
+
+
+def _of_users(entries: Named, schema: Schema) -> Named:
+    """Without what no user may write: the server that reads the file makes its own.  RFC 4512 section 4.1.2"""
+    own: dict[str, bool] = {}
+    for dn, attributes in entries:
+        for description, _ in attributes:
+            if description not in own:
+                attribute_type = schema.attribute_type(description)
+                own[description] = attribute_type is not None and attribute_type.no_user_modification
+        # Password attributes are asked for by themselves, a history of them among these.
+        yield dn, tuple((each, values) for each, values in attributes if is_password(each) or not own[each])
+
+
+def _json_lines(entries: Named) -> Iterator[bytes]:
+    for name, attributes in entries:
+        shown = {description: [_json_value(value) for value in values] for description, values in attributes}
+        yield json.dumps({"dn": str(name), "attributes": shown}).encode() + b"\n"
+
+
+def _json_value(value: bytes) -> str | dict[str, str]:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"base64": b64encode(value).decode()}
