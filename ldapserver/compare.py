@@ -5,7 +5,7 @@ from ldapserver.directory.entry import is_password
 from ldapserver.directory.evaluation import compile_filter
 from ldapserver.errors import OperationRefused
 from ldapserver.operation import Context, Reply
-from ldapserver.search import ANONYMOUS_MAY_NOT, special_entry
+from ldapserver.search import ANONYMOUS_MAY_NOT, check_assertion, special_entry
 from ldapserver.wire.dn import DN, InvalidDN
 from ldapserver.wire.filters import Equality, Filter, Present
 from ldapserver.wire.messages import CompareRequest, CompareResponse, ResultCode
@@ -22,13 +22,14 @@ async def compare(context: Context, request: CompareRequest) -> Reply:
     # Nobody learns a password by guessing at it here: that is what binds, which are recorded, are for.
     if is_password(request.attribute_desc):
         raise OperationRefused(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, f"{request.attribute_desc}: never compared")
-    entry = special_entry(service, dn)
+    entry = special_entry(context, dn)
     if entry is None:
         if not may_read_entries(context.identity, anonymous_search=service.config.anonymous_search):
             raise OperationRefused(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, ANONYMOUS_MAY_NOT)
         entry = await directory.read(dn)
     if entry is None:
         raise OperationRefused(ResultCode.NO_SUCH_OBJECT, matched_dn=str(await directory.matched(dn)))
+    check_assertion(context, entry)
 
     def is_true(filter: Filter) -> bool | None:
         return compile_filter(filter, directory.schema, directory.computed)(entry)

@@ -1,9 +1,10 @@
 """What every operation is given, and what it comes to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ldapserver.access import Identity
 from ldapserver.controls import NO_CONTROLS, Controls
+from ldapserver.cursors import Cursors
 from ldapserver.service import Service
 from ldapserver.suspension import Host
 from ldapserver.wire.messages import Control, Response
@@ -11,12 +12,13 @@ from ldapserver.wire.messages import Control, Response
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an operation is carried out with: the server's parts, who asks, and a way to wait."""
+    """What an operation is carried out with: the server's parts, who asks, a way to wait, what is kept for later."""
 
     service: Service
     identity: Identity
     host: Host
     controls: Controls = NO_CONTROLS
+    cursors: Cursors = field(default_factory=Cursors)
 
 
 @dataclass(frozen=True, slots=True)

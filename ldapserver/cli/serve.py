@@ -116,6 +116,9 @@ def _directory_and_config(options: argparse.Namespace, addresses: Sequence[str])
             anonymous_search=options.anonymous_search,
             max_connections=options.max_connections,
             max_message=options.max_message,
+            size_limit=options.size_limit,
+            time_limit=options.time_limit,
+            max_sorted=options.sort_limit,
             idle_timeout=options.idle_timeout,
             handshake_timeout=options.handshake_timeout,
         )

@@ -21,7 +21,7 @@ from ldapserver.directory.schemes import (
     read_supplemental_credentials,
 )
 from ldapserver.directory.tree import Node
-from ldapserver.wire.dn import AVA, DN, ROOT, case_ignore
+from ldapserver.wire.dn import AVA, DN, ROOT, Key, case_ignore
 from sasl_digest.credentials import READINGS
 
 
@@ -36,6 +36,7 @@ class Contents:
         self.names = Names(core())
         self.descriptions: dict[str, None] = {}
         self.classes: dict[str, None] = {}
+        self.referrals: dict[Key, DN] = {}
         self.dearest: tuple[StoredPassword, ...] = (ClearText(b"").noise(),)
         self.most_secrets = READINGS
         self._shapes: set[Shape] = set()
@@ -106,6 +107,8 @@ class Contents:
             names = [name.decode("utf-8", "replace") for name in classes]
             self.classes.update(dict.fromkeys(names))
             self._somebody[classes] = any(self._people & core().lineage(name) for name in names)
+        if any(name.lower() == b"referral" for name in classes):
+            self.referrals[node.dn.key] = node.dn
         if secret or self._somebody[classes]:
             name = self.names.add(node, entry)
             try:

@@ -51,6 +51,7 @@ class MemoryDirectory:
         self._names = contents.names
         self._descriptions = contents.descriptions
         self._classes = contents.classes
+        self.referrals = contents.referrals
         self.schema: Schema = core().extended(self._descriptions, self._classes)
         self.naming_contexts: tuple[DN, ...] = tuple(suffixes) or tuple(node.dn for node in self._root.tops())
         context = self.naming_contexts[0] if self.naming_contexts else ROOT
