@@ -81,6 +81,20 @@ async def acting_as(directory: Directory, account: Account, authzid: str) -> Acc
     return None
 
 
+async def proxied(directory: Directory, identity: Identity, authzid: str) -> Account | None:
+    """Whom a request of `identity` is carried out as under proxied authorization (RFC 4370); None when it may not.
+
+    An administrator may act as any account, an account as `acting_as` says.
+    """
+    if identity.admin:
+        try:
+            return await _meant(directory, AuthzId.parse(authzid))
+        except InvalidAuthzId:
+            return None
+    account = None if identity.anonymous else await directory.account_at(identity.dn)
+    return None if account is None else await acting_as(directory, account, authzid)
+
+
 async def _meant(directory: Directory, authzid: AuthzId) -> Account | None:
     if authzid.dn is not None:
         return await directory.account_at(authzid.dn)

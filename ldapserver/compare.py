@@ -6,7 +6,7 @@ from ldapserver.directory.evaluation import NoEqualityRule, compile_filter, equa
 from ldapserver.directory.schema import Schema
 from ldapserver.errors import OperationRefused
 from ldapserver.operation import Context, Reply
-from ldapserver.search import ANONYMOUS_MAY_NOT, special_entry
+from ldapserver.search import ANONYMOUS_MAY_NOT, check_assertion, special_entry
 from ldapserver.wire.dn import DN, InvalidDN
 from ldapserver.wire.filters import Equality, Filter, Present
 from ldapserver.wire.messages import CompareRequest, CompareResponse, ResultCode
@@ -30,6 +30,7 @@ async def compare(context: Context, request: CompareRequest) -> Reply:
     entry = entry or await directory.read(dn)
     if entry is None:
         raise OperationRefused(ResultCode.NO_SUCH_OBJECT, matched_dn=str(await directory.matched(dn)))
+    check_assertion(context, entry)
 
     def is_true(filter: Filter) -> bool | None:
         return compile_filter(filter, directory.schema, directory.computed)(entry)

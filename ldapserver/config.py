@@ -53,6 +53,9 @@ class Config:
     max_message: int = MEBIBYTE
     max_message_before_bind: int = 64 * 1024
     max_outstanding: int = 32  # operations of one connection under way at once; beyond it, reading waits
+    size_limit: int = 0  # entries of one search, all pages together, for all but administrators; 0 is no limit
+    time_limit: float = 3600.0  # for one search, or one page of it, for all but administrators; 0 is no limit
+    max_sorted: int = 100_000  # entries that one search may sort
     idle_timeout: float = 900.0
     handshake_timeout: float = 30.0  # from the connection to its first whole message
 
@@ -60,6 +63,7 @@ class Config:
         """Raises InvalidConfig."""
         for name in (
             *("max_connections", "max_message", "max_message_before_bind", "max_outstanding"),
+            "max_sorted",
             *("idle_timeout", "handshake_timeout"),
         ):
             if getattr(self, name) <= 0:
@@ -69,8 +73,9 @@ class Config:
         for setting, known in (("mechanisms", MECHANISMS), ("certificate_maps", CERTIFICATE_MAPS)):
             if not set(getattr(self, setting)) <= set(known):
                 raise InvalidConfig(f"{setting}: must be of {', '.join(known)}")
-        if self.remember < 0:
-            raise InvalidConfig("remember: must not be less than 0")
+        for name in ("remember", "size_limit", "time_limit"):
+            if getattr(self, name) < 0:
+                raise InvalidConfig(f"{name}: must not be less than 0")
         for name in ("realm", "netbios", "computer", "workstation"):
             # Octets typed in another encoding than the locale's arrive as lone surrogates: no record can hold them.
             try:

@@ -1,6 +1,6 @@
 """The ways an LDAP peer can be wrong: beyond repair, only in this request, or in what it asks for (RFC 4511)."""
 
-from ldapserver.wire.messages import ResultCode
+from ldapserver.wire.messages import Control, ResultCode
 
 
 class ProtocolViolation(Exception):
@@ -22,10 +22,23 @@ class InvalidRequest(Exception):
 
 
 class OperationRefused(Exception):
-    """A request that is understood and not carried out, or not to its end: its result (RFC 4511 section 4.1.9)."""
+    """A request that is understood and not carried out, or not to its end: its result (RFC 4511 section 4.1.9).
 
-    def __init__(self, result_code: ResultCode, diagnostic_message: str = "", matched_dn: str = "") -> None:
+    `referral` are the URIs of who knows more, with the code `referral`; `controls` go with the response.
+    """
+
+    def __init__(
+        self,
+        result_code: ResultCode,
+        diagnostic_message: str = "",
+        matched_dn: str = "",
+        *,
+        referral: tuple[str, ...] = (),
+        controls: tuple[Control, ...] = (),
+    ) -> None:
         super().__init__(diagnostic_message or result_code.name)
         self.result_code = result_code
         self.diagnostic_message = diagnostic_message
         self.matched_dn = matched_dn
+        self.referral = referral
+        self.controls = controls

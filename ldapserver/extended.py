@@ -7,7 +7,9 @@ from ldapserver.operation import Context, Reply
 from ldapserver.wire.messages import ExtendedRequest, ExtendedResponse, ResultCode
 
 WHO_AM_I = "1.3.6.1.4.1.4203.1.11.3"
-START_TLS = "1.3.6.1.4.1.1466.20037"  # carried out by the session, whose connection it changes
+# Carried out by the session, whose connection the one changes and whose operations the other ends.
+START_TLS = "1.3.6.1.4.1.1466.20037"
+CANCEL = "1.3.6.1.1.8"
 NOTICE_OF_DISCONNECTION = "1.3.6.1.4.1.1466.20036"  # unsolicited, from the server only: RFC 4511 section 4.4.1
 
 
@@ -18,6 +20,14 @@ async def extended(context: Context, request: ExtendedRequest) -> Reply:
     if operation is None:
         raise OperationRefused(ResultCode.PROTOCOL_ERROR, f"requestName: {request.request_name} is not supported")
     return await operation(context, request)
+
+
+def read_cancel(request: ExtendedRequest) -> int:
+    """The messageID of the operation that a Cancel is about (RFC 3909 section 2.1). Raises OperationRefused."""
+    from ldapserver.controls import values
+
+    decoded = values.decode(values.CancelRequestValue, request.request_value, "requestValue")
+    return int(decoded["cancelID"])
 
 
 async def _who_am_i(context: Context, request: ExtendedRequest) -> Reply:

@@ -1,9 +1,10 @@
 """What every operation is given, and what it comes to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ldapserver.access import Identity
 from ldapserver.controls import NO_CONTROLS, Controls
+from ldapserver.cursors import Cursors
 from ldapserver.sasl.mechanism import Connection
 from ldapserver.service import Service
 from ldapserver.suspension import Host
@@ -12,7 +13,7 @@ from ldapserver.wire.messages import Control, Response
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an operation is carried out with: the server's parts, who asks, and a way to wait.
+    """What an operation is carried out with: the server's parts, who asks, a way to wait, what is kept for later.
 
     `connection` is what it came over; without one it is taken to be in the clear.
     """
@@ -21,6 +22,7 @@ class Context:
     identity: Identity
     host: Host
     controls: Controls = NO_CONTROLS
+    cursors: Cursors = field(default_factory=Cursors)
     connection: Connection | None = None
 
 

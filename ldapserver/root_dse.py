@@ -2,7 +2,7 @@
 
 from ldapserver.controls import SUPPORTED_CONTROLS
 from ldapserver.directory.entry import Entry
-from ldapserver.extended import EXTENDED_OPERATIONS, START_TLS
+from ldapserver.extended import CANCEL, EXTENDED_OPERATIONS, START_TLS
 from ldapserver.service import Service
 from ldapserver.wire.dn import ROOT
 
@@ -10,7 +10,11 @@ VENDOR_NAME = "sasl-digest"
 
 FEATURES = (
     "1.3.6.1.4.1.4203.1.5.1",  # "+" for all operational attributes: RFC 3673
+    "1.3.6.1.4.1.4203.1.5.2",  # "@person" for the attributes of a class: RFC 4529
     "1.3.6.1.4.1.4203.1.5.3",  # (&) and (|), true and false: RFC 4526
+    "1.3.6.1.4.1.4203.1.5.4",  # attribute descriptions with language tags: RFC 3866 section 2.1
+    "1.3.6.1.4.1.4203.1.5.5",  # and with language ranges: RFC 3866 section 2.2
+    "1.3.6.1.1.14",  # a modify that increments: RFC 4525
 )
 
 
@@ -22,7 +26,7 @@ def root_dse(service: Service, version: str, mechanisms: tuple[str, ...]) -> Ent
         ("namingContexts", tuple(str(dn) for dn in directory.naming_contexts)),
         ("subschemaSubentry", (str(directory.subschema.dn),)),
         ("supportedControl", SUPPORTED_CONTROLS),
-        ("supportedExtension", (*EXTENDED_OPERATIONS, *((START_TLS,) if service.start_tls else ()))),
+        ("supportedExtension", (*EXTENDED_OPERATIONS, CANCEL, *((START_TLS,) if service.start_tls else ()))),
         ("supportedFeatures", FEATURES),
         ("supportedLDAPVersion", ("3",)),
         ("supportedSASLMechanisms", mechanisms),

@@ -1,7 +1,7 @@
 """What all connections of one server share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from ldapserver.access import Identity
@@ -9,6 +9,7 @@ from ldapserver.audit.log import AuditLog
 from ldapserver.config import Config
 from ldapserver.directory.account import Account
 from ldapserver.directory.directory import Directory
+from ldapserver.lookups import Lookups
 from ldapserver.process import Process
 from ldapserver.sasl.digest_md5 import DigestMD5
 from ldapserver.sasl.external import External
@@ -50,6 +51,7 @@ class Service:
     workstation: str | None
     admins: frozenset[object]
     start_tls: bool = False
+    lookups: Lookups = field(default_factory=Lookups, repr=False, compare=False)
 
     @classmethod
     def assemble(

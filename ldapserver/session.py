@@ -4,19 +4,21 @@ While a bind runs nothing behind it is looked at, for that is under another iden
 later messages, so that they can be abandoned. What is answered in one turn leaves in one piece.
 """
 
-from collections.abc import Awaitable, Coroutine, Sequence
-from dataclasses import replace
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ldapserver.access import ANONYMOUS, Identity
 from ldapserver.audit.record import BindRecord
 from ldapserver.audit.sinks import AuditUnavailable
 from ldapserver.bind import INTERNAL_ERROR, UNAVAILABLE, Binder, Decision
-from ldapserver.compare import compare
-from ldapserver.controls import unknown_critical
+from ldapserver.controls import NO_CONTROLS, Controls, read_controls
+from ldapserver.cursors import Cursors
+from ldapserver.dispatch import acting, carry_out
 from ldapserver.errors import InvalidRequest, OperationRefused, ProtocolViolation
-from ldapserver.extended import NOTICE_OF_DISCONNECTION, START_TLS, extended
-from ldapserver.operation import Context, Reply
+from ldapserver.extended import CANCEL, NOTICE_OF_DISCONNECTION, START_TLS, read_cancel
+from ldapserver.operation import Context
+from ldapserver.results import send_results
 from ldapserver.sasl.mechanism import TLS
 from ldapserver.search import search
 from ldapserver.service import Peer, Service
@@ -26,27 +28,20 @@ from ldapserver.wire import codec
 from ldapserver.wire.messages import (
     RESULTS,
     AbandonRequest,
-    AddRequest,
     AnsweredRequest,
     BindRequest,
     BindResponse,
     CompareRequest,
     Control,
-    DelRequest,
     ExtendedRequest,
     ExtendedResponse,
     LDAPMessage,
-    ModifyDNRequest,
-    ModifyRequest,
     Response,
     ResultCode,
     SearchRequest,
     UnbindRequest,
 )
-from ldapserver.write import write
 from sasl_digest import BrokenLayer
-
-_SLICE = 16 * 1024  # octets of search results gathered before they are written
 
 
 class Channel(Host, Protocol):
@@ -78,6 +73,14 @@ class Channel(Host, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Outstanding:
+    """An operation under way."""
+
+    task: Task[None]
+    request: AnsweredRequest
+
+
 class Session:
     """The state of one connection."""
 
@@ -90,7 +93,8 @@ class Session:
         self._stream = Stream(min(config.max_message_before_bind, config.max_message), channel)
         self._binder = Binder(service, peer, channel)
         self._bind: Task[Decision] | None = None
-        self._outstanding: dict[int, Task[None]] = {}
+        self._outstanding: dict[int, Outstanding] = {}
+        self._cursors = Cursors()
         self.closed = False  # what was sent may still be on its way; nothing more is taken
         self._running = False
 
@@ -128,6 +132,7 @@ class Session:
         self.closed = True
         self._stream.forget()
         self._end_outstanding()
+        self._cursors.clear()
         if self._bind is not None:
             self._bind.cancel()
             self._bind = None
@@ -182,8 +187,8 @@ class Session:
             self._close()
         elif isinstance(request, AbandonRequest):
             # There is no response, whatever was found.  RFC 4511 section 4.11
-            if task := self._outstanding.pop(request.message_id, None):
-                task.cancel()
+            if outstanding := self._outstanding.pop(request.message_id, None):
+                outstanding.task.cancel()
         elif isinstance(request, AnsweredRequest):
             self._begin(message, request)
         else:
@@ -191,18 +196,35 @@ class Session:
 
     def _begin(self, message: LDAPMessage, request: AnsweredRequest) -> None:
         message_id = message.message_id
-        refusal = self._refusal(message)
-        if refusal is not None:
-            code, text = refusal
-            self._send(message_id, request.response(code, diagnostic_message=text))
-        elif isinstance(request, ExtendedRequest) and request.request_name == START_TLS:
+        try:
+            controls = self._admitted(message, request)
+            if isinstance(request, ExtendedRequest) and request.request_name == CANCEL:
+                self._cancel(message_id, read_cancel(request))
+                return
+        except OperationRefused as refused:
+            self._send_refusal(message_id, request, refused)
+            return
+        if isinstance(request, ExtendedRequest) and request.request_name == START_TLS:
             self._start_tls(message_id, request)
         else:
-            context = Context(self._service, self.identity, self._channel, connection=self._binder.connection)
-            if isinstance(request, SearchRequest):
-                self._start(message_id, request, self._search(message_id, context, request))
-            else:
-                self._start(message_id, request, self._answer(message_id, _carry_out(context, request)))
+            context = Context(
+                self._service, self.identity, self._channel, controls, self._cursors, self._binder.connection
+            )
+            self._start(message_id, request, self._carry_out(message_id, context, request))
+
+    def _cancel(self, message_id: int, cancel_id: int) -> None:
+        """The Cancel operation, RFC 3909 section 2.2: what is cancelled is answered too, unlike what is abandoned."""
+        outstanding = self._outstanding.get(cancel_id)
+        if outstanding is None:
+            code = ResultCode.CANNOT_CANCEL if cancel_id == message_id else ResultCode.NO_SUCH_OPERATION
+        elif not isinstance(outstanding.request, SearchRequest | CompareRequest):
+            code = ResultCode.CANNOT_CANCEL  # it may have changed something already
+        else:
+            del self._outstanding[cancel_id]
+            outstanding.task.cancel()
+            self._send(cancel_id, outstanding.request.response(ResultCode.CANCELED))
+            code = ResultCode.SUCCESS
+        self._send(message_id, ExtendedResponse(code))
 
     def _refuse(self, refused: InvalidRequest) -> None:
         """Answer a request that is good BER and nothing else."""
@@ -214,20 +236,16 @@ class Session:
         else:
             self._send(refused.message_id, response)
 
-    def _refusal(self, message: LDAPMessage) -> tuple[ResultCode, str] | None:
+    def _admitted(self, message: LDAPMessage, request: AnsweredRequest) -> Controls:
+        """What the request's controls ask for. Raises OperationRefused when it cannot be taken now, or at all."""
         # Between the steps of a bind only bind, unbind and abandon are taken.  RFC 4511 section 4.2.1
         if self._binder.in_progress:
-            return ResultCode.OPERATIONS_ERROR, "a SASL bind is in progress"
-        control = unknown_critical(message.controls)
-        if control is not None:
-            text = f"control {control.control_type}: not supported, and critical"
-            return ResultCode.UNAVAILABLE_CRITICAL_EXTENSION, text
+            raise OperationRefused(ResultCode.OPERATIONS_ERROR, "a SASL bind is in progress")
+        controls = read_controls(request, message.controls) if message.controls else NO_CONTROLS
         if message.message_id in self._outstanding:
-            return (
-                ResultCode.PROTOCOL_ERROR,
-                f"messageID {message.message_id}: still in use (RFC 4511 section 4.1.1.1)",
-            )
-        return None
+            text = f"messageID {message.message_id}: still in use (RFC 4511 section 4.1.1.1)"
+            raise OperationRefused(ResultCode.PROTOCOL_ERROR, text)
+        return controls
 
     # TLS
 
@@ -269,15 +287,17 @@ class Session:
         # What is outstanding completes or is abandoned before a bind is processed.  RFC 4511 section 4.2.1
         if self._outstanding:
             self._end_outstanding()
+        self._cursors.clear()
         # The connection is anonymous from the BindRequest on, until the bind succeeds.  RFC 4513 section 4
         self.identity = ANONYMOUS
 
     def _begin_bind(self, message: LDAPMessage, request: BindRequest) -> None:
         self._become_anonymous()
         message_id = message.message_id
-        if message.controls and (control := unknown_critical(message.controls)) is not None:
-            text = f"control {control.control_type}: not supported, and critical"
-            response = request.response(ResultCode.UNAVAILABLE_CRITICAL_EXTENSION, diagnostic_message=text)
+        try:
+            read_controls(request, message.controls)
+        except OperationRefused as refused:
+            response = request.response(refused.result_code, diagnostic_message=refused.diagnostic_message)
             self._commit(message_id, self._binder.refused(message_id, response))
             return
         self._bind = Task(self._binder.bind(message_id, request), lambda task: self._decided(message_id, task))
@@ -321,53 +341,35 @@ class Session:
         def ended(task: Task[None]) -> None:
             del self._outstanding[message_id]
             if task.error is not None:
-                self._send(message_id, self._refusal_of(request, task.error))
+                self._send_refusal(message_id, request, task.error)
             self.go_on()
 
-        task = self._outstanding[message_id] = Task(coroutine, ended)
+        task = Task(coroutine, ended)
+        self._outstanding[message_id] = Outstanding(task, request)
         task.start()
 
     def _end_outstanding(self) -> None:
-        for task in self._outstanding.values():
-            task.cancel()
+        for outstanding in self._outstanding.values():
+            outstanding.task.cancel()
         self._outstanding.clear()
 
-    def _refusal_of(self, request: AnsweredRequest, error: Exception) -> Response:
+    def _send_refusal(self, message_id: int, request: AnsweredRequest, error: Exception) -> None:
         if isinstance(error, OperationRefused):
-            return request.response(error.result_code, error.matched_dn, error.diagnostic_message)
+            code, text = error.result_code, error.diagnostic_message
+            self._send(message_id, request.response(code, error.matched_dn, text, error.referral), error.controls)
+            return
         self._channel.failed(error)
-        return request.response(ResultCode.OTHER, diagnostic_message="internal error")
+        self._send(message_id, request.response(ResultCode.OTHER, diagnostic_message="internal error"))
 
-    async def _search(self, message_id: int, context: Context, request: SearchRequest) -> None:
-        gathered: list[bytes] = []
-        size = 0
-        first = True
-        try:
-            async for part in search(context, request):
-                if isinstance(part, Reply):
-                    gathered.append(codec.encode(LDAPMessage(message_id, part.response, part.controls)))
-                    break
-                for entry in part:
-                    gathered.append(codec.encode(LDAPMessage(message_id, entry)))
-                    size += len(gathered[-1])
-                # A search that ends with its first batch is answered in one write and one turn.
-                if gathered and (size > _SLICE or not first):
-                    self._stream.write(b"".join(gathered))
-                    gathered.clear()
-                    size = 0
-                if not first:
-                    # In the turn of a request its end sends what there is; after a pause this is the end of a turn.
-                    if not self._running:
-                        self._stream.flush(more=True)
-                    await self._channel.pause()
-                first = False
-        except OperationRefused:
-            self._stream.write(b"".join(gathered))
-            raise
-        self._stream.write(b"".join(gathered))
-
-    async def _answer(self, message_id: int, operation: Awaitable[Reply]) -> None:
-        reply = await operation
+    async def _carry_out(self, message_id: int, context: Context, request: AnsweredRequest) -> None:
+        if context.controls.authzid is not None:
+            context = await acting(context)
+        if isinstance(request, SearchRequest):
+            parts = search(context, request)
+            await send_results(message_id, parts, self._stream, self._channel, lambda: self._running)
+            return
+        assert not isinstance(request, BindRequest)
+        reply = await carry_out(context, request)
         self._send(message_id, reply.response, reply.controls)
 
     def _send(self, message_id: int, response: Response, controls: tuple[Control, ...] = ()) -> None:
@@ -377,12 +379,3 @@ class Session:
         self._stream.flush()
         self.lost()
         self._channel.close()
-
-
-def _carry_out(context: Context, request: AnsweredRequest) -> Awaitable[Reply]:
-    if isinstance(request, CompareRequest):
-        return compare(context, request)
-    if isinstance(request, ExtendedRequest):
-        return extended(context, request)
-    assert isinstance(request, AddRequest | ModifyRequest | DelRequest | ModifyDNRequest)
-    return write(context, request)

@@ -117,8 +117,8 @@ async def _read(context: Context, written: Written) -> tuple[Control, ...]:
     before, after = written.before, written.after
     if context.controls.pre_read is not None and before is not None:
         shown = await Selection(context.service, context.identity, context.controls.pre_read).result(before)
-        found.append(controls.pre_read_response(shown))  # type: ignore[attr-defined]
+        found.append(controls.pre_read_response(shown))
     if context.controls.post_read is not None and after is not None:
         shown = await Selection(context.service, context.identity, context.controls.post_read).result(after)
-        found.append(controls.post_read_response(shown))  # type: ignore[attr-defined]
+        found.append(controls.post_read_response(shown))
     return tuple(found)

@@ -3,14 +3,16 @@
 import argparse
 import sys
 import tomllib
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeVar
 
 from ldapserver.config import CERTIFICATE_MAPS, CHANNEL_BINDING, MEBIBYTE, MECHANISMS, Config
 from ldapserver.directory.conformance import Conformance
 from ldapserver.url import InvalidURL, ListenURL
 from sasl_digest import QOP, Cipher
 from sasl_digest.messages import MAX_MAXBUF, MIN_MAXBUF
+
+T = TypeVar("T")
 
 DEFAULT_LISTEN = "ldap://127.0.0.1:3890"
 DEFAULT_AUDIT = "audit.jsonl"
@@ -157,6 +159,9 @@ _DEFAULTS = {
     "no_layer_inside_tls": False,
     "max_connections": Config.max_connections,
     "max_message": Config.max_message,
+    "size_limit": Config.size_limit,
+    "time_limit": Config.time_limit,
+    "sort_limit": Config.max_sorted,
     "idle_timeout": Config.idle_timeout,
     "handshake_timeout": Config.handshake_timeout,
     "ready_file": None,
@@ -312,6 +317,12 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     _add(group, "--max-connections", help, metavar="N", type=_positive)
     help = f"octets of one message of a bound client (default: {MEBIBYTE})"
     _add(group, "--max-message", help, metavar="N", type=_positive)
+    help = "entries that one search returns, all pages together; administrators have no limit (default: 0, no limit)"
+    _add(group, "--size-limit", help, metavar="N", type=_zero_or(_positive))
+    help = "how long one search may take; administrators have no limit (default: 1h; 0 is no limit)"
+    _add(group, "--time-limit", help, metavar="TIME", type=_zero_or(_seconds))
+    help = f"entries that one search may sort (default: {Config.max_sorted})"
+    _add(group, "--sort-limit", help, metavar="N", type=_positive)
     help = "close a connection that asks nothing for so long (default: 15m)"
     _add(group, "--idle-timeout", help, metavar="TIME", type=_seconds)
     help = "close a new connection that sends no whole message for so long (default: 30s)"
@@ -403,6 +414,11 @@ def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)
+
+
+def _zero_or(read: Callable[[str], T]) -> Callable[[str], T | int]:
+    """What `read` does, and 0 for no limit."""
+    return lambda text: 0 if text == "0" else read(text)
 
 
 def _seconds(text: str) -> float:

@@ -153,6 +153,9 @@ def configure(options: argparse.Namespace, directory: MemoryDirectory, addresses
             anonymous_search=options.anonymous_search,
             max_connections=options.max_connections,
             max_message=options.max_message,
+            size_limit=options.size_limit,
+            time_limit=options.time_limit,
+            max_sorted=options.sort_limit,
             idle_timeout=options.idle_timeout,
             handshake_timeout=options.handshake_timeout,
         )

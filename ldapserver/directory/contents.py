@@ -16,7 +16,7 @@ from ldapserver.directory.schema import Schema
 from ldapserver.directory.schemes import ClearText, StoredPassword, most_secrets
 from ldapserver.directory.tree import Node
 from ldapserver.directory.vocabulary import Vocabulary
-from ldapserver.wire.dn import DN, ROOT
+from ldapserver.wire.dn import DN, ROOT, Key
 from ldapserver.wire.filters import Equality
 from sasl_digest.credentials import READINGS
 
@@ -40,6 +40,7 @@ class Contents:
         self.saslprep = saslprep
         self.netbios = self.realm = ""
         self.serial = 0
+        self.referrals: dict[Key, DN] = {}
         self.dearest: tuple[StoredPassword, ...] = ()
         self.decoy = Account(ROOT, "", passwords=(ClearText(b"").noise(),))
         self.most_secrets = READINGS
@@ -84,11 +85,20 @@ class Contents:
         if old is not None and node.account is not None and not (same and account):
             self.names.remove(node, old)
         listed = node.account is not None and same
+        if old is not None and self.referrals.get(old.dn.key) is old.dn:
+            del self.referrals[old.dn.key]
         node.dn, node.entry, node.secrets, node.account, node.since = dn, entry, secrets, account, since
         if entry is not None and not same:
             self.index.add(node, entry)
         if entry is not None and account is not None and not listed:
             self.names.add(node, entry)
+        if entry is not None:
+            self.refer(entry)
+
+    def refer(self, entry: Entry) -> None:
+        """Take note of an entry that says where else to look (RFC 3296)."""
+        if any(name.lower() in _REFERRAL for name in entry.get("objectClass")):
+            self.referrals[entry.dn.key] = entry.dn
 
     def account_of(self, entry: Entry, secrets: Attributes) -> Account | None:
         """The account that the entry is, if it is one. Raises InvalidPassword and InvalidAuthzId."""
@@ -114,6 +124,9 @@ class Contents:
             self.dearest = account.passwords
             self.decoy = Account(ROOT, "", passwords=tuple([password.noise() for password in account.passwords]))
         self.most_secrets = max(self.most_secrets, most_secrets(account.credential))
+
+
+_REFERRAL = (b"referral", b"2.16.840.1.113730.3.2.6")
 
 
 def _cost(passwords: Iterable[StoredPassword]) -> int:

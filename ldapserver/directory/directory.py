@@ -4,7 +4,7 @@ A backend is anything with these methods. What may take time is `async`, and wha
 affair; one that holds everything in memory never suspends, and its coroutines end at the first step.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from ldapserver.directory.computed import ByName
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.schema import Schema
-from ldapserver.wire.dn import DN
+from ldapserver.wire.dn import DN, Key
 from ldapserver.wire.filters import Filter
 from ldapserver.wire.messages import Change, Scope
 
@@ -73,6 +73,11 @@ class Directory(Protocol):
     @property
     def computed(self) -> ByName:
         """The attributes that are computed when they are asked for, and not stored."""
+        ...
+
+    @property
+    def referrals(self) -> Mapping[Key, DN]:
+        """The names of the referral objects, RFC 3296 section 2, by their keys: mostly there are none."""
         ...
 
     def search(self, base: DN, scope: Scope, filter: Filter) -> AsyncIterator[Sequence[Entry]]:

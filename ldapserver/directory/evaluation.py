@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from ldapserver.directory.computed import NOTHING, ByName
 from ldapserver.directory.entry import PASSWORD_ATTRIBUTES, Entry, Shape, is_password
 from ldapserver.directory.matching import EQUALITY, ORDERING, SUBSTRINGS, Rule, equality_rule, integer
+from ldapserver.directory.options import has_options
 from ldapserver.directory.schema import AttributeType, Schema
 from ldapserver.wire.filters import (
     And,
@@ -124,7 +125,7 @@ class Values:
 
     def _covers(self, description: str) -> bool:
         name, *options = description.split(";")
-        return name in self._names and self._options.issubset(options)
+        return name in self._names and has_options(options, self._options)
 
 
 class NoEqualityRule(ValueError):

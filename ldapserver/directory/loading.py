@@ -121,6 +121,7 @@ class Loading:
         node.entry = entry
         node.secrets = tuple(secret)
         contents.index.add(node, entry)
+        contents.refer(entry)
         if contents.vocabulary.learn(entry) or secret:
             name = contents.names.add(node, entry)
             try:

@@ -10,7 +10,7 @@ passes over one that came to its place after the search began.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from os import urandom
 
@@ -32,7 +32,7 @@ from ldapserver.directory.subschema import Subschema
 from ldapserver.directory.transaction import Check, Transaction, anything
 from ldapserver.directory.tree import Node
 from ldapserver.errors import OperationRefused
-from ldapserver.wire.dn import DN, ROOT
+from ldapserver.wire.dn import DN, ROOT, Key
 from ldapserver.wire.filters import Filter
 from ldapserver.wire.messages import Change, Scope
 
@@ -126,6 +126,11 @@ class MemoryDirectory:
     def subschema(self) -> Entry:
         """See `Directory`."""
         return self._subschema.entry(self.schema)
+
+    @property
+    def referrals(self) -> Mapping[Key, DN]:
+        """See `Directory`."""
+        return self._contents.referrals
 
     @property
     def decoy(self) -> Account:

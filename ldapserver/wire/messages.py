@@ -52,6 +52,8 @@ class ResultCode(IntEnum):
     UNAVAILABLE = 52
     UNWILLING_TO_PERFORM = 53
     LOOP_DETECT = 54
+    SORT_CONTROL_MISSING = 60  # draft-ietf-ldapext-ldapv3-vlv-09, as is the next, and 76
+    OFFSET_RANGE_ERROR = 61
     NAMING_VIOLATION = 64
     OBJECT_CLASS_VIOLATION = 65
     NOT_ALLOWED_ON_NON_LEAF = 66
@@ -59,6 +61,7 @@ class ResultCode(IntEnum):
     ENTRY_ALREADY_EXISTS = 68
     OBJECT_CLASS_MODS_PROHIBITED = 69
     AFFECTS_MULTIPLE_DSAS = 71
+    VIRTUAL_LIST_VIEW_ERROR = 76
     OTHER = 80
     CANCELED = 118  # RFC 3909 section 2, as are the next three
     NO_SUCH_OPERATION = 119

@@ -25,6 +25,7 @@ from ldapserver.wire.messages import (
     SearchResultEntry,
     UnbindRequest,
 )
+from tests.server.searching import acting_as, assertion, by_offset, from_value, matched, paged, sort
 from tests.server.stage import DEAR, LDIF, NOTICE, U1, WHO_AM_I, Stage, digest_response, sasl, search, simple, stage
 
 SERVED = stage(
@@ -35,6 +36,11 @@ SERVED = stage(
     max_outstanding=3,
 )
 RENDERER = JSONRenderer("ldap1.contoso.com")
+SEARCHING: list[tuple[Control, ...]] = [
+    *((paged(3),), (paged(3, b"1"),), (paged(2, b"2"), sort("cn", "-sn"))),
+    *((sort("-cn"), by_offset(1, 2, 3)), (sort("cn"), from_value(0, 1, b"d", b"1"))),
+    *((matched("(cn=d*)"), assertion("(objectClass=*)")), (acting_as("u:u2"),), (acting_as(""),)),
+]
 CRITICAL = (Control("1.2.3", criticality=True, control_value=b"x"),)
 
 RESPONSE = digest_response(stage().challenge(), "u1", "password", authzid="u:u1")
@@ -57,7 +63,13 @@ OPERATIONS: list[Operation] = [
     search(attributes=("*", "+", "1.1", "", ";;", "2.5.4.3;x"), size_limit=70, time_limit=1),
     *(CompareRequest(U1, "cn", b"\xff"), CompareRequest("", "", b""), CompareRequest(U1, "userPassword", b"x")),
     *(ExtendedRequest(WHO_AM_I), ExtendedRequest(WHO_AM_I, b"x"), ExtendedRequest(NOTICE)),
-    *(AbandonRequest(1), AbandonRequest(0), DelRequest(U1), DelRequest("")),
+    *(
+        ExtendedRequest("1.3.6.1.1.8", b"\x30\x03\x02\x01\x01"),
+        AbandonRequest(1),
+        AbandonRequest(0),
+        DelRequest(U1),
+        DelRequest(""),
+    ),
     ModifyRequest(U1, (Change(ModifyOperation.ADD, PartialAttribute("cn", (b"x",))),)),
     AddRequest("cn=x", (PartialAttribute("cn", (b"x",)),)),
     ModifyDNRequest(U1, "uid=u9", True, "dc=com"),
@@ -66,7 +78,7 @@ MESSAGES = st.builds(
     LDAPMessage,
     message_id=st.integers(1, 6),
     operation=st.sampled_from(OPERATIONS),
-    controls=st.sampled_from([(), (), (), CRITICAL]),
+    controls=st.sampled_from([(), (), (), (), CRITICAL, *SEARCHING]),
 ).map(codec.encode)
 ENDS = st.sampled_from([codec.encode(LDAPMessage(7, UnbindRequest())), b"\x30\x80", b"\x30\x84\x7f\xff\xff\xff"])
 

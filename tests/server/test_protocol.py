@@ -401,9 +401,11 @@ def test_a_connection_closes_once_a_slow_peer_has_read_all(end: bytes) -> None:
     """Twisted keeps a connection that has a paused producer open for good."""
     server = Server()
     protocol, wire = server.wired()
-    protocol.dataReceived(octets(*[ROOT_DSE] * 100) + end)
-    while wire.buffered < 70_000 and not protocol.session.closed:
-        protocol.dataReceived(octets(ROOT_DSE) * 100)
+    protocol.dataReceived(octets(ROOT_DSE))
+    answer = wire.buffered
+    protocol.dataReceived(octets(*[ROOT_DSE] * (64_000 // answer)) + end)
+    assert wire.buffered > 60_000
+    assert protocol.session.closed
     wire.read()
     assert not wire.connected
 

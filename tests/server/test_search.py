@@ -245,7 +245,7 @@ def test_a_time_limit_that_is_long_enough_is_not_exceeded() -> None:
 
 
 def test_a_time_limit_of_zero_is_none() -> None:
-    assert timed(stage(MANY), search(), step=1e9)[1] is ResultCode.SUCCESS
+    assert timed(stage(MANY, time_limit=0), search(), step=1e9)[1] is ResultCode.SUCCESS
 
 
 def test_a_filter_nested_too_deep_is_refused_and_the_connection_lives_on() -> None:
@@ -310,9 +310,18 @@ def test_the_root_dse_says_to_anybody_what_the_server_does() -> None:
         "objectClass": (b"top",),
         "namingContexts": (b"dc=contoso,dc=com",),
         "subschemaSubentry": (b"cn=Subschema",),
-        "supportedControl": (b"2.16.840.1.113730.3.4.2",),
-        "supportedExtension": (WHO_AM_I.encode(),),
-        "supportedFeatures": (b"1.3.6.1.4.1.4203.1.5.1", b"1.3.6.1.4.1.4203.1.5.3"),
+        "supportedControl": (
+            *(b"1.3.6.1.1.12", b"1.3.6.1.1.13.1", b"1.3.6.1.1.13.2"),
+            *(b"1.2.840.113556.1.4.805", b"1.2.840.113556.1.4.1413", b"2.16.840.1.113730.3.4.2"),
+            *(b"1.2.840.113556.1.4.1339", b"2.16.840.1.113730.3.4.18"),
+            *(b"1.2.840.113556.1.4.319", b"1.2.840.113556.1.4.473", b"2.16.840.1.113730.3.4.9"),
+            *(b"1.2.826.0.1.3344810.2.3", b"1.3.6.1.4.1.4203.1.10.1"),
+        ),
+        "supportedExtension": (WHO_AM_I.encode(), b"1.3.6.1.1.8"),
+        "supportedFeatures": (
+            *(b"1.3.6.1.4.1.4203.1.5.1", b"1.3.6.1.4.1.4203.1.5.2", b"1.3.6.1.4.1.4203.1.5.3"),
+            *(b"1.3.6.1.4.1.4203.1.5.4", b"1.3.6.1.4.1.4203.1.5.5", b"1.3.6.1.1.14"),
+        ),
         "supportedLDAPVersion": (b"3",),
         "supportedSASLMechanisms": (b"DIGEST-MD5",),
         "vendorName": (b"sasl-digest",),

@@ -6,6 +6,7 @@ import pytest
 
 from ldapserver.directory.ldif import read_ldif
 from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.extended import CANCEL
 from ldapserver.sasl.mechanism import TLS
 from ldapserver.wire import codec
 from ldapserver.wire.framing import Framer
@@ -131,8 +132,8 @@ def test_the_root_dse_lists_it_where_there_is_tls() -> None:
         found, _ = on.search(search("", Scope.BASE_OBJECT, attributes=("supportedExtension",)))
         return found[""]["supportedExtension"]
 
-    assert listed(stage()) == (WHO_AM_I.encode(),)
-    assert listed(stage(start_tls=True)) == (WHO_AM_I.encode(), OID.encode())
+    assert listed(stage()) == (WHO_AM_I.encode(), CANCEL.encode())
+    assert listed(stage(start_tls=True)) == (WHO_AM_I.encode(), CANCEL.encode(), OID.encode())
     assert OID.encode() in listed(secured())
 
 

@@ -1,0 +1,114 @@
+"""What has been worked out from a schema and is needed again at every search, kept until the schema is another.
+
+What a client asks for is asked again by the next one: which types a list of attributes means, and which of an
+entry's attributes these are, is decided once for each list and each shape of entry.
+"""
+
+from collections.abc import Sequence
+
+from ldapserver.directory.computed import ByName, Computed
+from ldapserver.directory.directory import Directory
+from ldapserver.directory.entry import Shape
+from ldapserver.directory.options import has_options
+from ldapserver.directory.schema import Schema
+
+MOST = 256  # lists of attributes, and sets of classes, that are kept: clients make up what they like
+LONGEST = 64  # attributes in a list that is kept
+
+# subentry (RFC 3672 section 2.4), and ldapSubEntry, which some servers have in its place.
+_SUBENTRIES = frozenset((b"subentry", b"2.5.17.0", b"ldapsubentry", b"2.16.840.1.113719.2.142.6.1.1"))
+_SUBENTRY = "2.5.17.0"
+
+Shown = tuple[tuple[int, str], ...]  # where in an entry's values, and under which description
+
+
+class Choice:
+    """Which attributes a list of attribute selectors means (RFC 4511 section 4.5.1.8)."""
+
+    def __init__(self, schema: Schema, computed: ByName, attributes: Sequence[str]) -> None:
+        self.all_user = not attributes or "*" in attributes
+        self.all_operational = "+" in attributes
+        self._schema = schema
+        # An attribute is wanted with its subtypes, and under any further options.  RFC 4512 section 2.5
+        self._wanted: list[tuple[frozenset[str], tuple[str, ...]]] = []
+        for selector in attributes:
+            name, *options = selector.lower().split(";")
+            if name[:1] == "@":
+                self._want_class(name[1:], tuple(options))
+            elif (attribute_type := schema.attribute_type(name)) is not None:  # "*", "+" and "1.1" name no type
+                self._wanted.append((schema.with_subtypes(attribute_type), tuple(options)))
+        self.computed: tuple[Computed, ...] = tuple(
+            each for each in {each.name: each for each in computed.values()}.values() if self.shows(each.name)
+        )
+        self._shapes: dict[Shape, Shown] = {}
+
+    def of(self, shape: Shape) -> Shown:
+        """What is shown of the entries of this shape."""
+        shown = self._shapes.get(shape)
+        if shown is None:
+            shown = self._shapes[shape] = tuple(
+                (at, description) for at, description in enumerate(shape.descriptions) if self.shows(description)
+            )
+        return shown
+
+    def shows(self, description: str) -> bool:
+        """Whether an attribute of this description is meant."""
+        attribute_type = self._schema.attribute_type(description)
+        if attribute_type is not None and attribute_type.operational:
+            if self.all_operational:
+                return True
+        elif self.all_user:
+            return True
+        name, *options = description.lower().split(";")
+        return any(name in names and has_options(options, asked) for names, asked in self._wanted)
+
+    def _want_class(self, name: str, options: tuple[str, ...]) -> None:
+        """ "@person" is what the class requires and allows, and its superclasses do (RFC 4529 section 2)."""
+        # One that is not recognised is as an attribute that is not.
+        for oid in self._schema.lineage(name):
+            object_class = self._schema.object_class(oid)
+            for each in (*object_class.must, *object_class.may) if object_class else ():
+                attribute_type = self._schema.attribute_type(each)
+                if attribute_type is not None:
+                    self._wanted.append((self._schema.with_subtypes(attribute_type), options))
+
+
+class Lookups:
+    """What is known of the schema that a directory has now."""
+
+    def __init__(self) -> None:
+        self._schema: Schema | None = None
+        self._computed: ByName | None = None
+        self._choices: dict[tuple[str, ...], Choice] = {}
+        self._subentries: dict[tuple[bytes, ...], bool] = {}
+
+    def choice(self, directory: Directory, attributes: tuple[str, ...]) -> Choice:
+        """Which attributes these selectors mean."""
+        self._renew(directory)
+        choice = self._choices.get(attributes)
+        if choice is None:
+            choice = Choice(directory.schema, directory.computed, attributes)
+            if len(attributes) <= LONGEST:
+                if len(self._choices) >= MOST:
+                    self._choices.clear()
+                self._choices[attributes] = choice
+        return choice
+
+    def is_subentry(self, directory: Directory, classes: tuple[bytes, ...]) -> bool:
+        """Whether an entry of these classes is a subentry, RFC 3672 section 2."""
+        self._renew(directory)
+        found = self._subentries.get(classes)
+        if found is None:
+            if len(self._subentries) >= MOST:
+                self._subentries.clear()
+            found = self._subentries[classes] = any(
+                name.lower() in _SUBENTRIES or _SUBENTRY in directory.schema.lineage(name.decode("utf-8", "replace"))
+                for name in classes
+            )
+        return found
+
+    def _renew(self, directory: Directory) -> None:
+        if directory.schema is not self._schema or directory.computed is not self._computed:
+            self._schema, self._computed = directory.schema, directory.computed
+            self._choices.clear()
+            self._subentries.clear()
