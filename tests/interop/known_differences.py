@@ -185,11 +185,6 @@ def _bits_of_large_integers(asked: Asked) -> bool:
     return bits and (concerned or any(map(large, asked.values)))
 
 
-def _attributes_of_a_class(asked: Asked) -> bool:
-    request = asked.difference.request
-    return isinstance(request, SearchRequest) and any(name.startswith("@") for name in request.attributes)
-
-
 def _base(asked: Asked) -> str:
     request = asked.difference.request
     assert isinstance(request, SearchRequest | CompareRequest)
@@ -273,11 +268,6 @@ KNOWN = (
         "bits of integers of more than 64 bits",
         _bits_of_large_integers,
         search(Extensible("1.2.840.113556.1.4.803", "localeID", b"18446744073709551616")),
-    ),
-    Known(
-        "the attributes of an object class",
-        _attributes_of_a_class,
-        search(Equality("uid", b"p1"), attributes=("@person",)),
     ),
     Known("names that no entry can have", _impossible_name, search(Equality("cn", b"x"), f"cn=,{VARIED}")),
     Known("attribute options of any name", _unknown_options, search(Not(Equality("cn;x-any", b"x")))),

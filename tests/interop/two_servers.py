@@ -39,6 +39,7 @@ FEW = 3  # of the entries that are shown of a difference
 
 # What only slapd keeps: its change sequence numbers.
 SLAPDS_OWN = frozenset(("entrycsn", "contextcsn"))
+OURS_ALONE = frozenset(("numsubordinates",))
 
 Name = tuple[frozenset[tuple[str, bytes]], ...]
 Shown = tuple[str, frozenset[object]]  # an attribute: its description and values
@@ -229,7 +230,7 @@ def _understood(operation: bytes) -> tuple[Name | str, frozenset[Shown]] | Answe
     read = decode(ber.encoded(ber.SEQUENCE, ber.encoded_integer(1) + operation)).operation
     if isinstance(read, SearchResultEntry):
         shown = map(_shown, read.attributes)
-        return name_of(read.object_name), frozenset(each for each in shown if each[0] not in SLAPDS_OWN)
+        return name_of(read.object_name), frozenset(each for each in shown if each[0] not in SLAPDS_OWN | OURS_ALONE)
     assert isinstance(read, LDAPResult), read
     return Answer(read.result_code, name_of(read.matched_dn))
 

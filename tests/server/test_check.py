@@ -57,8 +57,8 @@ def test_what_is_right_is_counted(check: Check) -> None:
     assert check(CONTOSO) == (
         0,
         [
-            "14 entries, 7 accounts: 6 for DIGEST-MD5, 1 for simple binds only, 0 without a password; "
-            "stored passwords: 5 CLEARTEXT, 1 HA1, 1 SSHA256",
+            "31 entries, 14 accounts: 10 for DIGEST-MD5, 1 for simple binds only, 3 without a password; "
+            "stored passwords: 9 CLEARTEXT, 1 HA1, 1 SSHA256",
             "0 errors, 0 warnings",
         ],
     )
