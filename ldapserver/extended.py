@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from ldapserver.errors import OperationRefused
 from ldapserver.operation import Context, Reply
+from ldapserver.password_modify import PASSWORD_MODIFY, password_modify
 from ldapserver.wire.messages import ExtendedRequest, ExtendedResponse, ResultCode
 
 WHO_AM_I = "1.3.6.1.4.1.4203.1.11.3"
@@ -37,4 +38,7 @@ async def _who_am_i(context: Context, request: ExtendedRequest) -> Reply:
     return Reply(ExtendedResponse(ResultCode.SUCCESS, response_value=context.identity.authzid.encode()))
 
 
-EXTENDED_OPERATIONS: dict[str, Callable[[Context, ExtendedRequest], Awaitable[Reply]]] = {WHO_AM_I: _who_am_i}
+EXTENDED_OPERATIONS: dict[str, Callable[[Context, ExtendedRequest], Awaitable[Reply]]] = {
+    WHO_AM_I: _who_am_i,
+    PASSWORD_MODIFY: password_modify,
+}

@@ -108,6 +108,24 @@ class CancelRequestValue(univ.Sequence):
     componentType = namedtype.NamedTypes(Named("cancelID", Count()))  # noqa: N815
 
 
+class PasswdModifyRequestValue(univ.Sequence):
+    """RFC 3062 section 2."""
+
+    componentType = namedtype.NamedTypes(  # noqa: N815
+        Optional("userIdentity", _tagged(univ.OctetString(), 0)),
+        Optional("oldPasswd", _tagged(univ.OctetString(), 1)),
+        Optional("newPasswd", _tagged(univ.OctetString(), 2)),
+    )
+
+
+class PasswdModifyResponseValue(univ.Sequence):
+    """RFC 3062 section 2."""
+
+    componentType = namedtype.NamedTypes(  # noqa: N815
+        Optional("genPasswd", _tagged(univ.OctetString(), 0)),
+    )
+
+
 def decode(declaration: Callable[[], Any], value: bytes | None, name: str) -> Any:
     """The value read as it is declared. Raises OperationRefused: protocolError, and where in `name` it went wrong."""
     whole = declaration()

@@ -12,6 +12,7 @@ from ldapserver.directory.account import Account
 from ldapserver.directory.computed import ByName
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.ldif import Attributes
+from ldapserver.directory.renewal import Owner
 from ldapserver.directory.schema import Schema
 from ldapserver.wire.dn import DN, Key
 from ldapserver.wire.filters import Filter
@@ -60,6 +61,10 @@ class Directory(Protocol):
 
     async def account_at(self, dn: DN) -> Account | None:
         """The account an entry is, if it is one."""
+        ...
+
+    async def stored_passwords(self, dn: DN) -> tuple[Owner, Attributes] | None:
+        """Whose passwords an entry keeps and how: what a new one is made with. None when there is no such entry."""
         ...
 
     async def read(self, dn: DN) -> Entry | None:

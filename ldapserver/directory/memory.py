@@ -26,6 +26,7 @@ from ldapserver.directory.loading import Loading
 from ldapserver.directory.names import dns_domain, netbios_domain
 from ldapserver.directory.operational import NOBODY, Operational
 from ldapserver.directory.profile import Plain, Profile
+from ldapserver.directory.renewal import Owner
 from ldapserver.directory.schema import SUBSCHEMA, Schema, core
 from ldapserver.directory.snapshot import Snapshot, restored, taken
 from ldapserver.directory.subschema import Subschema
@@ -151,6 +152,14 @@ class MemoryDirectory:
         """See `Directory`."""
         node = self._root.find(dn)
         return None if node is None else node.account
+
+    async def stored_passwords(self, dn: DN) -> tuple[Owner, Attributes] | None:
+        """See `Directory`."""
+        node = self._root.find(dn)
+        if node is None or node.entry is None:
+            return None
+        name = self._names.first(node.entry) if node.account is None else node.account.name
+        return Owner(name, self._names.principal_name(node.entry), self.netbios, self.realm), node.secrets
 
     async def read(self, dn: DN) -> Entry | None:
         """See `Directory`."""
