@@ -1,6 +1,7 @@
 """Password Modify as the tools of others ask for it: ldappasswd, python-ldap, ldap3."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 
 import ldap3
@@ -25,6 +26,17 @@ def digest(server: OurServer, user: str, password: str) -> int:
     how = ("-Q", "-Y", "DIGEST-MD5", "-O", "maxssf=0", "-U", user, "-w", password)
     status, _, _ = run(tool("ldapwhoami"), "-H", server.url, *how)
     return status
+
+
+@contextmanager
+def bound(where: ldap3.Server, user: str | None = None, password: str | None = None) -> Iterator[ldap3.Connection]:
+    """A connection that is bound, and unbound at the end."""
+    connection = ldap3.Connection(where, user, password)
+    assert connection.bind()
+    try:
+        yield connection
+    finally:
+        connection.unbind()
 
 
 def test_ldappasswd(server: OurServer) -> None:
@@ -54,8 +66,7 @@ def test_python_ldap(server: OurServer) -> None:
 
 
 def test_ldap3(server: OurServer) -> None:
-    where = ldap3.Server(server.url, get_info=ldap3.NONE)
-    with ldap3.Connection(where, U1, "password", auto_bind=True) as connection:
+    with bound(ldap3.Server(server.url, get_info=ldap3.NONE), U1, "password") as connection:
         extend = connection.extend.standard
         assert extend.modify_password(old_password="guess", new_password="x") is False
         assert extend.modify_password(old_password="password", new_password="from-ldap3") is True
@@ -64,5 +75,5 @@ def test_ldap3(server: OurServer) -> None:
 
 def test_it_is_listed(server: OurServer) -> None:
     where = ldap3.Server(server.url, get_info=ldap3.DSA)
-    with ldap3.Connection(where, auto_bind=True):
+    with bound(where):
         assert "1.3.6.1.4.1.4203.1.11.1" in {each[0] for each in where.info.supported_extensions}
