@@ -9,20 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from ldapserver.audit.log import AuditLog
+from ldapserver.cli.assembly import assemble, configure, load
 from ldapserver.cli.ldif_file import records_of
+from ldapserver.cli.listening import listening_addresses
 from ldapserver.cli.options import UsageFault, options_parser, read_options
 from ldapserver.cli.printable import printable
 from ldapserver.cli.saving import prepare_to_save
-from ldapserver.cli.serve import (
-    assemble,
-    authorities,
-    check_targets,
-    configure,
-    listening_addresses,
-    load,
-    read_certificate,
-    used,
-)
+from ldapserver.cli.targets import check_targets
+from ldapserver.cli.tls import authorities, read_certificate, used
 from ldapserver.config import Config
 from ldapserver.directory.ldif import InvalidLDIF, Record
 from ldapserver.directory.memory import MemoryDirectory

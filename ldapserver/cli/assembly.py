@@ -1,0 +1,145 @@
+"""From options to the parts of a server: its directory, its settings, its service."""
+
+import argparse
+import gc
+import logging
+import socket
+from collections.abc import Callable, Iterable, Sequence
+
+from ldapserver.audit.log import AuditLog
+from ldapserver.cli.ldif_file import records_of
+from ldapserver.cli.options import DEFAULT_SUFFIX, UsageFault
+from ldapserver.config import Config, InvalidConfig, netbios_name, own_names
+from ldapserver.directory.conformance import Conformance
+from ldapserver.directory.ldif import InvalidLDIF, Record, Report
+from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.directory.schema import InvalidSchema, Schema, load_schema
+from ldapserver.service import Service
+from ldapserver.wire.dn import DN, InvalidDN
+from sasl_digest import UsageError
+from sasl_digest.saslprep import prepare
+
+# Objects made and not dropped again between two looks for garbage: more than the slices of a few searches make. A
+# full look goes through all that indexes, and searches under way, hold; in a large directory that is tens of
+# milliseconds in which nobody is answered. It comes after a hundred times as many.
+_COLLECT_AFTER = 20_000
+
+_log = logging.getLogger("ldapserver")
+
+
+def load(
+    options: argparse.Namespace, read: Callable[[str], Iterable[Record]] = records_of, report: Report | None = None
+) -> MemoryDirectory:
+    """The directory of these options; `read` gives the records of a file. Raises UsageFault.
+
+    With `report`, each thing that is wrong in a file is told to it.
+    """
+    suffixes = [_dn("--suffix", text) for text in options.suffix]
+    if not suffixes and not options.ldif:
+        suffixes = [DN.parse(DEFAULT_SUFFIX)]
+    for admin in options.admin:
+        _dn("--admin", admin)
+    if options.saslprep:
+        try:
+            prepare("", "password")
+        except UsageError as error:  # the library is not installed
+            raise UsageFault(f"argument --saslprep: {error}") from None
+    schema = _schema(options.schema_file)
+    # A directory is millions of objects that all stay: collecting among them is time for nothing, now and later.
+    gc.disable()
+    try:
+        directory = MemoryDirectory(
+            ((path, read(path)) for path in options.ldif),
+            suffixes=suffixes,
+            netbios=options.netbios,
+            realm=options.realm,
+            saslprep=options.saslprep,
+            schema=schema,
+            conformance=Conformance(options.schema),
+            report=report,
+        )
+    except InvalidLDIF as error:
+        raise UsageFault(f"argument --ldif: {error}") from None
+    finally:
+        gc.enable()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
+    return directory
+
+
+def configure(options: argparse.Namespace, directory: MemoryDirectory, addresses: Sequence[str]) -> Config:
+    """The settings of a server of this directory that listens on these addresses. Raises UsageFault."""
+    host, realm = socket.gethostname(), directory.realm
+    # A machine that does not know its domain is taken to be in the one it serves.
+    computer = host if "." in host or not realm else f"{host}.{realm}"
+    own = (*own_names(), computer, *(address for address in addresses if address))
+    try:
+        return Config(
+            realm=realm,
+            netbios=directory.netbios,
+            hosts=tuple(options.host) or own,
+            computer=computer,
+            workstation=netbios_name(host) if options.workstation == "server" else options.workstation,
+            mechanisms=tuple(dict.fromkeys(options.mechanism)),
+            certificate_maps=options.cert_map or Config.certificate_maps,
+            saslprep=options.saslprep,
+            utf8=options.charset == "utf-8",
+            qop=options.qop,
+            ciphers=options.cipher,
+            maxbuf=options.maxbuf,
+            channel_binding=options.channel_binding,
+            remember=options.remember,
+            require_signing=options.require_signing,
+            layer_inside_tls=not options.no_layer_inside_tls,
+            admins=tuple(options.admin),
+            anonymous_search=options.anonymous_search,
+            max_connections=options.max_connections,
+            max_message=options.max_message,
+            size_limit=options.size_limit,
+            time_limit=options.time_limit,
+            max_sorted=options.sort_limit,
+            idle_timeout=options.idle_timeout,
+            handshake_timeout=options.handshake_timeout,
+        )
+    except InvalidConfig as error:
+        raise UsageFault(str(error)) from None
+
+
+def assemble(config: Config, directory: MemoryDirectory, audit: AuditLog) -> Service:
+    """The service of these settings. Raises UsageFault."""
+    try:
+        return Service.assemble(config, directory, audit)
+    except UsageError as error:  # terms that no client could meet: a realm that fills the challenge
+        raise UsageFault(f"argument --realm: {error}") from None
+
+
+def _schema(paths: Sequence[str]) -> Schema | None:
+    """The schema with the user's own files, or None where there are none."""
+    files: list[tuple[str, str]] = []
+    for path in paths:
+        try:
+            with open(path, encoding="utf-8-sig") as file:
+                files.append((path, file.read()))
+        except OSError as error:
+            raise UsageFault(f"argument --schema-file: {path}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise UsageFault(f"argument --schema-file: {path}: not UTF-8") from None
+    if not files:
+        return None
+    try:
+        loaded = load_schema(files)
+    except InvalidSchema as error:
+        raise UsageFault(f"argument --schema-file: {error}") from None
+    for remark in loaded.remarks:
+        _log.warning("schema: %s", remark)
+    return loaded.schema
+
+
+def _dn(option: str, text: str) -> DN:
+    try:
+        dn = DN.parse(text)
+    except InvalidDN as error:
+        raise UsageFault(f"argument {option}: {text}: {error}") from None
+    if not dn:
+        raise UsageFault(f"argument {option}: must not be empty")
+    return dn
