@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ldapserver.audit.log import AuditLog
 from ldapserver.cli.ldif_file import records_of
-from ldapserver.cli.options import DEFAULT_SUFFIX, UsageFault
+from ldapserver.cli.options import DEFAULT_SUFFIX
+from ldapserver.cli.usage import UsageFault
 from ldapserver.config import Config, InvalidConfig, netbios_name, own_names
 from ldapserver.directory.conformance import Conformance
 from ldapserver.directory.ldif import InvalidLDIF, Record, Report

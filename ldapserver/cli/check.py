@@ -12,11 +12,12 @@ from ldapserver.audit.log import AuditLog
 from ldapserver.cli.assembly import assemble, configure, load
 from ldapserver.cli.ldif_file import records_of
 from ldapserver.cli.listening import listening_addresses
-from ldapserver.cli.options import UsageFault, options_parser, read_options
+from ldapserver.cli.options import options_parser, read_options
 from ldapserver.cli.printable import printable
 from ldapserver.cli.saving import prepare_to_save
 from ldapserver.cli.targets import check_targets
 from ldapserver.cli.tls import authorities, read_certificate, used
+from ldapserver.cli.usage import UsageFault
 from ldapserver.config import Config
 from ldapserver.directory.ldif import InvalidLDIF, Record
 from ldapserver.directory.memory import MemoryDirectory

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from ldapserver.cli.ldif_file import records_of, text_of
-from ldapserver.cli.options import UsageFault
 from ldapserver.cli.password import NoPassword, asked, from_stdin
 from ldapserver.cli.printable import printable
 from ldapserver.cli.remote import Login, RemoteFailure, remote_entries
 from ldapserver.cli.search_url import SearchURL, is_url
+from ldapserver.cli.usage import UsageFault
 from ldapserver.cli.whole_file import WholeFile
 from ldapserver.directory.entry import is_password
 from ldapserver.directory.ldif import Attributes, InvalidLDIF

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from ldapserver.cli.options import UsageFault
 from ldapserver.cli.progress import watched
+from ldapserver.cli.usage import UsageFault
 from ldapserver.cli.whole_file import WholeFile
 from ldapserver.directory.ldif import Attributes, InvalidLDIF, Record, read_ldif, write_record
 from ldapserver.wire.dn import DN

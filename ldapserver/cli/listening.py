@@ -2,7 +2,8 @@
 
 import argparse
 
-from ldapserver.cli.options import UsageFault, has_tls
+from ldapserver.cli.options import has_tls
+from ldapserver.cli.usage import UsageFault
 from ldapserver.url import InvalidURL, ListenURL, is_loopback
 
 

@@ -1,16 +1,28 @@
 """The options of `ldapserver serve`: what may be typed, or written into a TOML file under the same names."""
 
 import argparse
-import sys
 import tomllib
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
-from ldapserver.config import CERTIFICATE_MAPS, CHANNEL_BINDING, MEBIBYTE, MECHANISMS, Config
+from ldapserver.cli.usage import Once, Parser, UsageFault
+from ldapserver.cli.values import (
+    certificate_maps,
+    ciphers,
+    listed,
+    listen_url,
+    maxbuf,
+    mechanism,
+    positive,
+    qop,
+    seconds,
+    store,
+    zero_or,
+)
+from ldapserver.config import CHANNEL_BINDING, MEBIBYTE, MECHANISMS, Config
 from ldapserver.directory.conformance import Conformance
-from ldapserver.url import InvalidURL, ListenURL
-from sasl_digest import QOP, Cipher
-from sasl_digest.messages import MAX_MAXBUF, MIN_MAXBUF
+from ldapserver.url import ListenURL
+from sasl_digest import QOP
 
 T = TypeVar("T")
 
@@ -20,7 +32,6 @@ DEFAULT_SUFFIX = "dc=example,dc=com"
 TLS_CLIENT = ("optional", "required")  # whether a client must have a certificate
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DESCRIPTION = """\
 Answer LDAP binds (SASL DIGEST-MD5, EXTERNAL and PLAIN, simple, anonymous) and searches; write Windows' event 4776
 for every verdict about credentials before it is answered. DIGEST-MD5 is Historic (RFC 6331): for tests, and for what
@@ -36,27 +47,6 @@ dashes, and lists where an option may be repeated:
   idle-timeout = "15m"
 What is typed takes the place of what the file says.
 """
-
-
-class UsageFault(Exception):
-    """The command line or a file that it names is wrong; the text is the one line to print."""
-
-
-class _Once(argparse.Action):
-    """An option that has one value: a second would silently take the place of the first."""
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None
-    ) -> None:
-        if hasattr(namespace, self.dest):
-            raise argparse.ArgumentError(self, "is not repeatable")
-        setattr(namespace, self.dest, values)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line and no usage: it is the option that was wrong, not the user's memory of all of them."""
-        raise UsageFault(message)
 
 
 def read_options(arguments: Sequence[str], parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
@@ -171,7 +161,7 @@ _DEFAULTS = {
 
 def options_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
     """A parser of these options, for the command `prog`; what it refuses it raises as UsageFault."""
-    parser = _Parser(
+    parser = Parser(
         prog=prog,
         description=description,
         epilog=epilog,
@@ -189,7 +179,7 @@ _FLAG = {"action": "store_true"}
 
 
 def _add(group: argparse._ArgumentGroup, name: str, help: str, **rest: Any) -> None:
-    group.add_argument(name, help=help, **{"action": _Once, **rest})
+    group.add_argument(name, help=help, **{"action": Once, **rest})
 
 
 def _add_where(parser: argparse.ArgumentParser) -> None:
@@ -199,7 +189,7 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
         "ldap://HOST:PORT, ldaps://HOST:PORT or ldapi://%%2Fpath, repeatable; port 0 is any free one "
         f"(default: {DEFAULT_LISTEN})"
     )
-    _add(group, "--listen", help, metavar="URL", type=_listen_url, **_MANY)
+    _add(group, "--listen", help, metavar="URL", type=listen_url, **_MANY)
     help = "allow ldap:// on an address that others can reach, where passwords may come in the clear"
     _add(group, "--insecure-public", help, **_FLAG)
     _add(group, "--ready-file", "written when every listener accepts: one URL a line", metavar="FILE")
@@ -224,7 +214,7 @@ def _add_tls(parser: argparse.ArgumentParser) -> None:
         "how one leads to an account, in this order: subject (its entry's DN), upn, email (mail), certificate "
         f"(userCertificate) (default: {','.join(Config.certificate_maps)})"
     )
-    _add(group, "--cert-map", help, metavar="LIST", type=_certificate_maps)
+    _add(group, "--cert-map", help, metavar="LIST", type=certificate_maps)
     help = "refuse binds that come in the clear and bring no security layer (strongerAuthRequired)"
     _add(group, "--require-signing", help, **_FLAG)
     _add(group, "--no-layer-inside-tls", "offer only qop auth inside TLS, as a domain controller does", **_FLAG)
@@ -241,7 +231,7 @@ def _add_directory(parser: argparse.ArgumentParser) -> None:
     help = "definitions to add, repeatable: RFC 4512 lines, LDIF of cn=schema or cn=config, OpenLDAP's .schema"
     _add(group, "--schema-file", help, metavar="FILE", **_MANY)
     help = "where entries are kept: memory: (the only place in this version, and the default) forgets them at exit"
-    _add(group, "--store", help, metavar="URL", type=_store)
+    _add(group, "--store", help, metavar="URL", type=store)
     help = (
         "write all entries there at exit and on SIGUSR1, with their passwords, readable by you alone; may be a file "
         "of --ldif too, which then need not be there yet"
@@ -274,17 +264,17 @@ def _add_authentication(parser: argparse.ArgumentParser) -> None:
         f"a SASL mechanism to take, repeatable (default: {', '.join(MECHANISMS)}); EXTERNAL is for --tls-ca and "
         "ldapi://, PLAIN is taken inside TLS and by ldapi:// only"
     )
-    _add(group, "--mechanism", help, metavar="NAME", type=_mechanism, **_MANY)
-    help = f"protections to offer, in this order (default: {_listed(Config.qop)})"
-    _add(group, "--qop", help, metavar="LIST", type=_qop)
-    help = f"ciphers for auth-conf; there are also des, rc4-56 and rc4-40 (default: {_listed(Config.ciphers)})"
-    _add(group, "--cipher", help, metavar="LIST", type=_ciphers)
+    _add(group, "--mechanism", help, metavar="NAME", type=mechanism, **_MANY)
+    help = f"protections to offer, in this order (default: {listed(Config.qop)})"
+    _add(group, "--qop", help, metavar="LIST", type=qop)
+    help = f"ciphers for auth-conf; there are also des, rc4-56 and rc4-40 (default: {listed(Config.ciphers)})"
+    _add(group, "--cipher", help, metavar="LIST", type=ciphers)
     _add(
         group,
         "--maxbuf",
         f"longest buffer that clients may send (default: {Config.maxbuf})",
         metavar="N",
-        type=_maxbuf,
+        type=maxbuf,
     )
     help = (
         "verify inside TLS that a response is bound to this channel: where clients do so, or of all (default: never)"
@@ -294,7 +284,7 @@ def _add_authentication(parser: argparse.ArgumentParser) -> None:
         "let a client authenticate again in one round trip for so long (default: not at all); those of Cyrus SASL "
         "then keep to the qop of their first bind, whatever they are asked for"
     )
-    _add(group, "--remember", help, metavar="TIME", type=_seconds)
+    _add(group, "--remember", help, metavar="TIME", type=seconds)
     _add(
         group, "--saslprep", "prepare passwords in the clear by SASLprep (RFC 4013) before digests use them", **_FLAG
     )
@@ -314,19 +304,19 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("limits")
     help = f"connections at once; one more is told so and closed (default: {Config.max_connections})"
-    _add(group, "--max-connections", help, metavar="N", type=_positive)
+    _add(group, "--max-connections", help, metavar="N", type=positive)
     help = f"octets of one message of a bound client (default: {MEBIBYTE})"
-    _add(group, "--max-message", help, metavar="N", type=_positive)
+    _add(group, "--max-message", help, metavar="N", type=positive)
     help = "entries that one search returns, all pages together; administrators have no limit (default: 0, no limit)"
-    _add(group, "--size-limit", help, metavar="N", type=_zero_or(_positive))
+    _add(group, "--size-limit", help, metavar="N", type=zero_or(positive))
     help = "how long one search may take; administrators have no limit (default: 1h; 0 is no limit)"
-    _add(group, "--time-limit", help, metavar="TIME", type=_zero_or(_seconds))
+    _add(group, "--time-limit", help, metavar="TIME", type=zero_or(seconds))
     help = f"entries that one search may sort (default: {Config.max_sorted})"
-    _add(group, "--sort-limit", help, metavar="N", type=_positive)
+    _add(group, "--sort-limit", help, metavar="N", type=positive)
     help = "close a connection that asks nothing for so long (default: 15m)"
-    _add(group, "--idle-timeout", help, metavar="TIME", type=_seconds)
+    _add(group, "--idle-timeout", help, metavar="TIME", type=seconds)
     help = "close a new connection that sends no whole message for so long (default: 30s)"
-    _add(group, "--handshake-timeout", help, metavar="TIME", type=_seconds)
+    _add(group, "--handshake-timeout", help, metavar="TIME", type=seconds)
 
 
 def _from_file(parser: argparse.ArgumentParser, path: str) -> argparse.Namespace:
@@ -358,75 +348,3 @@ def _from_file(parser: argparse.ArgumentParser, path: str) -> argparse.Namespace
         return parser.parse_args(typed)
     except UsageFault as fault:
         raise UsageFault(f"argument --config: {path}: {fault}") from None
-
-
-def _listen_url(text: str) -> ListenURL:
-    try:
-        return ListenURL.parse(text)
-    except InvalidURL as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _store(text: str) -> str:
-    if text != "memory:":
-        raise argparse.ArgumentTypeError(f"{text}: is not supported in this version; memory: is")
-    return text
-
-
-def _listed(names: Sequence[bytes]) -> str:
-    return b",".join(names).decode()
-
-
-def _mechanism(text: str) -> str:
-    if text not in MECHANISMS:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(MECHANISMS)}")
-    return text
-
-
-def _certificate_maps(text: str) -> tuple[str, ...]:
-    return tuple(name.decode() for name in _names(text, CERTIFICATE_MAPS))
-
-
-def _qop(text: str) -> tuple[QOP, ...]:
-    return tuple(QOP(name) for name in _names(text, [qop.decode() for qop in QOP]))
-
-
-def _ciphers(text: str) -> tuple[Cipher, ...]:
-    return tuple(Cipher(name) for name in _names(text, [cipher.decode() for cipher in Cipher]))
-
-
-def _names(text: str, known: Sequence[str]) -> list[bytes]:
-    names = [name.strip() for name in text.split(",")]
-    for name in names:
-        if name not in known:
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
-    return [name.encode() for name in dict.fromkeys(names)]
-
-
-def _maxbuf(text: str) -> int:
-    number = _positive(text)
-    if not MIN_MAXBUF <= number <= MAX_MAXBUF:
-        raise argparse.ArgumentTypeError(f"{text!r} is not from {MIN_MAXBUF} to {MAX_MAXBUF}")
-    return number
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return int(text)
-
-
-def _zero_or(read: Callable[[str], T]) -> Callable[[str], T | int]:
-    """What `read` does, and 0 for no limit."""
-    return lambda text: 0 if text == "0" else read(text)
-
-
-def _seconds(text: str) -> float:
-    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
-    try:
-        seconds = float(number) * _UNITS[unit]
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < sys.maxsize:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time above 0, like 30, 30s, 15m")
-    return seconds

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from ldapserver.cli.ldif_file import text_of, write_whole
-from ldapserver.cli.options import UsageFault
+from ldapserver.cli.usage import UsageFault
 from ldapserver.cli.whole_file import WholeFile, check_place
 from ldapserver.directory.ldif import Attributes, InvalidLDIF
 from ldapserver.wire.dn import DN

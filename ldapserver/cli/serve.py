@@ -15,10 +15,11 @@ from ldapserver.audit.log import AuditLog
 from ldapserver.audit.render import JSONRenderer
 from ldapserver.cli.assembly import assemble, configure, load
 from ldapserver.cli.listening import listening_addresses
-from ldapserver.cli.options import UsageFault, read_options
+from ldapserver.cli.options import read_options
 from ldapserver.cli.saving import Saving, prepare_to_save
 from ldapserver.cli.targets import reopen, sinks_of
 from ldapserver.cli.tls import authorities, certificate_of, renew, used
+from ldapserver.cli.usage import UsageFault
 from ldapserver.cli.whole_file import WholeFile
 from ldapserver.config import Config
 from ldapserver.directory.memory import MemoryDirectory

@@ -7,7 +7,7 @@ import sys
 from ldapserver.audit.log import AuditLog
 from ldapserver.audit.render import JSONRenderer
 from ldapserver.audit.sinks import FileSink, Sink, StreamSink
-from ldapserver.cli.options import UsageFault
+from ldapserver.cli.usage import UsageFault
 
 _log = logging.getLogger("ldapserver")
 

@@ -5,7 +5,8 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from ldapserver.cli.options import UsageFault, has_tls
+from ldapserver.cli.options import has_tls
+from ldapserver.cli.usage import UsageFault
 from ldapserver.cli.whole_file import WholeFile
 from ldapserver.config import Config, own_names
 

@@ -11,7 +11,8 @@ import pytest
 from ldapserver.certificates import throw_away
 from ldapserver.cli import main
 from ldapserver.cli.assembly import load
-from ldapserver.cli.options import UsageFault, read_options
+from ldapserver.cli.options import read_options
+from ldapserver.cli.usage import UsageFault
 from tests.interop.server import ROOT
 
 CONTOSO = str(ROOT / "examples" / "contoso.ldif")

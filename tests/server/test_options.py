@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ldapserver.cli.options import UsageFault, has_tls, read_options
+from ldapserver.cli.options import has_tls, read_options
+from ldapserver.cli.usage import UsageFault
 from ldapserver.config import Config, InvalidConfig, netbios_name, own_names
 from ldapserver.url import ListenURL
 from sasl_digest import QOP, Cipher

@@ -1,0 +1,97 @@
+"""What may be typed as the value of an option, and what it then is; what is wrong raises argparse.ArgumentTypeError."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from ldapserver.config import CERTIFICATE_MAPS, MECHANISMS
+from ldapserver.url import InvalidURL, ListenURL
+from sasl_digest import QOP, Cipher
+from sasl_digest.messages import MAX_MAXBUF, MIN_MAXBUF
+
+T = TypeVar("T")
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def listen_url(text: str) -> ListenURL:
+    """A URL to listen on."""
+    try:
+        return ListenURL.parse(text)
+    except InvalidURL as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def store(text: str) -> str:
+    """Where entries are kept."""
+    if text != "memory:":
+        raise argparse.ArgumentTypeError(f"{text}: is not supported in this version; memory: is")
+    return text
+
+
+def listed(names: Sequence[bytes]) -> str:
+    """Names as they are typed."""
+    return b",".join(names).decode()
+
+
+def mechanism(text: str) -> str:
+    """The name of a SASL mechanism that there is."""
+    if text not in MECHANISMS:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(MECHANISMS)}")
+    return text
+
+
+def certificate_maps(text: str) -> tuple[str, ...]:
+    """A list of ways from a certificate to an account."""
+    return tuple(name.decode() for name in _names(text, CERTIFICATE_MAPS))
+
+
+def qop(text: str) -> tuple[QOP, ...]:
+    """A list of protections."""
+    return tuple(QOP(name) for name in _names(text, [qop.decode() for qop in QOP]))
+
+
+def ciphers(text: str) -> tuple[Cipher, ...]:
+    """A list of ciphers."""
+    return tuple(Cipher(name) for name in _names(text, [cipher.decode() for cipher in Cipher]))
+
+
+def _names(text: str, known: Sequence[str]) -> list[bytes]:
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+    return [name.encode() for name in dict.fromkeys(names)]
+
+
+def maxbuf(text: str) -> int:
+    """The length of a buffer that RFC 2831 allows, in octets."""
+    number = positive(text)
+    if not MIN_MAXBUF <= number <= MAX_MAXBUF:
+        raise argparse.ArgumentTypeError(f"{text!r} is not from {MIN_MAXBUF} to {MAX_MAXBUF}")
+    return number
+
+
+def positive(text: str) -> int:
+    """A number above 0."""
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)
+
+
+def zero_or(read: Callable[[str], T]) -> Callable[[str], T | int]:
+    """What `read` does, and 0 for no limit."""
+    return lambda text: 0 if text == "0" else read(text)
+
+
+def seconds(text: str) -> float:
+    """A time above 0, in seconds."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    try:
+        seconds = float(number) * _UNITS[unit]
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < sys.maxsize:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time above 0, like 30, 30s, 15m")
+    return seconds
