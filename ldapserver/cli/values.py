@@ -1,4 +1,4 @@
-"""What may be typed as the value of an option, and what it then is; what is wrong raises argparse.ArgumentTypeError."""
+"""What may be typed as the value of an option, and what it is then; each raises argparse.ArgumentTypeError."""
 
 import argparse
 import sys
