@@ -69,7 +69,7 @@ def running(folder: Path, *options: str) -> Iterator[TLSServer]:
             process.wait(timeout=10)
             reader.join()
     assert (process.returncode, server.log.pop()) == (0, "ldapserver: stopping\n")
-    assert server.log.pop(0) == KEEPS_NOTHING
+    server.log.remove(KEEPS_NOTHING)  # wherever it stands: there may be more to listen on
 
 
 @pytest.fixture(scope="module")
