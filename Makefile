@@ -14,7 +14,7 @@ demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/.test
-	INTEROP=$(INTEROP) $(BIN)/python -m pytest
+	INTEROP=$(INTEROP) $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check $(CHECKED)

@@ -57,7 +57,9 @@ def case_ignore_ia5(value: bytes) -> str:
 def case_exact_ia5(value: bytes) -> str:
     """caseExactIA5Match, section 4.2.3, and beyond ASCII too."""
     text = _mapped(value)
-    return " ".join(text.split()) if "  " in text or text[:1] == " " or text[-1:] == " " else text
+    # Beyond ASCII there are more separators than the blank, which str.split knows.
+    spaced = not text.isascii() or "  " in text or text[:1] == " " or text[-1:] == " "
+    return " ".join(text.split()) if spaced else text
 
 
 def case_ignore(value: bytes) -> str:

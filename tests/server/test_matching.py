@@ -133,6 +133,7 @@ def test_preparing_what_is_prepared_changes_nothing(text: str) -> None:
 
 
 @given(st.text(max_size=20), st.integers(1, 3))
+@example("\u2028", 1)
 def test_case_exact_values_that_match_match_without_case_too(text: str, blanks: int) -> None:
     other = f" {text.replace(' ', ' ' * blanks)}".encode()
     assert case_exact_ia5(text.encode()) == case_exact_ia5(other)
