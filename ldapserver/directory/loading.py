@@ -77,8 +77,7 @@ class Loading:
                 self._fill(node, suffix, (("objectClass", _classes_for(suffix)),), f"{suffix}", anything)
         for top in root.tops():
             for node in top.subtree():
-                if node.entry is None:
-                    orphan = next(iter(node.tops()))
+                if node.entry is None and (orphan := next(node.tops(), None)) is not None:
                     yield InvalidLDIF(f"{self._stood_at[orphan]}: there is no entry {node.dn} above {orphan.dn}")
 
     def settle(self, netbios: str, realm: str) -> None:

@@ -97,6 +97,23 @@ def test_every_record_that_is_wrong_is_told_in_its_place(check: Check, write: Wr
     assert lines[-1] == "8 errors, 0 warnings"
 
 
+def test_every_entry_that_strict_refuses_is_told(check: Check, write: Write) -> None:
+    path = write(
+        DOMAIN
+        + "dn: ou=p,dc=x\nobjectClass: organizationalUnit\nshoeSize: 37\n\n"  # 5
+        + "dn: cn=a,dc=x\nobjectClass: person\n\n"  # 9
+        + "dn: cn=b,ou=p,dc=x\nobjectClass: device\n"  # 12
+    )
+    assert check(path)[0] == 0
+    status, lines = check(path, "--schema", "strict")
+    assert (status, lines[-1]) == (1, "3 errors, 0 warnings")
+    assert lines[:3] == [
+        f"{path}:5: error: ou=p,dc=x: shoeSize: attribute type undefined",
+        f"{path}:9: error: cn=a,dc=x: sn: required by the class person",
+        f"{path}:12: error: there is no entry ou=p,dc=x above cn=b,ou=p,dc=x",
+    ]
+
+
 def test_it_finds_first_what_serve_ends_with(write: Write, check: Check) -> None:
     path = write(DOMAIN + "dn: uid=a,dc=x\nuid a\n\ndn: uid=b,dc=x\nuserPassword: {CRYPT}x\n")
     with pytest.raises(UsageFault) as fault:
