@@ -6,6 +6,7 @@ filter can be used to guess one.
 """
 
 from collections.abc import Callable, Sequence
+from weakref import WeakKeyDictionary
 
 from ldapserver.directory.computed import NOTHING, ByName
 from ldapserver.directory.entry import PASSWORD_ATTRIBUTES, Entry, Shape, is_password
@@ -106,7 +107,7 @@ class Values:
         self._names = schema.with_subtypes(attribute_type)
         # "cn;lang-de" is a subtype of "cn", RFC 4512 section 2.5.2.
         self._options = frozenset(description.lower().split(";")[1:])
-        self._positions: dict[Shape, tuple[int, ...]] = {}
+        self._positions: _Positions = {} if self._options else _positions(schema, attribute_type)
         self._computed = computed.get(attribute_type.oid)
 
     def __call__(self, entry: Entry) -> Sequence[tuple[bytes, ...]]:
@@ -126,6 +127,18 @@ class Values:
     def _covers(self, description: str) -> bool:
         name, *options = description.split(";")
         return name in self._names and has_options(options, self._options)
+
+
+# For all searches: types are as many as a schema has, shapes as many as a directory; options, any client's, are not.
+_Positions = dict[Shape, tuple[int, ...]]
+_POSITIONS: WeakKeyDictionary[Schema, dict[str, _Positions]] = WeakKeyDictionary()
+
+
+def _positions(schema: Schema, attribute_type: AttributeType) -> _Positions:
+    known = _POSITIONS.get(schema)
+    if known is None:
+        known = _POSITIONS[schema] = {}
+    return known.setdefault(attribute_type.oid, {})
 
 
 class NoEqualityRule(ValueError):

@@ -72,6 +72,7 @@ class Schema:
             if sup is not None:
                 self._subtypes.setdefault(sup.oid, []).append(each)
         self._lineages: dict[str, frozenset[str]] = {}
+        self._with_subtypes: dict[str, frozenset[str]] = {}
 
     def attribute_type(self, description: str) -> AttributeType | None:
         """The type of an attribute description, whatever its options."""
@@ -95,10 +96,13 @@ class Schema:
 
     def with_subtypes(self, attribute_type: AttributeType) -> frozenset[str]:
         """The lower-case names and OIDs of a type and all below it: a filter on name is one on cn, section 2.5.1."""
-        names = {name.lower() for name in (*attribute_type.names, attribute_type.oid)}
-        for each in self._subtypes.get(attribute_type.oid, ()):
-            names |= self.with_subtypes(each)
-        return frozenset(names)
+        known = self._with_subtypes.get(attribute_type.oid)
+        if known is None:
+            names = {name.lower() for name in (*attribute_type.names, attribute_type.oid)}
+            for each in self._subtypes.get(attribute_type.oid, ()):
+                names |= self.with_subtypes(each)
+            known = self._with_subtypes[attribute_type.oid] = frozenset(names)
+        return known
 
     def lineage(self, name: str) -> frozenset[str]:
         """The OIDs of an object class and all its superclasses; of an unknown class none."""
