@@ -3,7 +3,7 @@
 An account may act as itself and as those its authzTo names.
 
     anonymous       reads the root DSE and the subschema
-    who has bound   reads every entry, and writes userPassword and unicodePwd of its own entry
+    who has bound   reads every entry, and writes userPassword and unicodePwd of its own entry (`own_password.py`)
     `admin`         a name the operator gave: writes everything, and sees which kinds of secret an account holds
 
 Nobody writes the root DSE and the subschema, which say what the server does. Who may not write is told so before
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from ldapserver.directory.account import Account, AmbiguousName
 from ldapserver.directory.authzid import AuthzId, InvalidAuthzId
 from ldapserver.directory.directory import Directory
+from ldapserver.directory.own_password import OWN_ATTRIBUTES
 from ldapserver.wire.dn import DN, ROOT
 
 
@@ -39,9 +40,6 @@ class Identity:
 
 
 ANONYMOUS = Identity(ROOT, "")
-
-# What users change in their own entries.
-OWN_ATTRIBUTES = frozenset(("userpassword", "2.5.4.35", "unicodepwd", "1.2.840.113556.1.4.90"))
 
 
 def may_read_entries(identity: Identity, *, anonymous_search: bool) -> bool:

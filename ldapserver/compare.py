@@ -1,7 +1,6 @@
 """The Compare operation (RFC 4511 section 4.10)."""
 
 from ldapserver.access import may_read_entries
-from ldapserver.directory.entry import is_password
 from ldapserver.directory.evaluation import NoEqualityRule, compile_filter, equals, readable_type
 from ldapserver.directory.schema import Schema
 from ldapserver.errors import OperationRefused
@@ -21,7 +20,7 @@ async def compare(context: Context, request: CompareRequest) -> Reply:
         raise OperationRefused(ResultCode.INVALID_DN_SYNTAX, f"entry: {error}") from None
     directory = service.directory
     # Nobody learns a password by guessing at it here: that is what binds, which are recorded, are for.
-    if is_password(request.attribute_desc):
+    if directory.schema.is_secret(request.attribute_desc):
         raise OperationRefused(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, f"{request.attribute_desc}: never compared")
     entry = special_entry(context, dn)
     if entry is None and not may_read_entries(context.identity, anonymous_search=service.config.anonymous_search):

@@ -7,7 +7,7 @@ from ldapserver.compare import compare
 from ldapserver.errors import OperationRefused
 from ldapserver.extended import extended
 from ldapserver.operation import Context, Reply
-from ldapserver.referrals import above, refuse_referred
+from ldapserver.referrals import at_or_above, refuse_referred
 from ldapserver.wire.dn import DN, InvalidDN
 from ldapserver.wire.messages import (
     AddRequest,
@@ -56,7 +56,7 @@ async def _refuse_referred(context: Context, request: CompareRequest | Update) -
     # An entry cannot be moved to where another server is asked for it.  RFC 4511 section 4.9
     if isinstance(request, ModifyDNRequest) and request.new_superior is not None:
         superior = _parsed(request.new_superior, "newSuperior")
-        if above(directory, superior) is not None:
+        if await at_or_above(directory, superior) is not None:
             raise OperationRefused(ResultCode.AFFECTS_MULTIPLE_DSAS, "newSuperior: is held by another server")
 
 

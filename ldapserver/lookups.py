@@ -31,10 +31,16 @@ class Choice:
         self._schema = schema
         # An attribute is wanted with its subtypes, and under any further options.  RFC 4512 section 2.5
         self._wanted: list[tuple[frozenset[str], tuple[str, ...]]] = []
-        for selector in attributes:
-            name, *options = selector.lower().split(";")
+        classes: dict[str, frozenset[str]] = {}
+        # Whoever has not bound may send a list of thousands: what is the same is worked out once.
+        for selector in dict.fromkeys(map(str.lower, attributes)):
+            name, *options = selector.split(";")
             if name[:1] == "@":
-                self._want_class(name[1:], tuple(options))
+                names = classes.get(name)
+                if names is None:
+                    names = classes[name] = self._of_class(name[1:])
+                if names:
+                    self._wanted.append((names, tuple(options)))
             elif (attribute_type := schema.attribute_type(name)) is not None:  # "*", "+" and "1.1" name no type
                 self._wanted.append((schema.with_subtypes(attribute_type), tuple(options)))
         self.computed: tuple[Computed, ...] = tuple(
@@ -62,15 +68,17 @@ class Choice:
         name, *options = description.lower().split(";")
         return any(name in names and has_options(options, asked) for names, asked in self._wanted)
 
-    def _want_class(self, name: str, options: tuple[str, ...]) -> None:
+    def _of_class(self, name: str) -> frozenset[str]:
         """ "@person" is what the class requires and allows, and its superclasses do (RFC 4529 section 2)."""
         # One that is not recognised is as an attribute that is not.
+        names: set[str] = set()
         for oid in self._schema.lineage(name):
             object_class = self._schema.object_class(oid)
             for each in (*object_class.must, *object_class.may) if object_class else ():
                 attribute_type = self._schema.attribute_type(each)
                 if attribute_type is not None:
-                    self._wanted.append((self._schema.with_subtypes(attribute_type), options))
+                    names |= self._schema.with_subtypes(attribute_type)
+        return frozenset(names)
 
 
 class Lookups:

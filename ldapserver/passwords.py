@@ -1,6 +1,7 @@
 """Whose password it is: what a simple bind and SASL PLAIN have in common, from a name to an account.
 
-An unknown user costs what a wrong password costs, under the dearest scheme that the directory holds.
+An unknown user costs what a wrong password costs, under the dearest scheme that the directory holds; and so does a
+wrong password under a cheaper one, or it would tell that the user is known.
 """
 
 from collections.abc import Sequence
@@ -51,7 +52,10 @@ async def verify(
     """Whether one of `passwords`, forms of the one that was sent, is that of `who`."""
     account = who.account
     known = account is not None and account.passwords
-    stored = account.passwords if account is not None and known else directory.decoy.passwords
+    decoy = directory.decoy.passwords
+    stored = account.passwords if account is not None and known else decoy
+    if not any(one.dear for one in stored):
+        stored = (*stored, *[one for one in decoy if one.dear])  # of random octets: they are nobody's password
     right = False
     for one, password in ((one, password) for one in stored for password in passwords):
         if one.dear:

@@ -23,9 +23,15 @@ def above(directory: Directory, dn: DN) -> DN | None:
     return None
 
 
+async def at_or_above(directory: Directory, dn: DN) -> DN | None:
+    """The same of a name that a client has made up, which may have twenty thousand parts."""
+    # A referral object is an entry, and so are all between it and its naming context: where entries end, it is past.
+    return above(directory, await directory.matched(dn)) if directory.referrals else None
+
+
 async def refuse_referred(directory: Directory, dn: DN, scope: Scope | None = None) -> None:
     """Refuse what is asked of `dn`, with the URIs of who knows it, where it is a referral object or below one."""
-    referral = above(directory, dn)
+    referral = await at_or_above(directory, dn)
     if referral is None:
         return
     entry = await directory.read(referral)

@@ -73,10 +73,12 @@ class Selection:
         matched = []
         for attribute in attributes:
             values = tuple(
-                value
-                for value in attribute.values
-                if any(test(Entry(entry.dn, ((attribute.type, (value,)),))) for test in tests)
+                value for value in attribute.values if _any(tests, Entry(entry.dn, ((attribute.type, (value,)),)))
             )
             if values:
                 matched.append(PartialAttribute(attribute.type, values))
         return matched
+
+
+def _any(tests: list[Test], entry: Entry) -> bool:
+    return any(test(entry) for test in tests)

@@ -4,9 +4,16 @@ What may be written is decided in `access.py`, what it comes to by the directory
 what RFC 4527 lets clients ask for goes with the answer.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
 from ldapserver import controls
 from ldapserver.access import may_modify, may_write_entries
+from ldapserver.directory import own_password
+from ldapserver.directory.account import ProvedPassword
 from ldapserver.directory.directory import Written
+from ldapserver.directory.schemes import StoredPassword
 from ldapserver.errors import OperationRefused
 from ldapserver.operation import Context, Reply
 from ldapserver.selection import Selection
@@ -14,13 +21,16 @@ from ldapserver.wire.dn import DN, InvalidDN
 from ldapserver.wire.messages import (
     AddRequest,
     AddResponse,
+    Change,
     Control,
     DelRequest,
     DelResponse,
     ModifyDNRequest,
     ModifyDNResponse,
+    ModifyOperation,
     ModifyRequest,
     ModifyResponse,
+    PartialAttribute,
     ResultCode,
 )
 
@@ -59,9 +69,51 @@ async def _modify(context: Context, request: ModifyRequest) -> Written:
     dn = _parsed("object", request.object)
     allowed = may_modify(identity, dn, [change.modification.type for change in request.changes])
     _check_access(context, dn, allowed=allowed)
+    if not identity.admin:
+        own_password.check_changes(request.changes)
+    changes = await _proved(context, dn, request.changes)
     return await context.service.directory.modify(
-        dn, request.changes, by=identity.dn, admin=identity.admin, assertion=context.controls.assertion
+        dn, changes, by=identity.dn, admin=identity.admin, assertion=context.controls.assertion
     )
+
+
+async def _proved(context: Context, dn: DN, changes: Sequence[Change]) -> Sequence[Change]:
+    """The changes with a `ProvedPassword` where a password that is to go is given in the clear and stored dearly."""
+    deletions = [
+        change
+        for change in changes
+        if change.operation is ModifyOperation.DELETE
+        and context.service.directory.schema.is_secret(change.modification.type)
+        and change.modification.values
+    ]
+    account = await context.service.directory.account_at(dn) if deletions else None
+    dear = [password for password in account.passwords if password.dear] if account is not None else []
+    if not dear:
+        return changes
+    given = {value for change in deletions for value in change.modification.values}
+    proved: dict[bytes, bytes] = {value: await _proved_password(context, value, dear) for value in given}
+    return [
+        replace(
+            change,
+            modification=PartialAttribute(
+                change.modification.type, tuple([proved[value] for value in change.modification.values])
+            ),
+        )
+        if change in deletions
+        else change
+        for change in changes
+    ]
+
+
+async def _proved_password(context: Context, given: bytes, dear: Sequence[StoredPassword]) -> ProvedPassword:
+    forms = []
+    for stored in dear:
+        work = context.host.offload(partial(stored.check, given))
+        if work is None:
+            raise OperationRefused(ResultCode.BUSY, "too many passwords are being checked; try again")
+        if await work:
+            forms.append(stored)
+    return ProvedPassword.of(given, forms)
 
 
 async def _delete(context: Context, request: DelRequest) -> Written:

@@ -48,6 +48,7 @@ _WHO_AM_I = "1.3.6.1.4.1.4203.1.11.3"
 _PASSWORD_MODIFY = "1.3.6.1.4.1.4203.1.11.1"
 
 MAX_SORT_KEYS = 16  # more than any list on a screen has columns; each costs its share of every comparison
+MAX_VALUE_FILTERS = 32  # each is put to each value of each entry that is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,8 @@ def _values_return_filter(control: Control, name: str) -> tuple[Filter, ...]:
     if end != len(value):
         raise _refused(f"{name}: {len(value) - end} octets behind its value")
     items = _filters(value[start:end], name, "SimpleFilterItem")
+    if len(items) > MAX_VALUE_FILTERS:
+        raise OperationRefused(ResultCode.ADMIN_LIMIT_EXCEEDED, f"{name}: more than {MAX_VALUE_FILTERS} filters")
     for item in items:
         if isinstance(item, And | Or | Not):
             raise _refused(f"{name}: SimpleFilterItem: {type(item).__name__.lower()} is none")

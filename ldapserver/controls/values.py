@@ -15,6 +15,10 @@ from ldapserver.errors import OperationRefused, ProtocolViolation
 from ldapserver.wire import ber
 from ldapserver.wire.messages import MAX_INT, ResultCode
 
+# Octets of a value: pyasn1 takes some ten microseconds for an element, which has two octets at least, and everybody
+# waits for it.
+MAX_VALUE = 16 * 1024
+
 Named, Optional, Defaulted = namedtype.NamedType, namedtype.OptionalNamedType, namedtype.DefaultedNamedType
 
 
@@ -131,12 +135,14 @@ def decode(declaration: Callable[[], Any], value: bytes | None, name: str) -> An
     whole = declaration()
     if value is None:
         raise malformed(f"{name}: there is no value")
+    if len(value) > MAX_VALUE:
+        raise OperationRefused(ResultCode.ADMIN_LIMIT_EXCEEDED, f"{name}: longer than {MAX_VALUE} octets")
     try:
         ber.check(value)
         decoded, rest = decoder.decode(value, asn1Spec=whole)
     except ProtocolViolation:
         raise malformed(f"{name}: its value is no BER of RFC 4511 section 5.1") from None
-    except PyAsn1Error:
+    except (PyAsn1Error, ValueError):  # a ValueError where it cannot write an INTEGER of thousands of digits
         raise malformed(f"{name}: {_field(whole, value)} is not what {type(whole).__name__} says") from None
     if rest:
         raise malformed(f"{name}: {len(rest)} octets behind its value")
@@ -175,7 +181,7 @@ def _field(whole: Any, value: bytes) -> str:
     for field in whole.componentType.namedTypes:
         try:
             _, rest = decoder.decode(rest, asn1Spec=field.asn1Object)
-        except PyAsn1Error:
+        except (PyAsn1Error, ValueError):
             if not (field.isOptional or field.isDefaulted):
                 return str(field.name)
     return "what is behind its last field"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from ldapserver.directory.authzid import AuthzId
 from ldapserver.directory.entry import Entry
@@ -67,14 +68,33 @@ def read_account(
     return Account(entry.dn, name, credential, passwords, authz_to)
 
 
+class ProvedPassword(bytes):
+    """A password, and which of the dear forms that an account holds were found to be made of it."""
+
+    forms: frozenset[StoredPassword]
+
+    @classmethod
+    def of(cls, password: bytes, forms: Iterable[StoredPassword]) -> Self:
+        """`password` with these."""
+        proved = cls(password)
+        proved.forms = frozenset(forms)
+        return proved
+
+
 def verifies(username: str, description: str, stored: bytes, given: bytes) -> bool:
-    """Whether `given` is the password that a stored value of the account `username` was made of."""
+    """Whether `given` is the password that a stored value of the account `username` was made of.
+
+    What takes long is not computed here, where everybody waits for it: a `ProvedPassword` says what came of it.
+    """
     if description.partition(";")[0].lower() not in USER_PASSWORD:
         return False
     try:
-        return read_password(stored, username).check(given)
+        password = read_password(stored, username)
     except InvalidPassword:
         return False
+    if password.dear:
+        return isinstance(given, ProvedPassword) and password in given.forms
+    return password.check(given)
 
 
 def _passwords(secrets: Iterable[tuple[str, tuple[bytes, ...]]], username: str) -> tuple[StoredPassword, ...]:

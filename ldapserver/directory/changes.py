@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ldapserver.directory.entry import is_password
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.matching import case_ignore, distinguished_name, equality_rule, octet_string
 from ldapserver.directory.schema import AttributeType, Schema
@@ -78,7 +77,7 @@ class Draft:
         for value in values:
             wanted = key(value)
             found = {at for at, each in enumerate(keys) if each == wanted}
-            if is_password(description):
+            if self._schema.is_secret(description):
                 # Every form of the password goes, or the old one would still be one.
                 found |= {at for at, stored in enumerate(held) if verifies(description, stored, value)}
             if not found:
@@ -220,7 +219,7 @@ def key_of(schema: Schema, description: str) -> Callable[[bytes], Any] | None:
     Values of an unknown type are compared as directory strings, and secrets octet by octet. A value that the rule
     cannot read is equal to itself alone.
     """
-    if is_password(description):
+    if schema.is_secret(description):
         return octet_string
     attribute_type = schema.attribute_type(description)
     if attribute_type is not None and attribute_type.equality is None:

@@ -3,7 +3,7 @@
 One place changes what stands at a node (`become`), so that the tree, the index and the names say the same.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from ldapserver.directory.account import Account, read_account
 from ldapserver.directory.entry import Entry
@@ -12,6 +12,7 @@ from ldapserver.directory.index import Index
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.names import Names
 from ldapserver.directory.operational import Operational
+from ldapserver.directory.own_password import cost
 from ldapserver.directory.schema import Schema
 from ldapserver.directory.schemes import ClearText, StoredPassword, most_secrets
 from ldapserver.directory.tree import Node
@@ -120,14 +121,10 @@ class Contents:
 
     def weigh(self, account: Account) -> None:
         """Let failures cost what this account costs, if that is more than what they cost now."""
-        if _cost(account.passwords) > _cost(self.dearest):
+        if cost(account.passwords) > cost(self.dearest):
             self.dearest = account.passwords
             self.decoy = Account(ROOT, "", passwords=tuple([password.noise() for password in account.passwords]))
         self.most_secrets = max(self.most_secrets, most_secrets(account.credential))
 
 
 _REFERRAL = (b"referral", b"2.16.840.1.113730.3.2.6")
-
-
-def _cost(passwords: Iterable[StoredPassword]) -> int:
-    return sum([password.cost for password in passwords])

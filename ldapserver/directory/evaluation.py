@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
 
 from ldapserver.directory.computed import NOTHING, ByName
-from ldapserver.directory.entry import PASSWORD_ATTRIBUTES, Entry, Shape, is_password
+from ldapserver.directory.entry import Entry, Shape
 from ldapserver.directory.matching import EQUALITY, ORDERING, SUBSTRINGS, Rule, equality_rule, integer
 from ldapserver.directory.options import has_options
 from ldapserver.directory.schema import AttributeType, Schema
@@ -56,9 +56,7 @@ def compile_filter(filter: Filter, schema: Schema, computed: ByName = NOTHING) -
 def readable_type(schema: Schema, description: str) -> AttributeType | None:
     """The attribute type of a description, None when it is not recognised or holds secrets."""
     attribute_type = schema.attribute_type(description)
-    if attribute_type is None or attribute_type.oid in PASSWORD_ATTRIBUTES:
-        return None
-    return None if any(map(is_password, attribute_type.names)) else attribute_type
+    return None if attribute_type is None or schema.is_secret(attribute_type.oid) else attribute_type
 
 
 def _item(
@@ -307,8 +305,7 @@ def _extensible(filter: Extensible, schema: Schema, computed: ByName) -> Test:
         assert rule is not None  # without an attribute there was a rule
         # "If the type field is absent and the matchingRule is present, the matchValue is compared against all
         # attributes in an entry that support that matchingRule."
-        supporting = [each for each in schema.attribute_types if rule.fits(each) and readable_type(schema, each.oid)]
-        names = frozenset(name.lower() for each in supporting for name in (*each.names, each.oid))
+        names = _supporting(schema, rule)
         tests = [_any_value(_Named(names), matches)]
     # What stands in a name has no options, and "cn;lang-de" does not cover it.
     if filter.dn_attributes and ";" not in (filter.attribute or ""):
@@ -316,6 +313,20 @@ def _extensible(filter: Extensible, schema: Schema, computed: ByName) -> Test:
         # AttributeValueAssertions in an entry's distinguished name"
         tests.append(_any_value(_NamedInDN(names), matches))
     return _or(tests)
+
+
+# Which types a rule is for is found once: a filter may hold ten thousand items, and a schema a thousand types.
+_SUPPORTING: WeakKeyDictionary[Schema, dict[frozenset[str], frozenset[str]]] = WeakKeyDictionary()
+
+
+def _supporting(schema: Schema, rule: Rule) -> frozenset[str]:
+    """The lower-case names of all types that the rule can be asked of."""
+    known = _SUPPORTING.setdefault(schema, {})
+    names = known.get(rule.syntaxes)
+    if names is None:
+        types = [each for each in schema.attribute_types if rule.fits(each) and readable_type(schema, each.oid)]
+        names = known[rule.syntaxes] = frozenset(name.lower() for each in types for name in (*each.names, each.oid))
+    return names
 
 
 class _Named(Values):

@@ -312,12 +312,19 @@ class Held:
         """The nodes of the keys from the first of each pair on, up to and without the second; None is no bound."""
         if self._ordered is None:
             self._ordered = sorted(self.nodes)  # keys of one rule, and one that sorts
-        keys: list[object] = []
-        for first, stop in ranges:
-            start = 0 if first is None else bisect_left(self._ordered, first)
-            keys += self._ordered[start : None if stop is None else bisect_left(self._ordered, stop)]
-        count = len(keys) if len(keys) > COUNTED else sum(_size(self.nodes[key]) for key in keys)
-        return Candidates(count, lambda: self._under(keys, ()))
+        ordered = self._ordered
+        places = [
+            range(
+                0 if first is None else bisect_left(ordered, first),
+                len(ordered) if stop is None else bisect_left(ordered, stop),
+            )
+            for first, stop in ranges
+        ]
+        count = sum(map(len, places))
+        if count <= COUNTED:
+            count = sum(_size(self.nodes[ordered[at]]) for at in chain(*places))
+        # Where they are and no more: a filter may name a hundred thousand ranges, of which one is looked at.
+        return Candidates(count, lambda: self._under((ordered[at] for at in chain(*places)), ()))
 
     def _under(self, keys: Iterable[object], more: Iterable[Node]) -> list[Node]:
         """The nodes under these keys, each once, and `more`."""

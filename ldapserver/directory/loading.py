@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ldapserver.directory.account import read_account
 from ldapserver.directory.authzid import InvalidAuthzId
 from ldapserver.directory.contents import Contents
-from ldapserver.directory.entry import Entry, is_password
+from ldapserver.directory.entry import Entry
 from ldapserver.directory.ldif import (
     AddRecord,
     Attributes,
@@ -107,7 +107,7 @@ class Loading:
         for attribute in attributes:
             hidden = self._secret.get(attribute[0])
             if hidden is None:
-                hidden = self._secret[attribute[0]] = is_password(attribute[0])
+                hidden = self._secret[attribute[0]] = contents.base_schema.is_secret(attribute[0])
             (secret if hidden else plain).append(attribute)
         # The values that name an entry are among its values (RFC 4512 section 2.3), even if written only in its name.
         named = [(self._called(plain, ava.type), (ava.value,)) for ava in dn.rdns[0] if not self._holds(plain, ava)]
@@ -139,7 +139,7 @@ class Loading:
                 return True
         names = self._names(ava.type)
         key = case_ignore(ava.value)
-        return is_password(ava.type) or any(
+        return self._contents.base_schema.is_secret(ava.type) or any(
             description.lower() in names and key in map(case_ignore, values) for description, values in attributes
         )
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
-from unicodedata import normalize
 
 from ldapserver.directory.schema import AttributeType, Schema
 from ldapserver.wire import dn
@@ -281,12 +280,12 @@ def _mapped(value: bytes) -> str:
     text = value.decode()
     if text.isascii() and text.isprintable():
         return text
-    return normalize("NFKC", text.translate(dn.MAPPED))
+    return dn.normalized(text.translate(dn.MAPPED))
 
 
 def _folded(value: bytes) -> str:
     text = _mapped(value)
-    return text.lower() if text.isascii() else normalize("NFKC", text.casefold()).casefold()
+    return text.lower() if text.isascii() else dn.normalized(text.casefold()).casefold()
 
 
 def _unescaped_line(line: bytes) -> bytes:

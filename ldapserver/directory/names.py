@@ -16,7 +16,7 @@ from ldapserver.directory.index import NodesByKey, drop, put, taken
 from ldapserver.directory.matching import case_ignore
 from ldapserver.directory.schema import Schema
 from ldapserver.directory.tree import Node
-from ldapserver.wire.dn import DN
+from ldapserver.wire.dn import DN, is_visible
 
 # An entry of one of these classes is somebody, even without a password: who tries to bind as them is told apart in
 # the audit record from a name that nobody has.
@@ -46,8 +46,8 @@ def folded(name: str) -> str | None:
     """The name as it is compared, or None for one that no account can have."""
     if name.isascii() and name.isprintable() and " " not in name:
         return name.lower()
-    # Matching would drop control characters, and a record of the bind would show another name than the account's.
-    if not name.isprintable():
+    # Matching would drop what is not seen, and a record of the bind would show another name than the account's.
+    if not is_visible(name):
         return None
     try:
         return case_ignore(name.encode())

@@ -24,6 +24,7 @@ from ldapserver.directory.descriptions import (
     matching_rule,
     object_classes,
 )
+from ldapserver.directory.entry import PASSWORD_ATTRIBUTES, is_password
 from ldapserver.directory.notation import Definition, Fields, InvalidSchema, render
 from ldapserver.directory.schema_file import read_definitions
 from ldapserver.wire.dn import DN, NUMERICOID
@@ -73,6 +74,12 @@ class Schema:
                 self._subtypes.setdefault(sup.oid, []).append(each)
         self._lineages: dict[str, frozenset[str]] = {}
         self._with_subtypes: dict[str, frozenset[str]] = {}
+        secret = [each for each in self.attribute_types if any(map(is_password, (*each.names, each.oid)))]
+        self._secret = PASSWORD_ATTRIBUTES.union(*map(self.with_subtypes, secret))
+
+    def is_secret(self, description: str) -> bool:
+        """Whether an attribute holds secrets: one of `PASSWORD_ATTRIBUTES`, by any of its names, or one below it."""
+        return description.partition(";")[0].lower() in self._secret
 
     def attribute_type(self, description: str) -> AttributeType | None:
         """The type of an attribute description, whatever its options."""

@@ -21,9 +21,10 @@ from ldapserver.directory.changes import (
 from ldapserver.directory.conformance import check_user_modification
 from ldapserver.directory.contents import Contents
 from ldapserver.directory.directory import Written
-from ldapserver.directory.entry import Entry, is_password
+from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Test
 from ldapserver.directory.ldif import Attributes
+from ldapserver.directory.own_password import check_stored
 from ldapserver.directory.profile import Profile
 from ldapserver.directory.schema import Schema
 from ldapserver.directory.schemes import InvalidPassword
@@ -281,7 +282,7 @@ class Transaction:
         """A modify takes no value away that names the entry (RFC 4511 section 4.6)."""
         touched = {name_of(self.schema, change.modification.type) for change in changes}
         # An LDIF file may name an entry by a secret; that is not among the values that are seen.
-        named = [ava for ava in dn.rdns[0] if not is_password(ava.type)]
+        named = [ava for ava in dn.rdns[0] if not self.schema.is_secret(ava.type)]
         if any(name_of(self.schema, ava.type) in touched for ava in named):
             draft = Draft(attributes, self.schema)
             for ava in named:
@@ -289,7 +290,7 @@ class Transaction:
                     raise OperationRefused(ResultCode.NOT_ALLOWED_ON_RDN, f"{ava.type}: the value names the entry")
 
     def _check_rdn(self, name: DN) -> None:
-        if any(is_password(ava.type) for ava in name.rdns[0]):
+        if any(self.schema.is_secret(ava.type) for ava in name.rdns[0]):
             raise OperationRefused(ResultCode.NAMING_VIOLATION, "a password names no entry: names are for all to see")
 
     def _renewed(self, attributes: Attributes) -> Attributes:
@@ -299,8 +300,9 @@ class Transaction:
         """What everybody may see, and the secrets."""
         plain: list[tuple[str, tuple[bytes, ...]]] = []
         secrets: list[tuple[str, tuple[bytes, ...]]] = []
+        schema = self._contents.base_schema
         for each in attributes:
-            (secrets if is_password(each[0]) else plain).append(each)
+            (secrets if schema.is_secret(each[0]) else plain).append(each)
         return tuple(plain), tuple(secrets)
 
     def _store(self, node: Node, dn: DN, attributes: Attributes, since: int) -> Entry:
@@ -314,6 +316,8 @@ class Transaction:
             raise OperationRefused(ResultCode.CONSTRAINT_VIOLATION, str(error)) from None
         except InvalidAuthzId as error:
             raise OperationRefused(ResultCode.INVALID_ATTRIBUTE_SYNTAX, str(error)) from None
+        if not self.admin:
+            check_stored(secrets, account, node.secrets, contents.dearest)
         self._become(node, dn, entry, secrets, account, since)
         return entry
 

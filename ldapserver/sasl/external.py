@@ -14,7 +14,7 @@ from ldapserver.directory.directory import Directory
 from ldapserver.directory.entry import Entry
 from ldapserver.process import Process
 from ldapserver.sasl.mechanism import TLS, Accepted, Connection, Continue, Facts, Outcome, Refused
-from ldapserver.wire.dn import DN, ROOT
+from ldapserver.wire.dn import DN, ROOT, is_visible
 from ldapserver.wire.filters import And, Equality, Filter, Present
 from ldapserver.wire.messages import Scope
 from sasl_digest import Reason
@@ -173,8 +173,7 @@ class _Accounts:
 
 
 def _printable(text: str) -> bool:
-    # Matching drops what does not print, and would take a name for another that a person sees as the same.
-    return bool(text) and text.isprintable()
+    return bool(text) and is_visible(text)
 
 
 async def _by_subject(accounts: _Accounts, certificate: "ClientCertificate") -> Account | None:

@@ -6,6 +6,7 @@ attribute descriptions (RFC 4512) stands here too, because names, filters and LD
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 MAX_TEXT = 64 * 1024  # octets of UTF-8; no real name comes near it, and the work to read one is bounded by it
@@ -314,10 +315,40 @@ def case_ignore(value: bytes) -> str:
         return " ".join(text.split()) if "  " in text or text[:1] == " " or text[-1:] == " " else text
     # "Map" and "Normalize", sections 2.2 and 2.3; more than once, for folding can undo the normal form and the normal
     # form bring capitals back.
-    text = unicodedata.normalize("NFKC", text.translate(MAPPED)).casefold()
-    text = unicodedata.normalize("NFKC", text).casefold()
-    text = unicodedata.normalize("NFKC", text)
-    return " ".join(text.split())
+    text = normalized(text.translate(MAPPED)).casefold()
+    text = normalized(text).casefold()
+    return " ".join(normalized(text).split())
+
+
+SHORT = 1024  # characters that are brought into order in no time, whatever they are
+_MOST_MARKS = 30  # one behind another; no writing has more than a few
+_MARKS = frozenset("\u0f73\u0f75\u0f81\uff9e\uff9f")  # no marks themselves, and nothing but marks when taken apart
+_JOINER = "\u034f"  # COMBINING GRAPHEME JOINER, which marks do not pass on their way into order
+
+
+def normalized(text: str) -> str:
+    """NFKC, of a long text in the Stream-Safe Text Format (UAX #15 section 13).
+
+    A run of marks takes time with the square of its length: a megabyte of them, a minute.
+    """
+    if len(text) > SHORT:
+        text = "".join(_stream_safe(text))
+    return unicodedata.normalize("NFKC", text)
+
+
+def _stream_safe(text: str) -> Iterator[str]:
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(character) or character in _MARKS else 0
+        if marks > _MOST_MARKS:
+            yield _JOINER
+            marks = 1
+        yield character
+
+
+def is_visible(name: str) -> bool:
+    """Whether nothing of a name is lost in comparison: else one would be taken for another that people see as it."""
+    return name.isprintable() and (name.isascii() or MAPPED.keys().isdisjoint(map(ord, name)))
 
 
 # RFC 4518 section 2.2, "mapped to nothing" and "mapped to SPACE"; its "FF00-FE0F" is read as FE00-FE0F, the variation

@@ -101,6 +101,17 @@ class Extensible:
 Filter = And | Or | Not | Equality | Substrings | GreaterOrEqual | LessOrEqual | Present | Approximate | Extensible
 
 
+def items(filter: Filter) -> int:
+    """How many items there are in a filter: what it takes to put it to an entry."""
+    match filter:
+        case And(filters) | Or(filters):
+            return sum(map(items, filters))
+        case Not(negated):
+            return items(negated)
+        case _:
+            return 1
+
+
 def parse_filter(text: str) -> Filter:
     """Read a filter, or raise `InvalidFilter`."""
     if len(text) > MAX_TEXT:
