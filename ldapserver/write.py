@@ -56,7 +56,7 @@ async def write(context: Context, request: AddRequest | ModifyRequest | DelReque
 
 async def _add(context: Context, request: AddRequest) -> Written:
     dn = _parsed("entry", request.entry)
-    _check_access(context, dn, allowed=may_write_entries(context.identity))
+    _check_access(allowed=may_write_entries(context.identity))
     attributes = tuple([(attribute.type, attribute.values) for attribute in request.attributes])
     identity = context.identity
     return await context.service.directory.add(
@@ -68,12 +68,17 @@ async def _modify(context: Context, request: ModifyRequest) -> Written:
     identity = context.identity
     dn = _parsed("object", request.object)
     allowed = may_modify(identity, dn, [change.modification.type for change in request.changes])
-    _check_access(context, dn, allowed=allowed)
+    _check_access(allowed=allowed)
     if not identity.admin:
         own_password.check_changes(request.changes)
     changes = await _proved(context, dn, request.changes)
     return await context.service.directory.modify(
-        dn, changes, by=identity.dn, admin=identity.admin, assertion=context.controls.assertion
+        dn,
+        changes,
+        by=identity.dn,
+        admin=identity.admin,
+        assertion=context.controls.assertion,
+        permissive=context.controls.permissive_modify,
     )
 
 
@@ -119,7 +124,7 @@ async def _proved_password(context: Context, given: bytes, dear: Sequence[Stored
 async def _delete(context: Context, request: DelRequest) -> Written:
     identity = context.identity
     dn = _parsed("entry", request.entry)
-    _check_access(context, dn, allowed=may_write_entries(identity))
+    _check_access(allowed=may_write_entries(identity))
     return await context.service.directory.delete(
         dn,
         by=identity.dn,
@@ -136,7 +141,7 @@ async def _modify_dn(context: Context, request: ModifyDNRequest) -> Written:
     if len(newrdn.rdns) != 1:
         raise OperationRefused(ResultCode.INVALID_DN_SYNTAX, "newrdn: must be one RDN")
     superior = None if request.new_superior is None else _parsed("newSuperior", request.new_superior)
-    _check_access(context, dn, allowed=may_write_entries(identity))
+    _check_access(allowed=may_write_entries(identity))
     return await context.service.directory.modify_dn(
         dn,
         newrdn,
@@ -155,12 +160,9 @@ def _parsed(field: str, text: str) -> DN:
         raise OperationRefused(ResultCode.INVALID_DN_SYNTAX, f"{field}: {error}") from None
 
 
-def _check_access(context: Context, dn: DN, *, allowed: bool) -> None:
+def _check_access(*, allowed: bool) -> None:
     if not allowed:
         raise OperationRefused(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, _MAY_NOT)
-    # These two say what the server does, and change with that alone.  RFC 4512 sections 4.2 and 5.1
-    if not dn.rdns or dn.key == context.service.directory.subschema.dn.key:
-        raise OperationRefused(ResultCode.UNWILLING_TO_PERFORM, "the root DSE and the subschema are the server's own")
 
 
 async def _read(context: Context, written: Written) -> tuple[Control, ...]:

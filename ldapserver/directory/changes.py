@@ -8,16 +8,19 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
+from ldapserver.directory.conformance import Rules
 from ldapserver.directory.ldif import Attributes
+from ldapserver.directory.likely import MANY, likely
 from ldapserver.directory.matching import case_ignore, distinguished_name, equality_rule, octet_string
 from ldapserver.directory.schema import AttributeType, Schema
 from ldapserver.errors import OperationRefused
-from ldapserver.wire.dn import RDN
+from ldapserver.wire.dn import ATTRIBUTE_DESCRIPTION, RDN
 from ldapserver.wire.messages import Change, ModifyOperation, ResultCode
 
 # Whether a stored value of a password attribute is one that was given, which may be the password in the clear.
 Verifies = Callable[[str, bytes, bytes], bool]
 
+_OF_NAMES = "distinguishednamematch"
 _INTEGER_SYNTAX = "1.3.6.1.4.1.1466.115.121.1.27"
 
 _Name = tuple[str, frozenset[str]]  # the type's OID, or its name where it is not known, and the options
@@ -43,8 +46,8 @@ class Draft:
         """What they are now."""
         return tuple([(description, tuple(values)) for description, values in self._held.values()])
 
-    def add(self, description: str, values: Sequence[bytes]) -> None:
-        """Add values, none of which may be there. Raises OperationRefused."""
+    def add(self, description: str, values: Sequence[bytes], *, permissive: bool = False) -> None:
+        """Add values, none of which may be there; with `permissive`, those that are not. Raises OperationRefused."""
         name = self._name(description)
         if name not in self._held:
             self._held[name] = description, list(values)
@@ -53,34 +56,44 @@ class Draft:
         key = self._key(description)
         if key is None:
             raise _cannot_match(description)
-        there = {key(value) for value in held}
-        if any(key(value) in there for value in values):
+        new = [value for value in values if not self._among(description, held, value, key)]
+        if len(new) < len(values) and not permissive:
             raise OperationRefused(
                 ResultCode.ATTRIBUTE_OR_VALUE_EXISTS, f"{description}: a value to add is there already"
             )
-        held += values
+        held += new
 
-    def delete(self, description: str, values: Sequence[bytes], verifies: Verifies = never) -> None:
-        """Delete values that must be there; without any, the attribute. Raises OperationRefused."""
+    def delete(
+        self,
+        description: str,
+        values: Sequence[bytes],
+        verifies: Verifies = never,
+        *,
+        permissive: bool = False,
+    ) -> None:
+        """Delete values that must be there; without any, the attribute. Raises OperationRefused.
+
+        With `permissive` what is not there is gone already.
+        """
         name = self._name(description)
         key = self._key(description)
         if values and key is None:
             raise _cannot_match(description)
         if name not in self._held:
+            if permissive:
+                return
             raise OperationRefused(ResultCode.NO_SUCH_ATTRIBUTE, f"{description}: not there")
         if not values or key is None:
             del self._held[name]
             return
         _, held = self._held[name]
-        keys = [key(value) for value in held]
         gone: set[int] = set()
         for value in values:
-            wanted = key(value)
-            found = {at for at, each in enumerate(keys) if each == wanted}
+            found = self._among(description, held, value, key)
             if self._schema.is_secret(description):
                 # Every form of the password goes, or the old one would still be one.
                 found |= {at for at, stored in enumerate(held) if verifies(description, stored, value)}
-            if not found:
+            if not found and not permissive:
                 raise OperationRefused(ResultCode.NO_SUCH_ATTRIBUTE, f"{description}: a value to delete is not there")
             gone |= found
         held[:] = [value for at, value in enumerate(held) if at not in gone]
@@ -98,18 +111,13 @@ class Draft:
 
     def increment(self, description: str, by: bytes) -> None:
         """Add to every value, RFC 4525 section 3. Raises OperationRefused."""
-        attribute_type = self._schema.attribute_type(description)
-        if attribute_type is None or attribute_type.syntax != _INTEGER_SYNTAX:
-            raise OperationRefused(ResultCode.CONSTRAINT_VIOLATION, f"{description}: its values are no integers")
         _, held = self._held.get(self._name(description), (description, []))
         if not held:
             raise OperationRefused(ResultCode.NO_SUCH_ATTRIBUTE, f"{description}: not there")
         try:
             held[:] = [b"%d" % (_integer(value) + _integer(by)) for value in held]
         except ValueError:
-            raise OperationRefused(
-                ResultCode.INVALID_ATTRIBUTE_SYNTAX, f"{description}: a value is no Integer (RFC 4517 section 3.3.16)"
-            ) from None
+            raise _no_integer(description) from None
 
     def name(self, rdn: RDN) -> None:
         """Let the values that name the entry be among its values (RFC 4512 section 2.3)."""
@@ -133,11 +141,17 @@ class Draft:
     def holds(self, description: str, value: bytes) -> bool:
         """Whether the value is there, in some spelling."""
         _, held = self._held.get(self._name(description), (description, []))
-        if value in held:
-            return True
-        key = self._comparable(description)
+        return value in held or bool(self._among(description, held, value, self._comparable(description)))
+
+    def _among(self, description: str, held: Sequence[bytes], value: bytes, key: Callable[[bytes], Any]) -> set[int]:
+        """Where a value stands, in some spelling."""
+        attribute_type = self._schema.attribute_type(description)
+        of_names = attribute_type is not None and (attribute_type.equality or "").lower() == _OF_NAMES
+        places: Sequence[int] = likely(held, value) if of_names and len(held) >= MANY else range(len(held))
+        if not places:
+            return set()
         wanted = key(value)
-        return any(key(each) == wanted for each in held)
+        return {at for at in places if key(held[at]) == wanted}
 
     def _name(self, description: str) -> _Name:
         return name_of(self._schema, description)
@@ -151,17 +165,25 @@ class Draft:
 
 
 def changed(
-    attributes: Attributes, changes: Iterable[Change], schema: Schema, verifies: Verifies = never
+    attributes: Attributes,
+    changes: Iterable[Change],
+    schema: Schema,
+    verifies: Verifies = never,
+    *,
+    permissive: bool = False,
 ) -> Attributes:
-    """The attributes after these changes, made in turn (RFC 4511 section 4.6). Raises OperationRefused."""
+    """The attributes after these changes, made in turn (RFC 4511 section 4.6). Raises OperationRefused.
+
+    With `permissive` it is no error to add what is there, nor to delete what is not.
+    """
     draft = Draft(attributes, schema)
     for change in changes:
         description, values = change.modification.type, change.modification.values
         match change.operation:
             case ModifyOperation.ADD:
-                draft.add(description, values)
+                draft.add(description, values, permissive=permissive)
             case ModifyOperation.DELETE:
-                draft.delete(description, values, verifies)
+                draft.delete(description, values, verifies, permissive=permissive)
             case ModifyOperation.REPLACE:
                 draft.replace(description, values)
             case ModifyOperation.INCREMENT:
@@ -169,7 +191,7 @@ def changed(
     return draft.attributes
 
 
-def check_changes(changes: Iterable[Change], schema: Schema) -> None:
+def check_changes(changes: Sequence[Change], schema: Schema, rules: Rules) -> None:
     """What is wrong with changes by themselves, whatever they are made to. Raises OperationRefused."""
     for change in changes:
         description, values = change.modification.type, change.modification.values
@@ -178,23 +200,50 @@ def check_changes(changes: Iterable[Change], schema: Schema) -> None:
         # By how much is one number, RFC 4525 section 3.
         if change.operation is ModifyOperation.INCREMENT and len(values) != 1:
             raise OperationRefused(ResultCode.PROTOCOL_ERROR, f"{description}: an increment has one value")
-        if change.operation is not ModifyOperation.DELETE:
+    for change in changes:
+        description, values = change.modification.type, change.modification.values
+        deleted = change.operation is ModifyOperation.DELETE
+        check_description(description)
+        if change.operation is ModifyOperation.INCREMENT:
+            _check_increment(description, values[0], schema)
+        rules.values(description, values, deleted=deleted)
+        if not deleted:
             check_distinct(description, values, schema)
 
 
-def check_attributes(attributes: Iterable[tuple[str, Sequence[bytes]]], schema: Schema) -> None:
+def _check_increment(description: str, by: bytes, schema: Schema) -> None:
+    attribute_type = schema.attribute_type(description)
+    if attribute_type is None or attribute_type.syntax != _INTEGER_SYNTAX:
+        raise OperationRefused(ResultCode.CONSTRAINT_VIOLATION, f"{description}: its values are no integers")
+    try:
+        _integer(by)
+    except ValueError:
+        raise _no_integer(description) from None
+
+
+def check_attributes(attributes: Attributes, schema: Schema, rules: Rules) -> None:
     """What is wrong with the attributes of an add by themselves. Raises OperationRefused."""
-    seen: set[_Name] = set()
     for description, values in attributes:
         if not values:
             raise OperationRefused(ResultCode.PROTOCOL_ERROR, f"{description}: an attribute has values")
+    for description, values in attributes:
+        check_description(description)
+        rules.values(description, values)
+        check_distinct(description, values, schema)
+    seen: set[_Name] = set()
+    for description, _ in attributes:
         name = name_of(schema, description)
         if name in seen:
             raise OperationRefused(
                 ResultCode.ATTRIBUTE_OR_VALUE_EXISTS, f"{description}: more than once in the entry"
             )
         seen.add(name)
-        check_distinct(description, values, schema)
+
+
+def check_description(description: str) -> None:
+    """What is no attribute description is no attribute's (RFC 4512 section 2.5). Raises OperationRefused."""
+    if not ATTRIBUTE_DESCRIPTION.fullmatch(description):
+        raise OperationRefused(ResultCode.UNDEFINED_ATTRIBUTE_TYPE, f"{description!r}: no attribute description")
 
 
 def check_distinct(description: str, values: Sequence[bytes], schema: Schema) -> None:
@@ -252,6 +301,12 @@ def _cannot_match(description: str) -> OperationRefused:
     # As slapd 2.5 answers: without a rule nobody can say which value is meant, nor whether one is there already.
     return OperationRefused(
         ResultCode.INAPPROPRIATE_MATCHING, f"{description}: no equality rule; replace or delete the whole attribute"
+    )
+
+
+def _no_integer(description: str) -> OperationRefused:
+    return OperationRefused(
+        ResultCode.INVALID_ATTRIBUTE_SYNTAX, f"{description}: a value is no Integer (RFC 4517 section 3.3.16)"
     )
 
 

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.matching import equality_rule
 from ldapserver.directory.schema import AttributeType, ObjectClass, Schema
-from ldapserver.directory.syntaxes import SYNTAXES
+from ldapserver.directory.syntaxes import SYNTAXES, allows
 from ldapserver.errors import OperationRefused
 from ldapserver.wire.dn import AVA, DN
 from ldapserver.wire.messages import ResultCode
@@ -27,6 +27,47 @@ class Conformance(Enum):
     OFF = "off"  # nothing
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a write has to keep of a schema. Every method refuses with OperationRefused."""
+
+    schema: Schema
+    how: Conformance
+
+    def name(self, field: str, dn: DN) -> None:
+        """Refuse, under strict, a name that no entry can have, as slapd does: it is none (invalidDNSyntax)."""
+        for rdn in dn.rdns if self.how is Conformance.STRICT else ():
+            oids: set[str] = set()
+            for ava in rdn:
+                attribute_type = self.schema.attribute_type(ava.type)
+                if attribute_type is None or attribute_type.generated:
+                    raise _refused(ResultCode.INVALID_DN_SYNTAX, f"{field}: {ava.type}: attribute type undefined")
+                if not allows(attribute_type.syntax, ava.value):
+                    raise _refused(ResultCode.INVALID_DN_SYNTAX, f"{field}: {ava.type}: value invalid per syntax")
+                oids.add(attribute_type.oid)
+            # An RDN has no two values of one type.  RFC 4512 section 2.3.1
+            if len(oids) < len(rdn):
+                raise _refused(ResultCode.INVALID_DN_SYNTAX, f"{field}: an RDN has one value of a type")
+
+    def values(self, description: str, values: Sequence[bytes], *, deleted: bool = False) -> None:
+        """Refuse, under strict, what a request says of one attribute, whatever entry it is about.
+
+        Under lenient the values may be those that an LDIF brought, wrong as they are: there the entry is asked first.
+        """
+        if self.how is not Conformance.STRICT:
+            return
+        attribute_type = _known_type(self.schema, description)
+        _check_syntax(attribute_type, description, values, ())
+        if attribute_type.oid == _OBJECT_CLASS:
+            _check_known_classes(self.schema, values)
+        if not deleted:
+            _check_number(attribute_type, description, values)
+
+    def entry(self, dn: DN, attributes: Attributes, before: Entry | None) -> None:
+        """See `check_entry`."""
+        check_entry(self.schema, self.how, dn, attributes, before)
+
+
 def check_entry(
     schema: Schema, how: Conformance, dn: DN, attributes: Attributes, before: Entry | None = None
 ) -> None:
@@ -43,10 +84,8 @@ def check_entry(
     classes: Sequence[bytes] = ()
     types: list[tuple[str, AttributeType]] = []
     for description, values in attributes:
-        attribute_type = schema.attribute_type(description)
+        attribute_type = _known_type(schema, description) if strict else schema.attribute_type(description)
         if attribute_type is None or attribute_type.generated:
-            if strict:
-                raise _refused(ResultCode.UNDEFINED_ATTRIBUTE_TYPE, f"{description}: attribute type undefined")
             continue
         if attribute_type.oid == _OBJECT_CLASS:
             classes = values
@@ -85,17 +124,51 @@ def _refused(result_code: ResultCode, text: str) -> OperationRefused:
 def _check_values(
     attribute_type: AttributeType, description: str, values: Sequence[bytes], before: Sequence[bytes]
 ) -> None:
-    if len(values) > 1 and attribute_type.single_value and tuple(values) != before:
+    if tuple(values) != before:
+        _check_number(attribute_type, description, values)
+    _check_syntax(attribute_type, description, values, before)
+
+
+def _check_known_classes(schema: Schema, classes: Iterable[bytes]) -> None:
+    for number, value in enumerate(classes):
+        if _known_class(schema, value) is None:
+            raise _refused(*_no_class(number))
+
+
+def _known_class(schema: Schema, value: bytes) -> ObjectClass | None:
+    object_class = schema.object_class(value.decode("utf-8", "replace"))
+    return None if object_class is None or object_class.generated else object_class
+
+
+def _no_class(number: int) -> tuple[ResultCode, str]:
+    return ResultCode.INVALID_ATTRIBUTE_SYNTAX, f"objectClass: value #{number} is no class that is known"
+
+
+def _check_number(attribute_type: AttributeType, description: str, values: Sequence[bytes]) -> None:
+    if len(values) > 1 and attribute_type.single_value:
         raise _refused(ResultCode.CONSTRAINT_VIOLATION, f"{description}: single-valued, and {len(values)} values")
+
+
+def _known_type(schema: Schema, description: str) -> AttributeType:
+    attribute_type = schema.attribute_type(description)
+    if attribute_type is None or attribute_type.generated:
+        raise _refused(ResultCode.UNDEFINED_ATTRIBUTE_TYPE, f"{description}: attribute type undefined")
+    return attribute_type
+
+
+def _check_syntax(
+    attribute_type: AttributeType, description: str, values: Sequence[bytes], before: Sequence[bytes]
+) -> None:
     syntax = SYNTAXES.get(attribute_type.syntax)
     if syntax is None:
         return
-    name, allows = syntax
-    for number, value in enumerate(values):
-        if not allows(value) and value not in before:
-            raise _refused(
-                ResultCode.INVALID_ATTRIBUTE_SYNTAX, f"{description}: value #{number} invalid per syntax ({name})"
-            )
+    name, fits = syntax
+    wrong = [value for value in (set(values).difference(before) if before else values) if not fits(value)]
+    if wrong:
+        number = min(map(tuple(values).index, wrong))
+        raise _refused(
+            ResultCode.INVALID_ATTRIBUTE_SYNTAX, f"{description}: value #{number} invalid per syntax ({name})"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +201,11 @@ def _amounting(schema: Schema, classes: Iterable[bytes]) -> _ClassSet:
     listed: list[ObjectClass] = []
     refusal: tuple[ResultCode, str] | None = None
     for number, value in enumerate(classes):
-        object_class = schema.object_class(value.decode("utf-8", "replace"))
-        if object_class is not None and not object_class.generated:
+        object_class = _known_class(schema, value)
+        if object_class is not None:
             listed.append(object_class)
         elif refusal is None:
-            refusal = ResultCode.INVALID_ATTRIBUTE_SYNTAX, f"objectClass: value #{number} is no class that is known"
+            refusal = _no_class(number)
     above = {each.oid: schema.lineage(each.oid) for each in listed}
     structural = [each for each in listed if each.kind == "STRUCTURAL"]
     lowest = [

@@ -81,7 +81,7 @@ class Contents:
         old = node.entry
         # Nothing that leads to an entry is made of its name.
         same = old is not None and entry is not None and old.values is entry.values and old.shape is entry.shape
-        if old is not None and not same:
+        if old is not None and entry is None:
             self.index.remove(node, old)
         if old is not None and node.account is not None and not (same and account):
             self.names.remove(node, old)
@@ -89,8 +89,10 @@ class Contents:
         if old is not None and self.referrals.get(old.dn.key) is old.dn:
             del self.referrals[old.dn.key]
         node.dn, node.entry, node.secrets, node.account, node.since = dn, entry, secrets, account, since
-        if entry is not None and not same:
+        if entry is not None and old is None:
             self.index.add(node, entry)
+        elif entry is not None and old is not None and not same:
+            self.index.change(node, old, entry)
         if entry is not None and account is not None and not listed:
             self.names.add(node, entry)
         if entry is not None:

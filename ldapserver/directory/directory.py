@@ -104,9 +104,19 @@ class Directory(Protocol):
         ...
 
     async def modify(
-        self, dn: DN, changes: Sequence[Change], *, by: DN, admin: bool = False, assertion: Filter | None = None
+        self,
+        dn: DN,
+        changes: Sequence[Change],
+        *,
+        by: DN,
+        admin: bool = False,
+        assertion: Filter | None = None,
+        permissive: bool = False,
     ) -> Written:
-        """Change an entry's attributes, one change after the other (RFC 4511 section 4.6)."""
+        """Change an entry's attributes, one change after the other (RFC 4511 section 4.6).
+
+        With `permissive` a value to add may be there already, and a value or attribute to delete be gone.
+        """
         ...
 
     async def delete(

@@ -7,13 +7,14 @@ they come is not said, as it is not of a search's results (RFC 4511 section 4.5.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
 from ldapserver.directory.computed import NOTHING, ByName
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Values, readable_type
+from ldapserver.directory.likely import MANY, likely
 from ldapserver.directory.matching import (
     EQUALITY,
     ORDERING,
@@ -22,6 +23,7 @@ from ldapserver.directory.matching import (
     case_exact_ia5,
     case_ignore,
     case_ignore_ia5,
+    distinguished_name,
     numeric_string,
     octet_string,
     telephone_number,
@@ -105,6 +107,12 @@ class Index:
         del self._entries[node]
         for held in self._held.values():
             held.remove(node, entry)
+
+    def change(self, node: Node, old: Entry, new: Entry) -> None:
+        """`remove(node, old)` and `add(node, new)`, at the price of what is different."""
+        self._entries[node] = new
+        for held in self._held.values():
+            held.change(node, old, new)
 
     def prepare(self, filter: Filter, schema: Schema, computed: ByName = NOTHING) -> Iterator[None]:
         """Make what `candidates` will need for `filter`; after each `STEP` entries others may have a turn."""
@@ -236,9 +244,7 @@ class Held:
         if not keys:
             self.keyless[node] = None
         for key in keys:
-            if self._ordered is not None and key not in self.nodes:
-                insort(self._ordered, key)
-            put(self.nodes, key, node)
+            self._put(key, node)
 
     def remove(self, node: Node, entry: Entry) -> None:
         """Undo `add`."""
@@ -250,9 +256,45 @@ class Held:
         self.present -= 1
         self.keyless.pop(node, None)
         for key in self._keys(held):
-            drop(self.nodes, key, node)
-            if self._ordered is not None and key not in self.nodes:
-                del self._ordered[bisect_left(self._ordered, key)]
+            self._drop(key, node)
+
+    def change(self, node: Node, old: Entry, new: Entry) -> None:
+        """`remove` the one and `add` the other: where many values stay, only those that come and go are looked at."""
+        if node in self.unread:
+            self.unread[node] = new
+            return
+        before, after = self._values(old), self._values(new)
+        if before == after:
+            return
+        was, now = set(chain.from_iterable(before)), set(chain.from_iterable(after))
+        kept, gone, come = tuple(was & now), tuple(was - now), tuple(now - was)
+        if len(kept) < MANY or not self._have_key(kept):
+            self.remove(node, old)
+            self.add(node, new)
+            return
+        for key in self._keys([gone]) - self._keys([self._alike(kept, gone)]):
+            self._drop(key, node)
+        for key in self._keys([come]):
+            self._put(key, node)
+
+    def _have_key(self, values: Iterable[bytes]) -> bool:
+        return any(self._keys([(value,)]) for value in values)
+
+    def _alike(self, values: Sequence[bytes], gone: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Those of `values` that may have the keys of others: a value may stand there in two spellings."""
+        if not gone or self._key is not distinguished_name:
+            return tuple(values) if gone else ()
+        return tuple([values[at] for each in gone for at in likely(values, each)])
+
+    def _put(self, key: object, node: Node) -> None:
+        if self._ordered is not None and key not in self.nodes:
+            insort(self._ordered, key)
+        put(self.nodes, key, node)
+
+    def _drop(self, key: Any, node: Node) -> None:
+        drop(self.nodes, key, node)
+        if self._ordered is not None and key not in self.nodes:
+            del self._ordered[bisect_left(self._ordered, key)]
 
     def _keys(self, held: Iterable[tuple[bytes, ...]]) -> set[object]:
         keys = set()
@@ -346,6 +388,14 @@ class HeldClasses(Held):
     """
 
     __slots__ = ()
+
+    def change(self, node: Node, old: Entry, new: Entry) -> None:
+        """The classes are one key together."""
+        if node in self.unread:
+            self.unread[node] = new
+        elif self._values(old) != self._values(new):
+            self.remove(node, old)
+            self.add(node, new)
 
     def _keys(self, held: Iterable[tuple[bytes, ...]]) -> set[object]:
         return set(held)

@@ -24,7 +24,7 @@ from ldapserver.directory.schemes import InvalidPassword
 from ldapserver.directory.transaction import Check, Transaction, anything
 from ldapserver.directory.tree import Node
 from ldapserver.errors import OperationRefused
-from ldapserver.wire.dn import AVA, DN, case_ignore
+from ldapserver.wire.dn import AVA, DN, preparation
 
 
 class Loading:
@@ -138,9 +138,10 @@ class Loading:
             if description == ava.type and ava.value in values:
                 return True
         names = self._names(ava.type)
-        key = case_ignore(ava.value)
+        prepared = preparation(ava.type)
+        key = prepared(ava.value)
         return self._contents.base_schema.is_secret(ava.type) or any(
-            description.lower() in names and key in map(case_ignore, values) for description, values in attributes
+            description.lower() in names and key in map(prepared, values) for description, values in attributes
         )
 
     def _called(self, attributes: Sequence[tuple[str, tuple[bytes, ...]]], name: str) -> str:

@@ -92,13 +92,9 @@ def numeric_string(value: bytes) -> str:
     return value.decode().replace(" ", "")
 
 
-# What is a hyphen, RFC 4518 section 2.6.3.
-_HYPHENS = dict.fromkeys((0x2D, 0x58A, 0x2010, 0x2011, 0x2212, 0xFE63, 0xFF0D))
-
-
 def telephone_number(value: bytes) -> str:
     """telephoneNumberMatch, RFC 4517 section 4.2.29: without spaces, hyphens and case."""
-    return "".join(case_ignore(value).translate(_HYPHENS).split())
+    return "".join(case_ignore(value).translate(dn.HYPHENS).split())
 
 
 # "Integer = ( HYPHEN LDIGIT *DIGIT ) / number", RFC 4517 section 3.3.16; so many digits hold any serial number.

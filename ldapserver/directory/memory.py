@@ -11,12 +11,11 @@ passes over one that came to its place after the search began.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from os import urandom
 
 from ldapserver.directory.account import Account
 from ldapserver.directory.computed import ByName, Computed, by_name
-from ldapserver.directory.conformance import Conformance, check_entry
+from ldapserver.directory.conformance import Conformance, Rules
 from ldapserver.directory.contents import Contents
 from ldapserver.directory.directory import Written
 from ldapserver.directory.entry import Entry
@@ -30,7 +29,7 @@ from ldapserver.directory.renewal import Owner
 from ldapserver.directory.schema import SUBSCHEMA, Schema, core
 from ldapserver.directory.snapshot import Snapshot, restored, taken
 from ldapserver.directory.subschema import Subschema
-from ldapserver.directory.transaction import Check, Transaction, anything
+from ldapserver.directory.transaction import Transaction
 from ldapserver.directory.tree import Node
 from ldapserver.errors import OperationRefused
 from ldapserver.wire.dn import DN, ROOT, Key
@@ -78,9 +77,10 @@ class MemoryDirectory:
         self._root, self._index, self._names = contents.root, contents.index, contents.names
         self._profile = profile or Plain()
         self.conformance = conformance
-        self._check: Check = partial(check_entry, schema, conformance)
-        self._check_load = self._check if conformance is Conformance.STRICT else anything
-        loading = Loading(contents, self._transaction, self._check_load)
+        self._rules = Rules(schema, conformance)
+        strict = conformance is Conformance.STRICT
+        self._rules_of_files = self._rules if strict else Rules(schema, Conformance.OFF)
+        loading = Loading(contents, self._transaction, self._rules_of_files.entry)
         for source, records in sources:
             for record in records:
                 try:
@@ -208,11 +208,18 @@ class MemoryDirectory:
             return write.add(dn, attributes)
 
     async def modify(
-        self, dn: DN, changes: Sequence[Change], *, by: DN, admin: bool = False, assertion: Filter | None = None
+        self,
+        dn: DN,
+        changes: Sequence[Change],
+        *,
+        by: DN,
+        admin: bool = False,
+        assertion: Filter | None = None,
+        permissive: bool = False,
     ) -> Written:
         """See `Directory`."""
         with self._write(by, admin, assertion) as write:
-            return write.modify(dn, changes)
+            return write.modify(dn, changes, permissive=permissive)
 
     async def delete(
         self, dn: DN, *, by: DN, admin: bool = False, assertion: Filter | None = None, subtree: bool = False
@@ -238,10 +245,10 @@ class MemoryDirectory:
 
     def _write(self, by: DN, admin: bool, assertion: Filter | None) -> Transaction:
         test = None if assertion is None else compile_filter(assertion, self.schema, self.computed)
-        return Transaction(self._contents, self._profile, self._check, by=by, admin=admin, assertion=test)
+        return Transaction(self._contents, self._profile, self._rules, by=by, admin=admin, assertion=test)
 
     def _transaction(self) -> Transaction:
-        return Transaction(self._contents, self._profile, self._check_load, by=NOBODY, admin=True, loading=True)
+        return Transaction(self._contents, self._profile, self._rules_of_files, by=NOBODY, admin=True, loading=True)
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now, in time that grows with the entries and memory that does with their places."""

@@ -5,6 +5,7 @@ It is a `profile.Write`. What it does, it does at once; left by an exception, it
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -18,20 +19,24 @@ from ldapserver.directory.changes import (
     name_of,
     never,
 )
-from ldapserver.directory.conformance import check_user_modification
+from ldapserver.directory.conformance import Rules, check_user_modification
 from ldapserver.directory.contents import Contents
 from ldapserver.directory.directory import Written
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Test
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.own_password import check_stored
-from ldapserver.directory.profile import Profile
-from ldapserver.directory.schema import Schema
+from ldapserver.directory.profile import Plain, Profile
+from ldapserver.directory.schema import SUBSCHEMA, Schema
 from ldapserver.directory.schemes import InvalidPassword
 from ldapserver.directory.tree import Node
 from ldapserver.errors import OperationRefused
-from ldapserver.wire.dn import DN
+from ldapserver.wire.dn import DN, ROOT
 from ldapserver.wire.messages import Change, ResultCode
+
+# Entries that are deleted or renamed in one operation: a tenth of a second of work, half a second where ten
+# attributes are indexed. As many a domain controller deletes at once, but keeps those deleted when there are more.
+MOST_AT_ONCE = 16384
 
 # Asked whether attributes, those of passwords and operational ones included, may stand at a name; the entry that
 # stands there now. Raises OperationRefused.
@@ -49,7 +54,7 @@ class Transaction:
         self,
         contents: Contents,
         profile: Profile,
-        check: Check,
+        rules: Rules,
         *,
         by: DN,
         admin: bool = False,
@@ -61,7 +66,7 @@ class Transaction:
         self.loading = loading
         self._contents = contents
         self._profile = profile
-        self._check = check
+        self._rules = rules
         self._assertion = assertion
         self._stamp = (str(by).encode(),), contents.operational.now()
         self._undo: list[Callable[[], None]] = []
@@ -121,23 +126,24 @@ class Transaction:
 
     def add(self, dn: DN, attributes: Attributes) -> Written:
         """RFC 4511 section 4.7."""
-        if not self.loading:
-            check_user_modification(self.schema, [description for description, _ in attributes])
-        check_attributes(attributes, self.schema)
+        self._rules.name("entry", dn)
+        check_attributes(attributes, self.schema, self._rules)
         context = self._context(dn)
+        self._check_user_modification([description for description, _ in attributes])
         root = self._contents.root
-        # The entry must not exist, and its superior must.  RFC 4511 section 4.7
-        if self._contents.entry(dn) is not None:
-            raise OperationRefused(ResultCode.ENTRY_ALREADY_EXISTS, f"{dn} is there already")
-        if dn.key != context.key and self._contents.entry(dn.parent) is None:
-            raise self._no_such_object(dn)
         self._check_rdn(dn)
         draft = Draft(attributes, self.schema)
         # Clients may leave out the values that name the entry, which are among its values all the same.  Section 4.7
         draft.name(dn.rdns[0])
-        self._assert(Entry(dn, self._split(draft.attributes)[0]))
+        no_place = self._no_place(dn, context)
+        # What is wrong with an entry is said first, as slapd does; but a profile completes only what has a place.
+        if no_place is not None and type(self._profile).complete is not Plain.complete:
+            raise no_place
         stored = self._profile.complete(self, None, dn, draft.attributes)
-        self._check(dn, stored, None)
+        self._rules.entry(dn, stored, None)
+        self._assert(Entry(dn, self._split(stored)[0]))
+        if no_place is not None:
+            raise no_place
         above = root.make(dn.parent)  # which is there, or stands above a naming context
         node = above.child(dn.key[0])
         if node is None:
@@ -146,32 +152,38 @@ class Transaction:
             self._undo.append(partial(above.unlink, node))
         return self._done(node, None, self._store(node, node.dn, stored, self._contents.serial))
 
-    def modify(self, dn: DN, changes: Sequence[Change]) -> Written:
-        """RFC 4511 section 4.6."""
-        if not self.loading:
-            check_user_modification(self.schema, [change.modification.type for change in changes])
-        check_changes(changes, self.schema)
+    def modify(self, dn: DN, changes: Sequence[Change], *, permissive: bool = False) -> Written:
+        """RFC 4511 section 4.6; with `permissive` what is to be added may be there, and what is to be deleted not."""
+        self._rules.name("object", dn)
+        check_changes(changes, self.schema, self._rules)
         self._context(dn)
+        self._check_user_modification([change.modification.type for change in changes])
         node, before = self._found(dn)
         self._assert(before)
         changes = self._profile.translate(self, before, changes)
         account = node.account
         attributes = changed(
-            (*before, *node.secrets), changes, self.schema, partial(verifies, account.name) if account else never
+            (*before, *node.secrets),
+            changes,
+            self.schema,
+            partial(verifies, account.name) if account else never,
+            permissive=permissive,
         )
         self._check_named(node.dn, changes, attributes)
         stored = self._profile.complete(self, before, node.dn, attributes)
-        self._check(node.dn, stored, before)
+        self._rules.entry(node.dn, stored, before)
         return self._done(node, before, self._store(node, node.dn, self._renewed(stored), node.since))
 
     def delete(self, dn: DN, *, subtree: bool = False) -> Written:
         """RFC 4511 section 4.8; with `subtree`, draft-armijo-ldap-treedelete."""
+        self._rules.name("entry", dn)
         self._context(dn)
         node, before = self._found(dn)
         self._assert(before)
         # Only a leaf can be deleted.  RFC 4511 section 4.8
         if node.children and not subtree:
             raise OperationRefused(ResultCode.NOT_ALLOWED_ON_NON_LEAF, "there are entries below it")
+        self._check_size(node)
         root = self._contents.root
         for each in reversed(list(node.subtree())):
             gone = each.entry
@@ -188,19 +200,23 @@ class Transaction:
         """RFC 4511 section 4.9."""
         if len(newrdn.rdns) != 1:
             raise OperationRefused(ResultCode.INVALID_DN_SYNTAX, "newrdn: must be one RDN")
-        if not self.loading:
-            check_user_modification(self.schema, [ava.type for ava in newrdn.rdns[0]])
+        for field, name in (("entry", dn), ("newrdn", newrdn), ("newSuperior", new_superior or ROOT)):
+            self._rules.name(field, name)
         context = self._context(dn)
+        superior = dn.parent if new_superior is None else new_superior
+        self._check_destination(dn, _below(superior, newrdn), context)
         node, before = self._found(dn)
+        self._check_user_modification([ava.type for ava in newrdn.rdns[0]])
         self._assert(before)
         self._check_rdn(newrdn)
-        above, name = self._destination(node, newrdn, new_superior, context)
+        self._check_size(node)
+        above, name = self._destination(node, newrdn, superior)
         draft = Draft((*before, *node.secrets), self.schema)
         if delete_old_rdn:
             draft.forget(node.dn.rdns[0])
         draft.name(newrdn.rdns[0])
         stored = self._profile.complete(self, before, name, draft.attributes)
-        self._check(name, stored, before)
+        self._rules.entry(name, stored, before)
         old = self._contents.root.find(node.dn.parent)
         assert old is not None
         # Under the superior it had, a search that is under way comes by it once, whatever it is called.
@@ -214,20 +230,22 @@ class Transaction:
         self._follow(node, None if above is old else since)
         return Written(before, node.entry)
 
-    def _destination(self, node: Node, newrdn: DN, new_superior: DN | None, context: DN) -> tuple[Node, DN]:
-        """Below which node the entry comes, and under which name."""
-        superior = node.dn.parent if new_superior is None else new_superior
-        if superior.within(node.dn):
+    def _check_destination(self, dn: DN, name: DN, context: DN) -> None:
+        """What the two names say by themselves against a move from one to the other."""
+        if name.parent.within(dn):
             raise OperationRefused(ResultCode.UNWILLING_TO_PERFORM, "newSuperior: the entry itself, or below it")
-        name = _below(superior, newrdn)
-        if node.dn.key == context.key and name.key == context.key:
+        if dn.key == context.key and name.key == context.key:
             raise OperationRefused(ResultCode.NAMING_VIOLATION, f"{context} is a naming context")
         target = self._context_of(name)
         # Another naming context may be another server's, as far as clients know.  RFC 4511 section 4.9
-        if target is None or target.key != context.key or node.dn.key == context.key:
+        if target is None or target.key != context.key or dn.key == context.key:
             raise OperationRefused(
                 ResultCode.AFFECTS_MULTIPLE_DSAS, f"newSuperior: the naming context is {context}, and stays it"
             )
+
+    def _destination(self, node: Node, newrdn: DN, superior: DN) -> tuple[Node, DN]:
+        """Below which node the entry comes, and under which name."""
+        name = _below(superior, newrdn)
         above = self._contents.root.find(superior)
         if above is None or above.entry is None:
             raise OperationRefused(ResultCode.NO_SUCH_OBJECT, f"newSuperior: {superior} is not there")
@@ -235,6 +253,16 @@ class Transaction:
         if there is not None and there is not node:
             raise OperationRefused(ResultCode.ENTRY_ALREADY_EXISTS, f"{name} is there already")
         return above, _below(above.dn, name)
+
+    def _check_size(self, top: Node) -> None:
+        """All that is below goes with an entry at once, and nobody else is served meanwhile."""
+        if self.loading or not top.children:
+            return
+        if sum(1 for _ in islice(top.subtree(), MOST_AT_ONCE + 1)) > MOST_AT_ONCE:
+            raise OperationRefused(
+                ResultCode.ADMIN_LIMIT_EXCEEDED,
+                f"there are more than {MOST_AT_ONCE} entries in it: go by parts of it",
+            )
 
     def _follow(self, top: Node, since: int | None) -> None:
         """Rename what is below an entry that was renamed; with `since`, all of it has come to another place."""
@@ -259,11 +287,24 @@ class Transaction:
             raise self._no_such_object(dn)
         return node, node.entry
 
+    def _no_place(self, dn: DN, context: DN) -> OperationRefused | None:
+        """The entry must not exist, and its superior must (RFC 4511 section 4.7); what refuses it otherwise."""
+        if self._contents.entry(dn) is not None:
+            return OperationRefused(ResultCode.ENTRY_ALREADY_EXISTS, f"{dn} is there already")
+        if dn.key != context.key and self._contents.entry(dn.parent) is None:
+            return self._no_such_object(dn)
+        return None
+
     def _no_such_object(self, dn: DN) -> OperationRefused:
         return OperationRefused(ResultCode.NO_SUCH_OBJECT, matched_dn=str(self._contents.root.deepest(dn)))
 
     def _context(self, dn: DN) -> DN:
         """The naming context that `dn` belongs to."""
+        # These two say what the server does, and change with that alone.  RFC 4512 sections 4.2 and 5.1
+        if not dn.rdns or dn.key == SUBSCHEMA.key:
+            raise OperationRefused(
+                ResultCode.UNWILLING_TO_PERFORM, "the root DSE and the subschema are the server's own"
+            )
         context = self._context_of(dn)
         if context is None:
             raise OperationRefused(ResultCode.UNWILLING_TO_PERFORM, f"{dn} is in no naming context of this server")
@@ -288,6 +329,10 @@ class Transaction:
             for ava in named:
                 if not draft.holds(ava.type, ava.value):
                     raise OperationRefused(ResultCode.NOT_ALLOWED_ON_RDN, f"{ava.type}: the value names the entry")
+
+    def _check_user_modification(self, descriptions: Iterable[str]) -> None:
+        if not self.loading:
+            check_user_modification(self.schema, descriptions)
 
     def _check_rdn(self, name: DN) -> None:
         if any(self.schema.is_secret(ava.type) for ava in name.rdns[0]):

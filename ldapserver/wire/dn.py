@@ -6,7 +6,7 @@ attribute descriptions (RFC 4512) stands here too, because names, filters and LD
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 MAX_TEXT = 64 * 1024  # octets of UTF-8; no real name comes near it, and the work to read one is bounded by it
@@ -61,8 +61,8 @@ class DN:
     def key(self) -> Key:
         """What is compared: hashable, leaf first, each RDN's (type, value) pairs normalised and sorted.
 
-        One name is below another when its key ends with the other's. Every value is compared as caseIgnoreMatch
-        does, which suits all attributes that name entries in practice.
+        One name is below another when its key ends with the other's. A value is compared as caseIgnoreMatch does,
+        but for the types that are known here to have another rule (`_PREPARED`).
         """
         if self._key is None:
             # An RDN is a set, and its order has no meaning; a pair written twice still counts twice.
@@ -294,6 +294,24 @@ _NAMES = {
         ("mail", "rfc822mailbox", "0.9.2342.19200300.100.1.3"),
         ("dc", "domaincomponent", "0.9.2342.19200300.100.1.25"),
         ("emailaddress", "email", "e", "1.2.840.113549.1.9.1"),
+        ("telephonenumber", "2.5.4.20"),
+        ("homephone", "hometelephonenumber", "0.9.2342.19200300.100.1.20"),
+        ("mobile", "mobiletelephonenumber", "0.9.2342.19200300.100.1.41"),
+        ("pager", "pagertelephonenumber", "0.9.2342.19200300.100.1.42"),
+        ("x121address", "2.5.4.24"),
+        ("internationalisdnnumber", "2.5.4.25"),
+        ("labeleduri", "1.3.6.1.4.1.250.1.57"),
+        ("ref", "2.16.840.1.113730.3.1.34"),
+        ("homedirectory", "unixhomedirectory", "1.3.6.1.1.1.1.3"),
+        ("loginshell", "1.3.6.1.1.1.1.4"),
+        ("memberuid", "1.3.6.1.1.1.1.12"),
+        ("membernisnetgroup", "1.3.6.1.1.1.1.13"),
+        ("bootparameter", "1.3.6.1.1.1.1.23"),
+        ("bootfile", "1.3.6.1.1.1.1.24"),
+        ("nismapentry", "1.3.6.1.1.1.1.27"),
+        ("automountmapname", "1.3.6.1.1.1.1.31"),
+        ("automountkey", "1.3.6.1.1.1.1.32"),
+        ("automountinformation", "1.3.6.1.1.1.1.33"),
     )
     for alias in names
 }
@@ -301,7 +319,8 @@ _NAMES = {
 
 def _pair(ava: AVA) -> tuple[str, str]:
     type = ava.type.lower()
-    return _NAMES.get(type, type), case_ignore(ava.value)
+    name, prepared = _TYPES.get(type) or (type, case_ignore)
+    return name, prepared(ava.value)
 
 
 def case_ignore(value: bytes) -> str:
@@ -362,3 +381,43 @@ _GONE = (
 )
 MAPPED: dict[int, str | None] = {code: None for first, last in _GONE for code in range(first, last + 1)}
 MAPPED |= dict.fromkeys((0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x85), " ")
+
+
+def case_exact(value: bytes) -> str:
+    """`value` as caseExactMatch compares it; octets that are not UTF-8 stand as they are."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return value.decode("utf-8", "surrogateescape")
+    if not (text.isascii() and text.isprintable()):
+        text = unicodedata.normalize("NFKC", text.translate(MAPPED))
+    return " ".join(text.split())
+
+
+# What is a hyphen, RFC 4518 section 2.6.3.
+HYPHENS = dict.fromkeys((0x2D, 0x58A, 0x2010, 0x2011, 0x2212, 0xFE63, 0xFF0D))
+
+
+def without_blanks(value: bytes) -> str:
+    """`value` as telephoneNumberMatch compares it, and numericStringMatch where there are only digits."""
+    return "".join(case_ignore(value).translate(HYPHENS).split())
+
+
+# The types that are not compared by caseIgnoreMatch, for a name has no schema to ask: those of RFC 4519, RFC 4524,
+# RFC 2079, RFC 2307 and its successor. Numbers, times and UUIDs have one spelling, or two that differ by case.
+_PREPARED = {
+    **dict.fromkeys(
+        ("telephonenumber", "homephone", "mobile", "pager", "x121address", "internationalisdnnumber"), without_blanks
+    ),
+    **dict.fromkeys(
+        ("homedirectory", "loginshell", "memberuid", "membernisnetgroup", "labeleduri", "ref"), case_exact
+    ),
+    **dict.fromkeys(("bootparameter", "bootfile", "nismapentry"), case_exact),
+    **dict.fromkeys(("automountmapname", "automountkey", "automountinformation"), case_exact),
+}
+_TYPES = {alias: (name, _PREPARED.get(name, case_ignore)) for alias, name in _NAMES.items()}
+
+
+def preparation(type: str) -> Callable[[bytes], str]:
+    """How values of this type are prepared to be compared in a name."""
+    return _TYPES.get(type.lower(), ("", case_ignore))[1]

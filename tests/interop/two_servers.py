@@ -7,10 +7,11 @@ names an attribute goes by, how a distinguished name is spelled where that chang
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
+from ldapserver.controls.responses import POST_READ, PRE_READ
 from ldapserver.directory.schema import core
 from ldapserver.wire import ber
 from ldapserver.wire.codec import decode, encode
@@ -20,6 +21,7 @@ from ldapserver.wire.framing import Framer
 from ldapserver.wire.messages import (
     BindRequest,
     CompareRequest,
+    Control,
     LDAPMessage,
     LDAPResult,
     Operation,
@@ -33,6 +35,7 @@ from ldapserver.wire.messages import (
 
 AT_ONCE = 40  # requests that are sent before answers are read: more than our server has under way at once
 NAMES = "1.3.6.1.4.1.1466.115.121.1.12"  # DN
+OIDS = "1.3.6.1.4.1.1466.115.121.1.38"
 NAMES_WITH_UID = "1.3.6.1.4.1.1466.115.121.1.34"
 
 FEW = 3  # of the entries that are shown of a difference
@@ -53,6 +56,7 @@ class Answer:
     matched_dn: Name | str
     entries: frozenset[tuple[Name | str, frozenset[Shown]]] = frozenset()
     count: int = 0  # of entries, for a server may not send one twice
+    read: frozenset[tuple[str, Name | str, frozenset[Shown]]] = frozenset()  # in controls: which, and the entry
 
 
 class Client:
@@ -67,14 +71,14 @@ class Client:
         (answer,) = self.receive(self.send([BindRequest(3, dn, SimpleAuthentication(password.encode()))]))
         assert answer.result_code == ResultCode.SUCCESS, f"{url}: {dn} cannot bind: {answer}"
 
-    def send(self, operations: Sequence[Operation]) -> dict[int, list[bytes]]:
-        """Send all; what `receive` fills with the answers."""
+    def send(self, operations: Sequence[Operation], controls: tuple[Control, ...] = ()) -> dict[int, list[bytes]]:
+        """Send all, each with these controls; what `receive` fills with the answers."""
         awaited: dict[int, list[bytes]] = {}
         octets = b""
         for operation in operations:
             self._last += 1
             awaited[self._last] = []
-            octets += encode(LDAPMessage(self._last, operation))
+            octets += encode(LDAPMessage(self._last, operation, controls))
         self._socket.sendall(octets)
         return awaited
 
@@ -121,6 +125,8 @@ class Difference:
         lines = [written(self.request)]
         if _result(self.theirs) != _result(self.ours):
             lines.append(f"  result: theirs {_result(self.theirs)}, ours {_result(self.ours)}")
+        if self.theirs.read != self.ours.read:
+            lines += [f"  theirs read: {_read(self.theirs)}", f"  ours read: {_read(self.ours)}"]
         for whose, some in (("theirs", self.only_theirs), ("ours", self.only_ours)):
             lines += [f"  {whose} alone: {_text(name)} {_values(shown)}" for name, shown in list(some)[:FEW]]
             if len(some) > FEW:
@@ -151,9 +157,9 @@ class TwoServers:
         self.ours = ours
         self.asked = 0
 
-    def answers(self, request: Operation) -> tuple[Answer, Answer]:
+    def answers(self, request: Operation, controls: tuple[Control, ...] = ()) -> tuple[Answer, Answer]:
         """Theirs and ours to one request."""
-        awaited = self.theirs.send([request]), self.ours.send([request])
+        awaited = self.theirs.send([request], controls), self.ours.send([request], controls)
         (theirs,), (ours,) = self.theirs.receive(awaited[0]), self.ours.receive(awaited[1])
         return theirs, ours
 
@@ -205,6 +211,10 @@ def _result(answer: Answer) -> str:
     return f"{name}, matchedDN {_text(answer.matched_dn)!r}, {answer.count} entries"
 
 
+def _read(answer: Answer) -> str:
+    return " ".join(f"{kind} {_text(name)} {_values(shown)}" for kind, name, shown in sorted(answer.read, key=str))
+
+
 def _text(name: Name | str) -> str:
     if isinstance(name, str):
         return name
@@ -220,19 +230,35 @@ def _answer(operations: list[bytes]) -> Answer:
     assert isinstance(last, Answer)
     shown = [entry for entry in entries if isinstance(entry, tuple)]
     assert len(shown) == len(entries), "a result before the last message"
-    return Answer(last.result_code, last.matched_dn, frozenset(shown), len(shown))
+    return replace(last, entries=frozenset(shown), count=len(shown))
 
 
 # A program that reads a quarter of a million entries remembers what it has read: most are the same again.
 @lru_cache(maxsize=100_000)
 def _understood(operation: bytes) -> tuple[Name | str, frozenset[Shown]] | Answer:
     """An entry, or the result in an Answer of its own."""
-    read = decode(ber.encoded(ber.SEQUENCE, ber.encoded_integer(1) + operation)).operation
-    if isinstance(read, SearchResultEntry):
-        shown = map(_shown, read.attributes)
-        return name_of(read.object_name), frozenset(each for each in shown if each[0] not in SLAPDS_OWN | OURS_ALONE)
-    assert isinstance(read, LDAPResult), read
-    return Answer(read.result_code, name_of(read.matched_dn))
+    message = decode(ber.encoded(ber.SEQUENCE, ber.encoded_integer(1) + operation))
+    answer = message.operation
+    if isinstance(answer, SearchResultEntry):
+        return _entry(answer)
+    assert isinstance(answer, LDAPResult), answer
+    read = frozenset(_read_entry(each) for each in message.controls if each.control_type in (PRE_READ, POST_READ))
+    return Answer(answer.result_code, name_of(answer.matched_dn), read=read)
+
+
+def _entry(entry: SearchResultEntry) -> tuple[Name | str, frozenset[Shown]]:
+    shown = map(_shown, entry.attributes)
+    return name_of(entry.object_name), frozenset(each for each in shown if each[0] not in SLAPDS_OWN | OURS_ALONE)
+
+
+def _read_entry(control: Control) -> tuple[str, Name | str, frozenset[Shown]]:
+    """The entry in the control of an answer, RFC 4527 section 3."""
+    value = control.control_value or b""
+    start, end = ber.expect(value, 0, len(value), value[0], "SearchResultEntry")
+    octets = ber.encoded(SearchResultEntry.tag, value[start:end])  # slapd has them in a SEQUENCE of no tag of its own
+    entry = decode(ber.encoded(ber.SEQUENCE, ber.encoded_integer(1) + octets)).operation
+    assert isinstance(entry, SearchResultEntry)
+    return control.control_type, *_entry(entry)
 
 
 def _shown(attribute: PartialAttribute) -> Shown:
@@ -241,6 +267,8 @@ def _shown(attribute: PartialAttribute) -> Shown:
     values: list[object] = list(attribute.values)
     if attribute_type is not None and attribute_type.syntax in (NAMES, NAMES_WITH_UID):
         values = [_name_value(value) for value in attribute.values]
+    elif attribute_type is not None and attribute_type.syntax == OIDS:
+        values = [core().oid(value.decode()) or value for value in attribute.values]
     assert len(set(values)) == len(values), f"{description} has a value twice"
     return description, frozenset(values)
 

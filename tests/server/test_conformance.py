@@ -1,9 +1,12 @@
 """Whether an entry is what the schema allows, and what refuses it, in each of the three modes."""
 
+from collections.abc import Callable
+
 import pytest
 
 from ldapserver.directory.conformance import (
     Conformance,
+    Rules,
     check_entry,
     check_user_modification,
     structural_object_class,
@@ -202,6 +205,52 @@ def test_what_an_ldif_brought_is_not_held_against_a_change_of_something_else() -
         assert refusal({**stood, **wrong}, LENIENT, before=stood) is not None, wrong
     taken_away = refusal({"cn": ("Alice",)}, LENIENT, before=ALICE)
     assert taken_away == (ResultCode.OBJECT_CLASS_VIOLATION, "objectClass: an entry has at least one")
+
+
+def refused(check: Callable[[], None]) -> ResultCode | None:
+    try:
+        check()
+    except OperationRefused as error:
+        return error.result_code
+    return None
+
+
+@pytest.mark.parametrize(
+    ("dn", "code"),
+    [
+        ("cn=Alice+sn=A,dc=x", None),
+        ("", None),
+        ("shoeSize=37,dc=x", ResultCode.INVALID_DN_SYNTAX),
+        ("cn=Alice,shoeSize=37,dc=x", ResultCode.INVALID_DN_SYNTAX),
+        ("c=germany", ResultCode.INVALID_DN_SYNTAX),
+        ("cn=a+commonName=b,dc=x", ResultCode.INVALID_DN_SYNTAX),
+    ],
+)
+def test_names_that_no_entry_can_have_are_none_under_strict(dn: str, code: ResultCode | None) -> None:
+    schema = CORE.extended(("shoeSize",), ())
+    for how in Conformance:
+        found = refused(lambda how=how: Rules(schema, how).name("entry", DN.parse(dn)))  # type: ignore[misc]
+        assert found == (code if how is STRICT else None)
+
+
+@pytest.mark.parametrize(
+    ("description", "values", "code", "deleted"),
+    [
+        ("shoeSize", (b"37",), ResultCode.UNDEFINED_ATTRIBUTE_TYPE, ResultCode.UNDEFINED_ATTRIBUTE_TYPE),
+        ("manager", (b"cn=a", b"x"), ResultCode.INVALID_ATTRIBUTE_SYNTAX, ResultCode.INVALID_ATTRIBUTE_SYNTAX),
+        ("objectClass", (b"cobbler",), ResultCode.INVALID_ATTRIBUTE_SYNTAX, ResultCode.INVALID_ATTRIBUTE_SYNTAX),
+        ("preferredLanguage", (b"de", b"en"), ResultCode.CONSTRAINT_VIOLATION, None),
+        ("cn;lang-de", (b"a", b"b"), None, None),
+    ],
+)
+def test_what_a_request_says_by_itself_is_refused_by_strict(
+    description: str, values: tuple[bytes, ...], code: ResultCode | None, deleted: ResultCode | None
+) -> None:
+    rules = Rules(CORE.extended(("shoeSize",), ("cobbler",)), STRICT)
+    assert refused(lambda: rules.values(description, values)) == code
+    assert refused(lambda: rules.values(description, values, deleted=True)) == deleted
+    # Who reads LDIF leniently may have to delete what is wrong in it.
+    assert refused(lambda: Rules(CORE, LENIENT).values(description, values, deleted=True)) is None
 
 
 def test_no_refusal_shows_a_value() -> None:

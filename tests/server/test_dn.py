@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ldapserver.directory.schema import core
 from ldapserver.wire.dn import AVA, DN, MAX_TEXT, ROOT, InvalidDN, case_ignore
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "dns.json").read_text(encoding="utf-8"))
@@ -61,6 +62,38 @@ def test_names_are_equal_when_they_name_the_same_entry(pair: dict[str, Any]) -> 
     a, b = DN.parse(pair["a"]), DN.parse(pair["b"])
     assert (a == b, a.key == b.key, a.within(b), b.within(a)) == (expected,) * 4
     assert not expected or hash(a) == hash(b)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "equal"),
+    [
+        ("memberUid=a", "memberUid=A", False),
+        ("memberUid=a", "1.3.6.1.1.1.1.12= a ", True),
+        ("automountKey=*", "AUTOMOUNTKEY=*", True),
+        ("automountKey=Home,dc=x", "automountKey=home,dc=x", False),
+        ("homeDirectory=/A\u00ad  b", "unixHomeDirectory=/A b", True),
+        ("memberUid=\\ff", "memberUid=\\ff", True),
+        ("telephoneNumber=\\+1 2-3", "2.5.4.20=\\+123", True),
+        ("pager=1 2", "pagerTelephoneNumber=1-2", True),
+        ("mobile=12", "pager=12", False),
+        ("cn=1-2", "cn=12", False),
+    ],
+)
+def test_values_in_names_are_compared_as_their_types_are(a: str, b: str, equal: bool) -> None:
+    assert (DN.parse(a) == DN.parse(b)) is equal
+
+
+def test_every_type_with_such_a_rule_has_it_in_names() -> None:
+    of_names = {"telephonenumbermatch": "ab", "numericstringmatch": "ab", "caseexactmatch": "A B"}
+    of_names["caseexactia5match"] = of_names["caseexactmatch"]
+    known = [
+        (name, of_names.get((each.equality or "").lower(), "a b"))
+        for each in core().attribute_types
+        for name in (*each.names, each.oid)
+        if not each.operational and not (each.equality or "").lower().startswith("certificate")
+    ]
+    assert len(known) > 300
+    assert {name for name, key in known if DN.parse(f"{name}=A  B").key[0][0][1] != key} == set()
 
 
 @pytest.mark.parametrize(

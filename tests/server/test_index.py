@@ -10,6 +10,7 @@ from ldapserver.directory.computed import Computed, by_name
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import compile_filter
 from ldapserver.directory.index import COMBINATIONS, INDEXED, STEP, Index
+from ldapserver.directory.likely import MANY
 from ldapserver.directory.schema import core, read_schema
 from ldapserver.directory.tree import Node
 from ldapserver.wire.dn import DN
@@ -274,6 +275,46 @@ def test_two_searches_make_one_index_together() -> None:
     assert number_of(index, "(uid=u7)") == 1
 
 
+def test_of_many_values_only_those_that_come_and_go_are_looked_at() -> None:
+    index, group = with_others(), place("cn=group")
+    members = [b"uid=u%d,ou=people,dc=x" % number for number in range(2 * MANY)]
+    twice = (b"UID=U7, OU=people,dc=x", b"nonsense")
+    entry = held(index, group, ("member", (*members, *twice)), ("memberUid", (b"a", *members)))
+    wanted: list[Filter] = [Equality("member", b"uid=%s,ou=people,dc=x" % uid) for uid in (b"u7", b"new", b"u3")]
+    wanted += [
+        Equality("memberUid", b"a"),
+        Present("member"),
+        Present("memberUid"),
+    ]
+
+    def found() -> list[bool]:
+        return [index.candidates(each, SCHEMA) == [group] for each in wanted]
+
+    def become(*attributes: tuple[str, tuple[bytes, ...]]) -> None:
+        nonlocal entry
+        old, entry = entry, Entry(group.dn, attributes)
+        index.change(group, old, entry)
+
+    assert found() == [True, False, True, True, True, True]
+    # One of the two spellings of u7 goes, and the other stays.
+    become(
+        ("member", (*members[:7], *members[8:], *twice, b"uid=new,ou=people,dc=x")), ("memberUid", (*members, b"b"))
+    )
+    assert found() == [True, True, True, False, True, True]
+    become(("member", (*members[:3], *members[4:7], *members[8:])), ("memberUid", (b"b",)))
+    assert found() == [False, False, False, False, True, True]
+    become(("member", tuple([b"none %d" % number for number in range(2 * MANY)])))
+    assert found() == [False, False, False, False, True, False]
+    nonsense = [b"none %d" % number for number in range(2 * MANY)]
+    become()
+    become(("member", (*nonsense, b"uid=new,ou=people,dc=x")))
+    assert found() == [False, True, False, False, True, False]
+    become(("member", tuple(nonsense)))
+    assert found() == [False, False, False, False, True, False]
+    become()
+    assert found() == [False] * 6
+
+
 # Any entries, any filters, in any order
 
 # Letters that folding and normalising take apart, put together or lengthen; values that are none of their type.
@@ -389,6 +430,10 @@ def test_whatever_was_added_and_removed_all_matches_are_candidates(
         if isinstance(step, tuple):
             number, attributes = step
             node = nodes[number]
+            if node.entry is not None and attributes is not None and number % 2:
+                old, node.entry = node.entry, Entry(node.dn, attributes)
+                index.change(node, old, node.entry)
+                continue
             if node.entry is not None:
                 index.remove(node, node.entry)
                 node.entry = None

@@ -9,9 +9,12 @@ import pytest
 
 from ldapserver import controls
 from ldapserver.controls import Controls
+from ldapserver.directory import transaction
 from ldapserver.directory.conformance import Conformance
-from ldapserver.directory.ldif import read_ldif
+from ldapserver.directory.entry import Entry
+from ldapserver.directory.ldif import Attributes, read_ldif
 from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.directory.profile import Plain, Write
 from ldapserver.errors import OperationRefused
 from ldapserver.operation import Context, Reply
 from ldapserver.wire.dn import DN
@@ -436,6 +439,131 @@ def test_with_an_assertion_a_write_is_done_only_if_it_is_true(request_: Request)
     assert everything(on) == before
     carried_out(on, request_, Controls(assertion=parse_filter("(|(sn=Deep)(sn=x))")))
     assert everything(on) != before
+
+
+def test_what_is_so_already_is_no_error_where_that_is_asked_for() -> None:
+    on = administrator()
+    changes: tuple[tuple[ModifyOperation, str, list[str]], ...]
+    changes = (ADD, "cn", ["una ONE", "more"]), (DELETE, "title", []), (DELETE, "cn", ["none", "more"])
+
+    def cn() -> tuple[bytes, ...]:
+        return (shown(on, U1, "cn") or {})["cn"]
+
+    for alone in changes[:2]:
+        with pytest.raises(OperationRefused):
+            carried_out(on, modify(U1, alone), Controls())
+    carried_out(on, modify(U1, *changes), Controls(permissive_modify=True))
+    assert cn() == (b"Una One",)
+    carried_out(on, modify(U1, *changes[:1]), Controls(permissive_modify=True))
+    assert cn() == (b"Una One", b"more")
+    before = everything(on)
+    # All or nothing all the same; and what no rule compares, nobody can say to be there.
+    for wrong in ((DELETE, "uid", ["u1"]), (ADD, "mail", ["q", "Q"]), (INCREMENT, "uidNumber", ["1"])):
+        with pytest.raises(OperationRefused):
+            carried_out(on, modify(U1, (ADD, "cn", ["most"]), wrong), Controls(permissive_modify=True))
+    with pytest.raises(OperationRefused) as refused:
+        carried_out(on, modify(DEEP, (ADD, "jpegPhoto", ["one"])), Controls(permissive_modify=True))
+    assert refused.value.result_code is ResultCode.INAPPROPRIATE_MATCHING
+    assert everything(on) == before
+
+
+def test_so_many_entries_are_deleted_or_moved_at_once_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    on = administrator()
+    monkeypatch.setattr(transaction, "MOST_AT_ONCE", 1)
+    before = everything(on)
+    for request in (DelRequest(U1), ModifyDNRequest(U1, "uid=x", True)):
+        with pytest.raises(OperationRefused) as refused:
+            carried_out(on, request, Controls(tree_delete=True))
+        assert refused.value.result_code is ResultCode.ADMIN_LIMIT_EXCEEDED
+    assert everything(on) == before
+    monkeypatch.setattr(transaction, "MOST_AT_ONCE", 2)
+    carried_out(on, ModifyDNRequest(U1, "uid=x", True), Controls())
+    carried_out(on, DelRequest(f"uid=x,{PEOPLE}"), Controls(tree_delete=True))
+    assert everything(on).keys() < before.keys()
+
+
+MEMBERS = [f"uid=m{number},{PEOPLE}" for number in range(200)]
+
+
+def test_members_of_many_are_compared_by_their_names() -> None:
+    group = f"cn=group,{BASE}"
+    on = administrator(
+        LDIF + MORE + f"\ndn: {group}\nobjectClass: groupOfNames\n" + "".join(f"member: {each}\n" for each in MEMBERS)
+    )
+    again = MEMBERS[7].upper().replace(",", " , ")
+    assert on.ask(modify(group, (ADD, "member", [again]))).result_code is CODE.ATTRIBUTE_OR_VALUE_EXISTS
+    assert on.ask(modify(group, (ADD, "member", [f"uid=new,{PEOPLE}"]))).result_code is CODE.SUCCESS
+    assert on.ask(modify(group, (DELETE, "member", [f"uid=none,{PEOPLE}"]))).result_code is CODE.NO_SUCH_ATTRIBUTE
+    assert on.ask(modify(group, (DELETE, "member", [again]))).result_code is CODE.SUCCESS
+    found = shown(on, group, "member")
+    assert found == {"member": tuple(each.encode() for each in (*MEMBERS[:7], *MEMBERS[8:], f"uid=new,{PEOPLE}"))}
+
+
+STRICTLY = f"""\
+dn: {BASE}
+objectClass: domain
+dc: contoso
+
+dn: {PEOPLE}
+objectClass: organizationalUnit
+ou: people
+
+dn: {U1}
+objectClass: inetOrgPerson
+uid: u1
+cn: Una One
+sn: One
+
+dn: {ADMIN}
+objectClass: inetOrgPerson
+uid: u2
+cn: Ugo Two
+sn: Two
+userPassword: another
+"""
+
+# Under strict what a request says by itself comes before what there is, as in slapd; the first is refused.
+FIRST: dict[str, tuple[Request, ResultCode]] = {
+    "an unknown type": (modify(NEW, (ADD, "foo", ["x"])), CODE.UNDEFINED_ATTRIBUTE_TYPE),
+    "no description": (modify(NEW, (ADD, "cn;", ["x"])), CODE.UNDEFINED_ATTRIBUTE_TYPE),
+    "a wrong value, to be deleted": (modify(NEW, (DELETE, "manager", ["x"])), CODE.INVALID_ATTRIBUTE_SYNTAX),
+    "an unknown class": (modify(NEW, (ADD, "objectClass", ["x"])), CODE.INVALID_ATTRIBUTE_SYNTAX),
+    "two of one": (modify(NEW, (ADD, "preferredLanguage", ["x", "y"])), CODE.CONSTRAINT_VIOLATION),
+    "a value twice": (modify(NEW, (ADD, "cn", ["x", "X"])), CODE.ATTRIBUTE_OR_VALUE_EXISTS),
+    "nothing, behind an unknown type": (modify(NEW, (ADD, "foo", ["x"]), (ADD, "cn", [])), CODE.PROTOCOL_ERROR),
+    "the server's own, outside": (modify("o=x", (REPLACE, "entryUUID", [UUID])), CODE.UNWILLING_TO_PERFORM),
+    "the server's own, of wrong syntax": (modify(NEW, (REPLACE, "entryUUID", ["x"])), CODE.INVALID_ATTRIBUTE_SYNTAX),
+    "no entry, there": (add(U1, cn="x"), CODE.OBJECT_CLASS_VIOLATION),
+    "no entry, nowhere": (add(f"uid=x,ou=no,{BASE}", objectClass="person", cn="x"), CODE.OBJECT_CLASS_VIOLATION),
+    "a right one, nowhere": (add(f"uid=x,ou=no,{BASE}", **PERSON), CODE.NO_SUCH_OBJECT),
+    "a name of unknown type": (DelRequest(f"foo=x,{BASE}"), CODE.INVALID_DN_SYNTAX),
+    "below itself, not there": (ModifyDNRequest(NEW, "cn=x", True, f"cn=y,{NEW}"), CODE.UNWILLING_TO_PERFORM),
+    "out of the context, not there": (ModifyDNRequest(NEW, "cn=x", True, "o=x"), CODE.AFFECTS_MULTIPLE_DSAS),
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_what_a_request_says_is_looked_at_before_what_there_is(name: str) -> None:
+    on = administrator(conformance=Conformance.STRICT, ldif=STRICTLY)
+    request, code = FIRST[name]
+    assert on.ask(request).result_code is code
+
+
+def test_a_profile_completes_only_what_has_a_place() -> None:
+    class Completing(Plain):
+        def complete(self, write: Write, before: Entry | None, dn: DN, attributes: Attributes) -> Attributes:
+            if write.entry(dn.parent) is None:
+                raise OperationRefused(ResultCode.BUSY)
+            return (*attributes, ("sn", (b"completed",)))
+
+    directory = MemoryDirectory(
+        [("x", read_ldif(STRICTLY, "x"))], conformance=Conformance.STRICT, profile=Completing()
+    )
+    on = stage(directory=directory, admins=(ADMIN,))
+    on.bind(simple(ADMIN, "another"))
+    one = {"objectClass": "person", "cn": "x"}
+    assert on.ask(add(f"cn=x,ou=no,{BASE}", **one)).result_code is CODE.NO_SUCH_OBJECT
+    assert on.ask(add(f"cn=x,{BASE}", **one)).result_code is CODE.SUCCESS
 
 
 def test_a_subtree_is_deleted_whole() -> None:

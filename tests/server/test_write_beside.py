@@ -397,3 +397,14 @@ def test_a_search_goes_on_when_a_snapshot_is_gone_back_to() -> None:
     assert len(slices(where, lambda: None)) == 3 * BATCH + 1
     assert where.naming_contexts == (DN.parse("dc=x"),)
     assert run(where.read(ROOT)) is None
+
+
+def test_a_naming_value_is_in_the_entry_as_its_type_compares_it() -> None:
+    where = loaded(
+        "dn: dc=x\nobjectClass: domain\n\ndn: memberUid=A,dc=x\nobjectClass: top\nmemberUid: a\n\n"
+        "dn: cn=A,dc=x\nobjectClass: top\ncn: a\n"
+    )
+    assert {str(dn): len(dict(held)[str(dn).partition("=")[0]]) for dn, held in list(where.records())[1:]} == {
+        "memberUid=A,dc=x": 2,
+        "cn=A,dc=x": 1,
+    }

@@ -51,7 +51,7 @@ Name = tuple[frozenset[Pair], ...]  # leaf first
 Values = dict[str, set[str]]
 
 ALIASES = {"commonname": "cn", "2.5.4.3": "cn", "surname": "sn"}
-EXACT = ("jpegphoto", "userpassword", "uidnumber")
+EXACT = ("jpegphoto", "userpassword", "uidnumber", "entryuuid")
 CONTEXT: Name = (frozenset({("dc", "x")}),)
 
 
@@ -89,25 +89,28 @@ class Model:
 
     entries: dict[Name, Values] = field(default_factory=dict)
 
-    def check(self, name: Name) -> Values:
+    def check_context(self, name: Name) -> None:
         if not within(name, CONTEXT):
             raise Refused(ResultCode.UNWILLING_TO_PERFORM)
+
+    def check(self, name: Name) -> Values:
+        self.check_context(name)
         if name not in self.entries:
             raise Refused(ResultCode.NO_SUCH_OBJECT)
         return self.entries[name]
 
     def add(self, name: Name, attributes: list[tuple[str, list[str]]]) -> None:
-        if any(canonical(attribute) == "entryuuid" for attribute, _ in attributes):
-            raise Refused(ResultCode.CONSTRAINT_VIOLATION)
+        if not all(given_values for _, given_values in attributes):
+            raise Refused(ResultCode.PROTOCOL_ERROR)
         values: Values = {}
         for attribute, given_values in attributes:
-            if not given_values:
-                raise Refused(ResultCode.PROTOCOL_ERROR)
             if canonical(attribute) in values:
                 raise Refused(ResultCode.ATTRIBUTE_OR_VALUE_EXISTS)
             values[canonical(attribute)] = distinct(attribute, given_values)
         if not within(name, CONTEXT):
             raise Refused(ResultCode.UNWILLING_TO_PERFORM)
+        if any(canonical(attribute) == "entryuuid" for attribute, _ in attributes):
+            raise Refused(ResultCode.CONSTRAINT_VIOLATION)
         if name in self.entries:
             raise Refused(ResultCode.ENTRY_ALREADY_EXISTS)
         if name != CONTEXT and name[1:] not in self.entries:
@@ -116,19 +119,25 @@ class Model:
         acceptable(values)
         self.entries[name] = values
 
-    def modify(self, name: Name, changes: list[tuple[ModifyOperation, str, list[str]]]) -> None:
-        if any(canonical(attribute) == "entryuuid" for _, attribute, _ in changes):
-            raise Refused(ResultCode.CONSTRAINT_VIOLATION)
-        for operation, attribute, values in changes:
+    def modify(self, name: Name, changes: list[tuple[ModifyOperation, str, list[str]]], permissive: bool) -> None:
+        for operation, _, values in changes:
             if operation is ModifyOperation.ADD and not values:
                 raise Refused(ResultCode.PROTOCOL_ERROR)
             if operation is ModifyOperation.INCREMENT and len(values) != 1:
                 raise Refused(ResultCode.PROTOCOL_ERROR)
+        for operation, attribute, values in changes:
+            if operation is ModifyOperation.INCREMENT and canonical(attribute) != "uidnumber":
+                raise Refused(ResultCode.CONSTRAINT_VIOLATION)
+            if operation is ModifyOperation.INCREMENT and not values[0].isdigit():
+                raise Refused(ResultCode.INVALID_ATTRIBUTE_SYNTAX)
             if operation is not ModifyOperation.DELETE:
                 distinct(attribute, values)
+        self.check_context(name)
+        if any(canonical(attribute) == "entryuuid" for _, attribute, _ in changes):
+            raise Refused(ResultCode.CONSTRAINT_VIOLATION)
         entry = deepcopy(self.check(name))
         for operation, attribute, values in changes:
-            change(entry, operation, canonical(attribute), {normal(attribute, value) for value in values})
+            change(entry, operation, canonical(attribute), {normal(attribute, value) for value in values}, permissive)
         if any(value not in entry.get(attribute, set()) for attribute, value in name[0]):
             raise Refused(ResultCode.NOT_ALLOWED_ON_RDN)
         acceptable(entry)
@@ -143,19 +152,20 @@ class Model:
             del self.entries[each]
 
     def modify_dn(self, name: Name, rdn: frozenset[Pair], delete_old: bool, superior: Name | None) -> None:
-        if any(attribute == "entryuuid" for attribute, _ in rdn):
-            raise Refused(ResultCode.CONSTRAINT_VIOLATION)
-        entry = self.check(name)
-        if any(attribute == "userpassword" for attribute, _ in rdn):
-            raise Refused(ResultCode.NAMING_VIOLATION)
         above = name[1:] if superior is None else superior
         new = (rdn, *above)
+        self.check_context(name)
         if within(above, name):
             raise Refused(ResultCode.UNWILLING_TO_PERFORM)
         if name == new == CONTEXT:
             raise Refused(ResultCode.NAMING_VIOLATION)
         if name == CONTEXT or not within(new, CONTEXT):
             raise Refused(ResultCode.AFFECTS_MULTIPLE_DSAS)
+        entry = self.check(name)
+        if any(attribute == "entryuuid" for attribute, _ in rdn):
+            raise Refused(ResultCode.CONSTRAINT_VIOLATION)
+        if any(attribute == "userpassword" for attribute, _ in rdn):
+            raise Refused(ResultCode.NAMING_VIOLATION)
         if above not in self.entries:
             raise Refused(ResultCode.NO_SUCH_OBJECT)
         if new in self.entries and new != name:
@@ -194,27 +204,25 @@ def acceptable(entry: Values) -> None:
         raise Refused(ResultCode.CONSTRAINT_VIOLATION)
 
 
-def change(entry: Values, operation: ModifyOperation, attribute: str, values: set[str]) -> None:
+def change(entry: Values, operation: ModifyOperation, attribute: str, values: set[str], permissive: bool) -> None:
     held = entry.get(attribute, set())
     unmatched = attribute == "jpegphoto"
     match operation:
         case ModifyOperation.ADD:
             if held and unmatched:
                 raise Refused(ResultCode.INAPPROPRIATE_MATCHING)
-            if held & values:
+            if held & values and not permissive:
                 raise Refused(ResultCode.ATTRIBUTE_OR_VALUE_EXISTS)
             held = held | values
         case ModifyOperation.DELETE:
             if values and unmatched:
                 raise Refused(ResultCode.INAPPROPRIATE_MATCHING)
-            if not held or values - held:
+            if (not held or values - held) and not permissive:
                 raise Refused(ResultCode.NO_SUCH_ATTRIBUTE)
             held = held - values if values else set()
         case ModifyOperation.REPLACE:
             held = values
         case ModifyOperation.INCREMENT:
-            if attribute != "uidnumber":
-                raise Refused(ResultCode.CONSTRAINT_VIOLATION)
             if not held:
                 raise Refused(ResultCode.NO_SUCH_ATTRIBUTE)
             if not all(value.isdigit() for value in held | values):
@@ -271,7 +279,7 @@ def operation(chance: Random, model: Model) -> tuple[Any, ...]:
             for _ in range(chance.randint(1, 3)):
                 what = chance.choice(list(ModifyOperation))
                 changes.append((what, values(1 if what is ModifyOperation.INCREMENT else 0)))
-            return kind, there(), changes
+            return kind, there(), changes, chance.random() < 0.3
         case "modify_dn":
             rdn = chance.choice(RDNS) if chance.random() < 0.95 else chance.choice(["userPassword=x", "entryUUID=x"])
             superior = there() if chance.random() < 0.5 else None
@@ -320,7 +328,7 @@ def write(
             case "add":
                 model.add(name, rest[0])
             case "modify":
-                model.modify(name, [(what, *pair) for what, pair in rest[0]])
+                model.modify(name, [(what, *pair) for what, pair in rest[0]], rest[1])
             case "delete":
                 told = sum(within(each, name) for each in then)
                 model.delete(name, rest[0])
@@ -339,7 +347,7 @@ def write(
                 run(where.add(asked, tuple([(each, octets(values)) for each, values in rest[0]]), by=BY))
             case "modify":
                 changes = [Change(what, PartialAttribute(each, octets(values))) for what, (each, values) in rest[0]]
-                run(where.modify(asked, changes, by=BY))
+                run(where.modify(asked, changes, by=BY, permissive=rest[1]))
             case "delete":
                 run(where.delete(asked, by=BY, subtree=rest[0]))
             case "modify_dn":
