@@ -13,6 +13,7 @@ from ldapserver.wire.messages import SearchRequest
 
 MAX_CURSORS = 8  # clients page through one search at a time, and a few through one inside another
 MAX_LISTED = 250_000  # entries in sorted lists that are kept, all together: two megabytes of references
+MAX_SORTING = 4  # searches sorted at once: each may hold a key for each of a hundred thousand entries
 
 
 @dataclass(slots=True)
@@ -32,7 +33,9 @@ class Cursor:
 
 @dataclass(slots=True)
 class Cursors:
-    """The cursors of one connection."""
+    """The cursors of one connection; `sorting` is how many searches are being sorted."""
+
+    sorting: int = 0
 
     _kept: dict[bytes, Cursor] = field(default_factory=dict)
     _count: int = 0

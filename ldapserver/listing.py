@@ -11,7 +11,7 @@ from ldapserver.controls import (
     sort_response,
     virtual_list_view_response,
 )
-from ldapserver.cursors import Cursor
+from ldapserver.cursors import MAX_SORTING, Cursor
 from ldapserver.directory.entry import Entry
 from ldapserver.entries import Found, Listed
 from ldapserver.errors import OperationRefused
@@ -69,8 +69,11 @@ class Listing:
 
     async def _sorted(self, sort: ServerSideSort) -> AsyncIterator[Sequence[Entry]]:
         """Bring all that is found into order, with chances to pause and nothing to return; or say why it is not."""
-        directory = self._context.service.directory
+        directory, cursors = self._context.service.directory, self._context.cursors
         most = self._context.service.config.max_sorted
+        if cursors.sorting >= MAX_SORTING:
+            raise OperationRefused(ResultCode.BUSY, f"{MAX_SORTING} searches of this connection are being sorted")
+        cursors.sorting += 1
         try:
             self._order = order = Order(directory, sort)
             runs = Runs(order)
@@ -97,6 +100,8 @@ class Listing:
         else:
             self._source = Listed(entries, directory)
             self._responses.append(sort_response(ResultCode.SUCCESS))
+        finally:
+            cursors.sorting -= 1
 
     # In pages
 

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ldapserver.controls import NO_CONTROLS
-from ldapserver.cursors import MAX_CURSORS, MAX_LISTED, Cursor, Cursors
+from ldapserver.cursors import MAX_CURSORS, MAX_LISTED, MAX_SORTING, Cursor, Cursors
 from ldapserver.directory.entry import Entry
 from ldapserver.entries import Listed
 from ldapserver.wire.dn import DN
-from ldapserver.wire.messages import AbandonRequest, Control, ResultCode, Scope
+from ldapserver.wire.messages import AbandonRequest, Control, ResultCode, Scope, SearchResultDone
 from tests.server.searching import (
     PAGED,
     SORTED,
@@ -332,6 +332,22 @@ def test_more_entries_than_may_be_sorted() -> None:
     assert (unsorted.code, unsorted.sort[0]) == (ResultCode.SUCCESS, ResultCode.ADMIN_LIMIT_EXCEEDED)
     assert sorted(unsorted.names) == sorted(find(on, DEVICE).names)
     assert find(bound(max_sorted=150), DEVICE, sort("cn")).sort == (ResultCode.SUCCESS, None)
+
+
+def test_only_so_many_searches_of_a_connection_are_sorted_at_once() -> None:
+    on = bound()
+    on.channel.pauses.clear()
+    answers = on.send(*[DEVICE] * MAX_SORTING, controls=(sort("cn"),))
+    assert answers == []  # each pauses
+    (refused,) = on.send(DEVICE, controls=(sort("cn"),))
+    assert isinstance(refused.operation, SearchResultDone)
+    assert refused.operation.result_code is ResultCode.BUSY
+    on.send(AbandonRequest(on.last_id - 1))
+    assert on.send(DEVICE, controls=(sort("cn"),)) == []
+    while on.channel.turn():
+        pass
+    ended = [each.operation for each in on.channel.taken() if isinstance(each.operation, SearchResultDone)]
+    assert [each.result_code for each in ended] == [ResultCode.SUCCESS] * MAX_SORTING
 
 
 def test_a_long_sort_pauses() -> None:
