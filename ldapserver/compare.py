@@ -4,9 +4,9 @@ from ldapserver.access import may_read_entries
 from ldapserver.directory.evaluation import NoEqualityRule, compile_filter, equals, readable_type
 from ldapserver.directory.schema import Schema
 from ldapserver.errors import OperationRefused
+from ldapserver.naming import ANONYMOUS_MAY_NOT, read_dn
 from ldapserver.operation import Context, Reply
-from ldapserver.search import ANONYMOUS_MAY_NOT, check_assertion, special_entry
-from ldapserver.wire.dn import DN, InvalidDN
+from ldapserver.search import check_assertion, special_entry
 from ldapserver.wire.filters import Equality, Filter, Present
 from ldapserver.wire.messages import CompareRequest, CompareResponse, ResultCode
 
@@ -14,10 +14,7 @@ from ldapserver.wire.messages import CompareRequest, CompareResponse, ResultCode
 async def compare(context: Context, request: CompareRequest) -> Reply:
     """Answer whether the entry has the value. Raises OperationRefused."""
     service = context.service
-    try:
-        dn = DN.parse(request.entry)
-    except InvalidDN as error:
-        raise OperationRefused(ResultCode.INVALID_DN_SYNTAX, f"entry: {error}") from None
+    dn = read_dn(context, "entry", request.entry)
     directory = service.directory
     # Nobody learns a password by guessing at it here: that is what binds, which are recorded, are for.
     if directory.schema.is_secret(request.attribute_desc):
@@ -25,7 +22,11 @@ async def compare(context: Context, request: CompareRequest) -> Reply:
     entry = special_entry(context, dn)
     if entry is None and not may_read_entries(context.identity, anonymous_search=service.config.anonymous_search):
         raise OperationRefused(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, ANONYMOUS_MAY_NOT)
-    _check_assertion(directory.schema, request.attribute_desc, request.assertion_value)
+    asserted: Filter = Equality(request.attribute_desc, request.assertion_value)
+    if directory.dialect is not None:
+        asserted = directory.dialect.filter(asserted)
+    if isinstance(asserted, Equality):
+        _check_assertion(directory.schema, asserted.attribute, asserted.value)
     entry = entry or await directory.read(dn)
     if entry is None:
         raise OperationRefused(ResultCode.NO_SUCH_OBJECT, matched_dn=str(await directory.matched(dn)))
@@ -34,7 +35,7 @@ async def compare(context: Context, request: CompareRequest) -> Reply:
     def is_true(filter: Filter) -> bool | None:
         return compile_filter(filter, directory.schema, directory.computed)(entry)
 
-    equal = is_true(Equality(request.attribute_desc, request.assertion_value))
+    equal = is_true(asserted)
     if equal:
         return Reply(CompareResponse(ResultCode.COMPARE_TRUE))
     if not is_true(Present(request.attribute_desc)):

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 from ldapserver.access import ANONYMOUS, may_read_entries, proxied
 from ldapserver.compare import compare
+from ldapserver.directory.dialect import Dialect
 from ldapserver.errors import OperationRefused
 from ldapserver.extended import extended
+from ldapserver.naming import read_dn
 from ldapserver.operation import Context, Reply
 from ldapserver.referrals import at_or_above, refuse_referred
-from ldapserver.wire.dn import DN, InvalidDN
+from ldapserver.wire.dn import DN
 from ldapserver.wire.messages import (
     AddRequest,
     CompareRequest,
@@ -37,6 +39,16 @@ async def carry_out(context: Context, request: CompareRequest | ExtendedRequest 
     return await write(context, request)
 
 
+def understood(context: Context, dialect: Dialect) -> Context:
+    """The same with the filters in its controls as they are meant."""
+    controls = context.controls
+    if controls.assertion is None and controls.values is None:
+        return context
+    assertion = None if controls.assertion is None else dialect.filter(controls.assertion)
+    values = None if controls.values is None else tuple([dialect.filter(each) for each in controls.values])
+    return replace(context, controls=replace(controls, assertion=assertion, values=values))
+
+
 async def acting(context: Context) -> Context:
     """The same for whoever the request asks to act as. Raises OperationRefused: authorizationDenied."""
     authzid = context.controls.authzid
@@ -52,22 +64,15 @@ async def acting(context: Context) -> Context:
 
 async def _refuse_referred(context: Context, request: CompareRequest | Update) -> None:
     directory = context.service.directory
-    await refuse_referred(directory, _dn(request))
+    await refuse_referred(directory, _dn(context, request))
     # An entry cannot be moved to where another server is asked for it.  RFC 4511 section 4.9
     if isinstance(request, ModifyDNRequest) and request.new_superior is not None:
-        superior = _parsed(request.new_superior, "newSuperior")
+        superior = read_dn(context, "newSuperior", request.new_superior)
         if await at_or_above(directory, superior) is not None:
             raise OperationRefused(ResultCode.AFFECTS_MULTIPLE_DSAS, "newSuperior: is held by another server")
 
 
-def _dn(request: CompareRequest | Update) -> DN:
+def _dn(context: Context, request: CompareRequest | Update) -> DN:
     if isinstance(request, ModifyRequest):
-        return _parsed(request.object, "object")
-    return _parsed(request.entry, "entry")
-
-
-def _parsed(text: str, field: str) -> DN:
-    try:
-        return DN.parse(text)
-    except InvalidDN as error:
-        raise OperationRefused(ResultCode.INVALID_DN_SYNTAX, f"{field}: {error}") from None
+        return read_dn(context, "object", request.object)
+    return read_dn(context, "entry", request.entry)

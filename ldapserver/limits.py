@@ -18,11 +18,11 @@ class Limits:
         self._deadline = clock() + seconds if seconds else None
 
     @classmethod
-    def of(cls, context: Context, request: SearchRequest, clock: Callable[[], float]) -> "Limits":
-        """The smaller of the client's and the server's; the server has none for administrators."""
+    def of(cls, context: Context, request: SearchRequest, clock: Callable[[], float], most: int = 0) -> "Limits":
+        """The smaller of the client's and the server's; the server has none for administrators but `most` entries."""
         config, free = context.service.config, context.identity.admin
         return cls(
-            _smaller(request.size_limit, 0 if free else config.size_limit),
+            _smaller(_smaller(request.size_limit, most), 0 if free else config.size_limit),
             _smaller(request.time_limit, 0 if free else config.time_limit),
             clock,
         )

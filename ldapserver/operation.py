@@ -25,6 +25,11 @@ class Context:
     cursors: Cursors = field(default_factory=Cursors)
     connection: Connection | None = None
 
+    @property
+    def strength(self) -> int:
+        """The bits of the key that protects what is asked, 0 in the clear."""
+        return 0 if self.connection is None else self.connection.strength
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

@@ -10,6 +10,7 @@ from functools import partial
 
 from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account, AmbiguousName
+from ldapserver.directory.dialect import Dialect
 from ldapserver.directory.directory import Directory
 from ldapserver.sasl.mechanism import Accepted, Facts, Refused
 from ldapserver.suspension import Host
@@ -29,9 +30,29 @@ class Named:
 async def named(directory: Directory, name: str) -> Named:
     """Who is called so."""
     try:
-        return Named(await directory.find_account(name), name)
+        account = await directory.find_account(name)
+        if directory.dialect is not None:
+            return await _in_other_form(directory, directory.dialect, name, account)
+        return Named(account, name)
     except AmbiguousName:
         return Named(None, name, BindReason.AMBIGUOUS_NAME)
+
+
+async def _in_other_form(directory: Directory, dialect: Dialect, name: str, known: Account | None) -> Named:
+    """Who is `known` by this name, or has it in a form that the directory knows.
+
+    It is looked for either way, so that a name which is known takes as long as one that is not.
+    """
+    try:
+        dn = dialect.bound_as(name)
+    except AmbiguousName:
+        if known is None:
+            raise
+        dn = None
+    if known is not None or dn is None:
+        return Named(known, name)
+    account = await directory.account_at(dn)
+    return Named(account, name if account is None else account.name)
 
 
 async def named_or_at(directory: Directory, name: str) -> Named:

@@ -1,6 +1,7 @@
 """The root DSE: what the server says of itself, computed from what it does (RFC 4512 section 5.1)."""
 
 from ldapserver.controls import SUPPORTED_CONTROLS
+from ldapserver.directory.dialect import RootDSE
 from ldapserver.directory.entry import Entry
 from ldapserver.extended import CANCEL, EXTENDED_OPERATIONS, START_TLS
 from ldapserver.service import Service
@@ -21,7 +22,7 @@ FEATURES = (
 def root_dse(service: Service, version: str, mechanisms: tuple[str, ...]) -> Entry:
     """The entry of no name, as things stand now on a connection where these mechanisms are offered."""
     directory = service.directory
-    attributes = (
+    attributes: RootDSE = (
         ("objectClass", ("top",)),
         ("namingContexts", tuple(str(dn) for dn in directory.naming_contexts)),
         ("subschemaSubentry", (str(directory.subschema.dn),)),
@@ -33,4 +34,6 @@ def root_dse(service: Service, version: str, mechanisms: tuple[str, ...]) -> Ent
         ("vendorName", (VENDOR_NAME,)),
         ("vendorVersion", (version,)),
     )
+    if directory.dialect is not None:
+        attributes = directory.dialect.root_dse(attributes, service.config.computer)
     return Entry(ROOT, [(name, [value.encode() for value in values]) for name, values in attributes if values])

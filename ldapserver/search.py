@@ -15,12 +15,13 @@ from ldapserver.entries import Found
 from ldapserver.errors import OperationRefused
 from ldapserver.limits import Limits
 from ldapserver.listing import Listing
+from ldapserver.naming import ANONYMOUS_MAY_NOT, read_dn
 from ldapserver.operation import Context, Reply
 from ldapserver.referrals import above, continuations, refuse_referred
 from ldapserver.root_dse import root_dse
 from ldapserver.sasl.mechanism import Connection
 from ldapserver.selection import Selection
-from ldapserver.wire.dn import DN, InvalidDN
+from ldapserver.wire.dn import DN
 from ldapserver.wire.filters import Filter
 from ldapserver.wire.messages import (
     ResultCode,
@@ -31,7 +32,6 @@ from ldapserver.wire.messages import (
     SearchResultReference,
 )
 
-ANONYMOUS_MAY_NOT = "bind first: anonymous may read the root DSE and the subschema only"
 BATCH = 64  # entries shown between two chances to pause
 
 Part = Sequence[SearchResultEntry | SearchResultReference] | Reply
@@ -45,20 +45,31 @@ async def search(
     Raises OperationRefused, also after batches.
     """
     controls = context.controls
-    try:
-        base = DN.parse(request.base_object)
-    except InvalidDN as error:
-        raise OperationRefused(ResultCode.INVALID_DN_SYNTAX, f"baseObject: {error}") from None
+    base, filter = read_dn(context, "baseObject", request.base_object), request.filter
+    ceiling = 0
     show = Selection(
-        context.service, context.identity, request.attributes, types_only=request.types_only, values=controls.values
+        context.service,
+        context.identity,
+        request.attributes,
+        types_only=request.types_only,
+        values=controls.values,
+        base_object=request.scope is Scope.BASE_OBJECT,
     )
     paged = controls.paged
+    if (dialect := context.service.directory.dialect) is not None:
+        filter = dialect.filter(filter)
+        if paged is None:
+            ceiling = dialect.max_page_size
+        else:
+            paged = replace(paged, size=min(paged.size, dialect.max_page_size))
+            context = replace(context, controls=replace(controls, paged=paged))
+            controls = context.controls
     if paged is not None and not paged.cookie and 0 < request.size_limit <= paged.size:
         # What the client wants at most fits on the page, so there is nothing to page.  RFC 2696 section 3
         context = replace(context, controls=replace(controls, paged=None))
         controls = context.controls
-    limits = Limits.of(context, request, clock)
-    found = await _found(context, request, base)
+    limits = Limits.of(context, request, clock, ceiling)
+    found = await _found(context, request, base, filter)
     if controls.paged is not None or controls.sort is not None or controls.view is not None:
         listing = Listing(context, request, limits, found)
         async for entries in listing.entries():
@@ -78,13 +89,13 @@ async def search(
     yield Reply(SearchResultDone(ResultCode.SUCCESS))
 
 
-async def _found(context: Context, request: SearchRequest, base: DN) -> Found:
+async def _found(context: Context, request: SearchRequest, base: DN, filter: Filter) -> Found:
     """What there is to find. Raises OperationRefused when nobody may look, or there is nowhere to look."""
     service, controls = context.service, context.controls
     directory = service.directory
     if request.scope is Scope.BASE_OBJECT and (special := special_entry(context, base)) is not None:
         check_assertion(context, special)
-        matches = compile_filter(request.filter, directory.schema)(special)
+        matches = compile_filter(filter, directory.schema)(special)
         return Found(_one_batch([special] if matches else []))
     if not may_read_entries(context.identity, anonymous_search=service.config.anonymous_search):
         raise OperationRefused(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, ANONYMOUS_MAY_NOT)
@@ -96,7 +107,7 @@ async def _found(context: Context, request: SearchRequest, base: DN) -> Found:
         raise OperationRefused(ResultCode.NO_SUCH_OBJECT, matched_dn=str(await directory.matched(base)))
     if controls.assertion is not None and (target := entry or special_entry(context, base)) is not None:
         check_assertion(context, target)
-    return Found(directory.search(base, request.scope, request.filter), _visibility(context, request))
+    return Found(directory.search(base, request.scope, filter), _visibility(context, request))
 
 
 async def _one_batch(entries: Sequence[Entry]) -> AsyncIterator[Sequence[Entry]]:
@@ -134,7 +145,9 @@ def special_entry(context: Context, dn: DN) -> Entry | None:
     if not dn.rdns:
         mechanisms = service.offered(context.connection or Connection(context.host))
         return root_dse(service, sasl_digest.__version__, mechanisms)
-    subschema = service.directory.subschema
+    subschema, dialect = service.directory.subschema, service.directory.dialect
+    if dialect is not None and dn.key == dialect.subschema.key:
+        return subschema.renamed(dialect.subschema)
     return subschema if dn.key == subschema.dn.key else None
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ldapserver.access import Identity
+from ldapserver.directory.dialect import Shown
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Test, compile_filter
 from ldapserver.service import Service
@@ -17,7 +18,8 @@ PASSWORD_SCHEME = "userPasswordScheme"
 class Selection:
     """One selection, of `attributes` as a SearchRequest has them, for whoever `identity` is.
 
-    With `values`, only those values are shown of which one of these filters is true.
+    With `values`, only those values are shown of which one of these filters is true. `base_object` is whether the
+    request is about one entry, which it names.
     """
 
     def __init__(
@@ -28,9 +30,14 @@ class Selection:
         *,
         types_only: bool = False,
         values: Sequence[Filter] | None = None,
+        base_object: bool = True,
     ) -> None:
         self._directory = service.directory
         self._types_only = types_only
+        self._shown: Shown | None = None
+        if (dialect := service.directory.dialect) is not None:
+            self._shown = dialect.shown(attributes, base_object=base_object)
+            attributes = self._shown.attributes
         self._choice = service.lookups.choice(service.directory, tuple(attributes))
         self._secrets = identity.admin and (
             self._choice.all_operational or PASSWORD_SCHEME.lower() in map(str.lower, attributes)
@@ -47,10 +54,12 @@ class Selection:
             if schemes:
                 attributes.append(PartialAttribute(PASSWORD_SCHEME, schemes))
         # Where no values are shown, which of them match has no effect.  RFC 3876 section 2
+        if self._matched is not None and not self._types_only:
+            attributes = self._only_matched(entry, attributes, self._matched)
+        if self._shown is not None:
+            attributes = self._shown.cut(attributes)
         if self._types_only:
             attributes = [PartialAttribute(attribute.type, ()) for attribute in attributes]
-        elif self._matched is not None:
-            attributes = self._only_matched(entry, attributes, self._matched)
         return SearchResultEntry(str(entry.dn), tuple(attributes))
 
     def _attributes(self, entry: Entry) -> list[PartialAttribute]:

@@ -14,7 +14,7 @@ from ldapserver.audit.sinks import AuditUnavailable
 from ldapserver.bind import INTERNAL_ERROR, UNAVAILABLE, Binder, Decision
 from ldapserver.controls import NO_CONTROLS, Controls, read_controls
 from ldapserver.cursors import Cursors
-from ldapserver.dispatch import acting, carry_out
+from ldapserver.dispatch import acting, carry_out, understood
 from ldapserver.errors import InvalidRequest, OperationRefused, ProtocolViolation
 from ldapserver.extended import CANCEL, NOTICE_OF_DISCONNECTION, START_TLS, read_cancel
 from ldapserver.operation import Context
@@ -327,6 +327,7 @@ class Session:
         # of an earlier bind as it is.
         if layer is not None:
             self._stream.lay(layer)
+            self._binder.connection = replace(self._binder.connection, layer=layer)
 
     def _record(self, records: Sequence[BindRecord]) -> bool:
         try:
@@ -364,6 +365,8 @@ class Session:
     async def _carry_out(self, message_id: int, context: Context, request: AnsweredRequest) -> None:
         if context.controls.authzid is not None:
             context = await acting(context)
+        if (dialect := context.service.directory.dialect) is not None:
+            context = understood(context, dialect)
         if isinstance(request, SearchRequest):
             parts = search(context, request)
             await send_results(message_id, parts, self._stream, self._channel, lambda: self._running)

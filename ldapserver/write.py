@@ -15,6 +15,7 @@ from ldapserver.directory.account import ProvedPassword
 from ldapserver.directory.directory import Written
 from ldapserver.directory.schemes import StoredPassword
 from ldapserver.errors import OperationRefused
+from ldapserver.naming import read_dn
 from ldapserver.operation import Context, Reply
 from ldapserver.selection import Selection
 from ldapserver.wire.dn import DN, InvalidDN
@@ -55,18 +56,23 @@ async def write(context: Context, request: AddRequest | ModifyRequest | DelReque
 
 
 async def _add(context: Context, request: AddRequest) -> Written:
-    dn = _parsed("entry", request.entry)
+    dn = read_dn(context, "entry", request.entry)
     _check_access(allowed=may_write_entries(context.identity))
     attributes = tuple([(attribute.type, attribute.values) for attribute in request.attributes])
     identity = context.identity
     return await context.service.directory.add(
-        dn, attributes, by=identity.dn, admin=identity.admin, assertion=context.controls.assertion
+        dn,
+        attributes,
+        by=identity.dn,
+        admin=identity.admin,
+        assertion=context.controls.assertion,
+        strength=context.strength,
     )
 
 
 async def _modify(context: Context, request: ModifyRequest) -> Written:
     identity = context.identity
-    dn = _parsed("object", request.object)
+    dn = read_dn(context, "object", request.object)
     allowed = may_modify(identity, dn, [change.modification.type for change in request.changes])
     _check_access(allowed=allowed)
     if not identity.admin:
@@ -79,6 +85,7 @@ async def _modify(context: Context, request: ModifyRequest) -> Written:
         admin=identity.admin,
         assertion=context.controls.assertion,
         permissive=context.controls.permissive_modify,
+        strength=context.strength,
     )
 
 
@@ -123,7 +130,7 @@ async def _proved_password(context: Context, given: bytes, dear: Sequence[Stored
 
 async def _delete(context: Context, request: DelRequest) -> Written:
     identity = context.identity
-    dn = _parsed("entry", request.entry)
+    dn = read_dn(context, "entry", request.entry)
     _check_access(allowed=may_write_entries(identity))
     return await context.service.directory.delete(
         dn,
@@ -136,11 +143,9 @@ async def _delete(context: Context, request: DelRequest) -> Written:
 
 async def _modify_dn(context: Context, request: ModifyDNRequest) -> Written:
     identity = context.identity
-    dn = _parsed("entry", request.entry)
-    newrdn = _parsed("newrdn", request.newrdn)
-    if len(newrdn.rdns) != 1:
-        raise OperationRefused(ResultCode.INVALID_DN_SYNTAX, "newrdn: must be one RDN")
-    superior = None if request.new_superior is None else _parsed("newSuperior", request.new_superior)
+    dn = read_dn(context, "entry", request.entry)
+    newrdn = _parsed_rdn(request.newrdn)
+    superior = None if request.new_superior is None else read_dn(context, "newSuperior", request.new_superior)
     _check_access(allowed=may_write_entries(identity))
     return await context.service.directory.modify_dn(
         dn,
@@ -153,11 +158,14 @@ async def _modify_dn(context: Context, request: ModifyDNRequest) -> Written:
     )
 
 
-def _parsed(field: str, text: str) -> DN:
+def _parsed_rdn(text: str) -> DN:
     try:
-        return DN.parse(text)
+        newrdn = DN.parse(text)
     except InvalidDN as error:
-        raise OperationRefused(ResultCode.INVALID_DN_SYNTAX, f"{field}: {error}") from None
+        raise OperationRefused(ResultCode.INVALID_DN_SYNTAX, f"newrdn: {error}") from None
+    if len(newrdn.rdns) != 1:
+        raise OperationRefused(ResultCode.INVALID_DN_SYNTAX, "newrdn: must be one RDN")
+    return newrdn
 
 
 def _check_access(*, allowed: bool) -> None:

@@ -14,6 +14,7 @@ from ldapserver.config import Config, InvalidConfig, netbios_name, own_names
 from ldapserver.directory.conformance import Conformance
 from ldapserver.directory.ldif import InvalidLDIF, Record, Report
 from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.directory.profile import Profile
 from ldapserver.directory.schema import InvalidSchema, Schema, load_schema
 from ldapserver.service import Service
 from ldapserver.wire.dn import DN, InvalidDN
@@ -45,7 +46,8 @@ def load(
             prepare("", "password")
         except UsageError as error:  # the library is not installed
             raise UsageFault(f"argument --saslprep: {error}") from None
-    schema = _schema(options.schema_file)
+    active_directory = options.profile == "ad"
+    schema = _schema(options.schema_file, active_directory=active_directory)
     # A directory is millions of objects that all stay: collecting among them is time for nothing, now and later.
     gc.disable()
     try:
@@ -57,6 +59,7 @@ def load(
             saslprep=options.saslprep,
             schema=schema,
             conformance=Conformance(options.schema),
+            profile=_active_directory() if active_directory else None,
             report=report,
         )
     except InvalidLDIF as error:
@@ -114,8 +117,14 @@ def assemble(config: Config, directory: MemoryDirectory, audit: AuditLog) -> Ser
         raise UsageFault(f"argument --realm: {error}") from None
 
 
-def _schema(paths: Sequence[str]) -> Schema | None:
-    """The schema with the user's own files, or None where there are none."""
+def _active_directory() -> Profile:
+    from ldapserver.directory.ad.profile import ActiveDirectory
+
+    return ActiveDirectory()
+
+
+def _schema(paths: Sequence[str], *, active_directory: bool) -> Schema | None:
+    """The schema with the user's own files, or None where there are none and it is no other for it."""
     files: list[tuple[str, str]] = []
     for path in paths:
         try:
@@ -125,10 +134,10 @@ def _schema(paths: Sequence[str]) -> Schema | None:
             raise UsageFault(f"argument --schema-file: {path}: {error.strerror}") from None
         except UnicodeDecodeError:
             raise UsageFault(f"argument --schema-file: {path}: not UTF-8") from None
-    if not files:
+    if not files and not active_directory:
         return None
     try:
-        loaded = load_schema(files)
+        loaded = load_schema(files, active_directory=active_directory)
     except InvalidSchema as error:
         raise UsageFault(f"argument --schema-file: {error}") from None
     for remark in loaded.remarks:

@@ -29,6 +29,7 @@ T = TypeVar("T")
 DEFAULT_LISTEN = "ldap://127.0.0.1:3890"
 DEFAULT_AUDIT = "audit.jsonl"
 DEFAULT_SUFFIX = "dc=example,dc=com"
+PROFILES = ("plain", "ad")  # what the directory is beside what the RFCs say
 TLS_CLIENT = ("optional", "required")  # whether a client must have a certificate
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -116,6 +117,7 @@ _DEFAULTS = {
     "listen": [ListenURL.parse(DEFAULT_LISTEN)],
     "suffix": [],
     "ldif": [],
+    "profile": PROFILES[0],
     "schema": Conformance.LENIENT.value,
     "schema_file": [],
     "store": "memory:",
@@ -223,6 +225,11 @@ def _add_tls(parser: argparse.ArgumentParser) -> None:
 def _add_directory(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("directory")
     _add(group, "--ldif", "entries to load, repeatable", metavar="FILE", **_MANY)
+    help = (
+        "ad: as a domain controller has it, SIDs and GUIDs, memberOf, unicodePwd, ranges and all "
+        "(docs/active-directory.md); default: plain, as the RFCs have it"
+    )
+    _add(group, "--profile", help, choices=PROFILES)
     help = (
         "how much of the schema entries keep: all, MUST and MAY too; what is known of values, in what is written "
         "(default); nothing"

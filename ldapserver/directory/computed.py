@@ -5,14 +5,19 @@ from dataclasses import dataclass
 
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.schema import Schema
+from ldapserver.wire.dn import DN
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """One such attribute; `values` gives those of an entry, none when it has not got it."""
+    """One such attribute; `values` gives those of an entry, none when it has not got it.
+
+    Where it is known, `having` gives the other way round the names of all entries that have a value.
+    """
 
     name: str
     values: Callable[[Entry], tuple[bytes, ...]]
+    having: Callable[[bytes], Iterable[DN]] | None = None
 
 
 ByName = Mapping[str, Computed]  # by every name and OID of the type, in lower case

@@ -13,6 +13,7 @@ from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.names import Names
 from ldapserver.directory.operational import Operational
 from ldapserver.directory.own_password import cost
+from ldapserver.directory.renewal import Owner
 from ldapserver.directory.schema import Schema
 from ldapserver.directory.schemes import ClearText, StoredPassword, most_secrets
 from ldapserver.directory.tree import Node
@@ -32,7 +33,7 @@ class Contents:
         self, schema: Schema, operational: Operational, suffixes: tuple[DN, ...] = (), *, saslprep: bool = False
     ) -> None:
         self.root = Node(ROOT)
-        self.index = Index(schema)
+        self.index = Index(schema, find=self.root.find)
         self.names = Names(schema)
         self.base_schema = schema  # of which `schema` is an extension
         self.vocabulary = Vocabulary(schema)
@@ -109,6 +110,10 @@ class Contents:
             return None
         account = read_account(entry, self.names.first(entry), secrets, saslprep=self.saslprep)
         return self.in_domain(account, entry) if account.has_wdigest else account
+
+    def owner(self, entry: Entry) -> Owner:
+        """The names that digests of the entry's password are made with."""
+        return Owner(self.names.first(entry), self.names.principal_name(entry), self.netbios, self.realm)
 
     def in_domain(self, account: Account, entry: Entry) -> Account:
         """The account with hashes that know the names of this domain."""

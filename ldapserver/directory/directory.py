@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ldapserver.directory.account import Account
 from ldapserver.directory.computed import ByName
+from ldapserver.directory.dialect import Dialect
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.renewal import Owner
@@ -81,6 +82,11 @@ class Directory(Protocol):
         ...
 
     @property
+    def dialect(self) -> Dialect | None:
+        """What its clients may say otherwise than the RFCs have it, and are told; mostly nothing."""
+        ...
+
+    @property
     def referrals(self) -> Mapping[Key, DN]:
         """The names of the referral objects, RFC 3296 section 2, by their keys: mostly there are none."""
         ...
@@ -95,10 +101,17 @@ class Directory(Protocol):
 
     # Writes. Each is done whole or not at all, and raises OperationRefused when it is not. `by` is who writes, and
     # `admin` whether that is somebody who may write anything: no rights are looked at here. With an `assertion` it is
-    # done only if that is true of the entry (RFC 4528).
+    # done only if that is true of the entry (RFC 4528). `strength` is the bits of the key that protects the request.
 
     async def add(
-        self, dn: DN, attributes: Attributes, *, by: DN, admin: bool = False, assertion: Filter | None = None
+        self,
+        dn: DN,
+        attributes: Attributes,
+        *,
+        by: DN,
+        admin: bool = False,
+        assertion: Filter | None = None,
+        strength: int = 0,
     ) -> Written:
         """Add an entry below one that is there (RFC 4511 section 4.7); the assertion is about what is added."""
         ...
@@ -112,6 +125,7 @@ class Directory(Protocol):
         admin: bool = False,
         assertion: Filter | None = None,
         permissive: bool = False,
+        strength: int = 0,
     ) -> Written:
         """Change an entry's attributes, one change after the other (RFC 4511 section 4.6).
 

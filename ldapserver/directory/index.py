@@ -30,6 +30,7 @@ from ldapserver.directory.matching import (
 )
 from ldapserver.directory.schema import AttributeType, Schema
 from ldapserver.directory.tree import Node
+from ldapserver.wire.dn import DN
 from ldapserver.wire.filters import (
     And,
     Approximate,
@@ -51,7 +52,8 @@ NodesByKey = dict[object, Node | dict[Node, None]]
 INDEXED = (
     *("uid", "cn", "sn", "givenName", "displayName", "mail", "employeeNumber", "telephoneNumber"),
     *("sAMAccountName", "userPrincipalName", "servicePrincipalName", "proxyAddresses", "objectGUID", "objectSid"),
-    *("member", "uniqueMember", "memberUid", "memberOf", "uidNumber", "gidNumber", "primaryGroupID"),
+    *("member", "uniqueMember", "memberUid", "memberOf", "uidNumber", "gidNumber", "primaryGroupID", "sIDHistory"),
+    *("manager", "managedBy", "owner", "nonSecurityMember"),
     *("objectClass", "ou", "dc", "o", "entryUUID", "createTimestamp", "modifyTimestamp", "whenChanged", "uSNChanged"),
 )
 
@@ -88,8 +90,15 @@ _NONE = Candidates(0, list)  # what is false or Undefined of every entry
 class Index:
     """The nodes by what they hold under each of `types`, in that type's own matching."""
 
-    def __init__(self, schema: Schema, types: Iterable[str] = INDEXED) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        types: Iterable[str] = INDEXED,
+        find: Callable[[DN], Node | None] = lambda _: None,
+    ) -> None:
+        """`find` gives the node of a name, for attributes that lead to names."""
         self._names = tuple(types)
+        self._find = find
         self._entries: dict[Node, Entry] = {}
         self._held: dict[str, Held] = {}  # by OID, those that were asked for
         self._oids: frozenset[str] = frozenset()
@@ -125,7 +134,7 @@ class Index:
     def candidates(self, filter: Filter, schema: Schema, computed: ByName = NOTHING) -> list[Node] | None:
         """Nodes among which are all that `filter` is true of, or None when that may be half of them or more.
 
-        `computed` are the attributes that no entry stores, about which nothing is known here.
+        `computed` are the attributes that no entry stores, about which only is known what they say themselves.
         """
         for held in self._asked(filter, schema, computed):
             held.read(len(self._entries))
@@ -143,9 +152,20 @@ class Index:
             case _:
                 held = self._of(filter, schema, computed)
                 try:
-                    return None if held is None else held.plan(filter, schema)
+                    return self._led_to(filter, schema, computed) if held is None else held.plan(filter, schema)
                 except ValueError:
                     return _NONE  # what is asserted is no value of the type: Undefined of every entry
+
+    def _led_to(self, filter: Filter, schema: Schema, computed: ByName) -> Candidates | None:
+        """The entries that a computed attribute leads to, where it does."""
+        attribute_type = schema.attribute_type(filter.attribute) if isinstance(filter, Equality) else None
+        if not isinstance(filter, Equality) or attribute_type is None:
+            return None
+        having = computed[attribute_type.oid].having if attribute_type.oid in computed else None
+        if having is None:
+            return None
+        nodes = [node for dn in having(filter.value) if (node := self._find(dn)) is not None]
+        return Candidates(len(nodes), lambda: nodes)
 
     def _either(self, filters: Iterable[Filter], schema: Schema, computed: ByName) -> Candidates | None:
         plans: list[Candidates] = []

@@ -17,6 +17,7 @@ from ldapserver.directory.account import Account
 from ldapserver.directory.computed import ByName, Computed, by_name
 from ldapserver.directory.conformance import Conformance, Rules
 from ldapserver.directory.contents import Contents
+from ldapserver.directory.dialect import Dialect
 from ldapserver.directory.directory import Written
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Test, compile_filter
@@ -106,6 +107,7 @@ class MemoryDirectory:
             raise InvalidLDIF(f"{refused}") from None
         self._subschema = Subschema(clock)
         self.computed: ByName = self._compute()
+        self.dialect: Dialect | None = self._profile.dialect(contents)
 
     @classmethod
     def from_records(
@@ -201,10 +203,17 @@ class MemoryDirectory:
     # Writes
 
     async def add(
-        self, dn: DN, attributes: Attributes, *, by: DN, admin: bool = False, assertion: Filter | None = None
+        self,
+        dn: DN,
+        attributes: Attributes,
+        *,
+        by: DN,
+        admin: bool = False,
+        assertion: Filter | None = None,
+        strength: int = 0,
     ) -> Written:
         """See `Directory`."""
-        with self._write(by, admin, assertion) as write:
+        with self._write(by, admin, assertion, strength) as write:
             return write.add(dn, attributes)
 
     async def modify(
@@ -216,9 +225,10 @@ class MemoryDirectory:
         admin: bool = False,
         assertion: Filter | None = None,
         permissive: bool = False,
+        strength: int = 0,
     ) -> Written:
         """See `Directory`."""
-        with self._write(by, admin, assertion) as write:
+        with self._write(by, admin, assertion, strength) as write:
             return write.modify(dn, changes, permissive=permissive)
 
     async def delete(
@@ -243,9 +253,11 @@ class MemoryDirectory:
         with self._write(by, admin, assertion) as write:
             return write.modify_dn(dn, newrdn, delete_old_rdn, new_superior)
 
-    def _write(self, by: DN, admin: bool, assertion: Filter | None) -> Transaction:
+    def _write(self, by: DN, admin: bool, assertion: Filter | None, strength: int = 0) -> Transaction:
         test = None if assertion is None else compile_filter(assertion, self.schema, self.computed)
-        return Transaction(self._contents, self._profile, self._rules, by=by, admin=admin, assertion=test)
+        return Transaction(
+            self._contents, self._profile, self._rules, by=by, admin=admin, assertion=test, strength=strength
+        )
 
     def _transaction(self) -> Transaction:
         return Transaction(self._contents, self._profile, self._rules_of_files, by=NOBODY, admin=True, loading=True)

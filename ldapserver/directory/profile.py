@@ -4,10 +4,11 @@ A profile is told of every write from inside its transaction. It sees what the d
 what is stored, and may change other entries, all of which happens together or not at all.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from ldapserver.directory.computed import Computed
+from ldapserver.directory.dialect import Dialect
 from ldapserver.directory.directory import Written
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.ldif import Attributes
@@ -33,6 +34,16 @@ class View(Protocol):
         """The entry of this name."""
         ...
 
+    @property
+    def netbios(self) -> str:
+        """The domain's NetBIOS name."""
+        ...
+
+    @property
+    def realm(self) -> str:
+        """The domain's DNS name."""
+        ...
+
     def having(self, attribute: str, value: bytes) -> Iterator[Entry]:
         """The entries for which (attribute=value) is true: by an index where there is one, or looking at all."""
         ...
@@ -56,6 +67,11 @@ class Write(View, Protocol):
         """Whether this comes from the files a directory is made of, which may say what no client may."""
         ...
 
+    @property
+    def strength(self) -> int:
+        """The bits of the key that protects the connection it came over, 0 in the clear."""
+        ...
+
     def secrets(self, dn: DN) -> Attributes:
         """The password attributes of an entry as they are stored; none when there is no such entry."""
         ...
@@ -71,9 +87,28 @@ class Write(View, Protocol):
         """
         ...
 
+    def store(self, dn: DN, attributes: Attributes) -> None:
+        """Let an entry have these attributes, those of passwords among them; neither checked nor told either."""
+        ...
+
+    def undoing(self, undo: Callable[[], None]) -> None:
+        """Have this called should the write be undone: for what the profile keeps itself."""
+        ...
+
+    def verifies(self, dn: DN, password: bytes) -> bool:
+        """Whether this is the password of the account at `dn`."""
+        ...
+
+    def with_password(self, entry: Entry, kept: Attributes, password: bytes) -> Attributes:
+        """The password attributes of an entry that keeps those in `kept`, now that its password is this.
+
+        Raises InvalidPassword.
+        """
+        ...
+
 
 class Profile(Protocol):
-    """The rules. Every method but `computed`, `state` and `restore` may raise OperationRefused."""
+    """The rules. Every method but `computed`, `dialect`, `state` and `restore` may raise OperationRefused."""
 
     def computed(self, view: View) -> Iterable[Computed]:
         """Attributes that are worked out when they are asked for; the schema has to have their types."""
@@ -99,6 +134,10 @@ class Profile(Protocol):
 
         An entry below one that was renamed or moved comes after it, with its own two names.
         """
+        ...
+
+    def dialect(self, view: View) -> Dialect | None:
+        """What clients may say otherwise than the RFCs have it, and are told; asked once, when all is loaded."""
         ...
 
     def state(self) -> object:
@@ -130,6 +169,10 @@ class Plain:
 
     def done(self, write: Write, written: Written) -> None:
         """See `Profile`."""
+
+    def dialect(self, view: View) -> Dialect | None:
+        """See `Profile`."""
+        return None
 
     def state(self) -> object:
         """See `Profile`."""

@@ -27,6 +27,7 @@ from ldapserver.directory.evaluation import Test
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.own_password import check_stored
 from ldapserver.directory.profile import Plain, Profile
+from ldapserver.directory.renewal import renewed
 from ldapserver.directory.schema import SUBSCHEMA, Schema
 from ldapserver.directory.schemes import InvalidPassword
 from ldapserver.directory.tree import Node
@@ -60,8 +61,10 @@ class Transaction:
         admin: bool = False,
         assertion: Test | None = None,
         loading: bool = False,
+        strength: int = 0,
     ) -> None:
         self.by = by
+        self.strength = strength
         self.admin = admin
         self.loading = loading
         self._contents = contents
@@ -103,6 +106,16 @@ class Transaction:
         """See `View`."""
         return self._contents.entry(dn)
 
+    @property
+    def netbios(self) -> str:
+        """See `View`."""
+        return self._contents.netbios
+
+    @property
+    def realm(self) -> str:
+        """See `View`."""
+        return self._contents.realm
+
     def having(self, attribute: str, value: bytes) -> Iterator[Entry]:
         """See `View`."""
         return self._contents.having(attribute, value)
@@ -121,6 +134,25 @@ class Transaction:
         node, before = self._found(dn)
         attributes = changed((*before, *node.secrets), changes, self.schema)
         self._store(node, node.dn, attributes, node.since)
+
+    def store(self, dn: DN, attributes: Attributes) -> None:
+        """See `Write`."""
+        node, _ = self._found(dn)
+        self._store(node, node.dn, attributes, node.since)
+
+    def undoing(self, undo: Callable[[], None]) -> None:
+        """See `Write`."""
+        self._undo.append(undo)
+
+    def verifies(self, dn: DN, password: bytes) -> bool:
+        """See `Write`."""
+        node = self._contents.root.find(dn)
+        account = None if node is None else node.account
+        return account is not None and any(each.check(password) for each in account.passwords)
+
+    def with_password(self, entry: Entry, kept: Attributes, password: bytes) -> Attributes:
+        """See `Write`."""
+        return renewed(kept, password, self._contents.owner(entry), saslprep=self._contents.saslprep)
 
     # The four operations
 

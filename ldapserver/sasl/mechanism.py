@@ -7,7 +7,7 @@ from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account
 from ldapserver.process import Process
 from ldapserver.suspension import Host
-from sasl_digest import Reason, SecurityLayer
+from sasl_digest import Cipher, Reason, SecurityLayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +22,35 @@ class TLS:
     client_certificate: bytes | None = field(default=None, repr=False)
 
 
+_OF_TLS = 128  # bits: no cipher suite that TLS 1.2 and later are used with here has fewer
+_OF_CIPHER = {Cipher.RC4: 128, Cipher.TRIPLE_DES: 112, Cipher.DES: 56, Cipher.RC4_56: 56, Cipher.RC4_40: 40}
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """What an exchange runs over.
 
     `tls` is None as long as it is in the clear; `local` is whether it is a Unix socket, and `process` who is at its
-    other end, where the system says so. `host` is the way to wait.
+    other end, where the system says so. `host` is the way to wait, `layer` the security layer of an earlier bind.
     """
 
     host: Host
     tls: TLS | None = None
     local: bool = False
     process: Process | None = None
+    layer: SecurityLayer | None = field(default=None, repr=False)
 
     @property
     def confidential(self) -> bool:
         """Whether nobody between the two ends can read or change it: inside TLS, or within this machine."""
         return self.tls is not None or self.local
+
+    @property
+    def strength(self) -> int:
+        """The bits of the key that keeps it from others, 0 in the clear."""
+        if self.confidential:
+            return _OF_TLS
+        return 0 if self.layer is None or self.layer.cipher is None else _OF_CIPHER[self.layer.cipher]
 
 
 @dataclass(frozen=True, slots=True)

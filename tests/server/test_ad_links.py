@@ -54,6 +54,27 @@ def members(links: Links, text: str, entries: Sequence[Entry]) -> str:
     return names(each.dn for each in entries if test(each))
 
 
+SPELT = st.sampled_from(
+    [f"{kind}={name},dc=contoso,dc=com" for kind in ("cn", "CN") for name in ("a", "b", "B", "c")]
+)
+
+
+@given(st.lists(st.lists(SPELT | st.just("no name"), unique=True), min_size=2, max_size=5))
+def test_change_comes_to_what_looking_at_all_of_it_does(versions: list[list[str]]) -> None:
+    links = Links()
+    before = Entry(dn("g"), [])
+    for values in versions:
+        after = Entry(dn("g"), [("member", [value.encode() for value in values]), ("manager", [b"cn=x"])])
+        links.change(before, after)
+        whole = linked(after)
+        for each in ("a", "b", "c"):
+            assert links.pointing("member", dn(each)) == whole.pointing("member", dn(each))
+        assert set(links.pointing("memberOf", dn("g"))) == set(whole.pointing("memberOf", dn("g")))
+        before = after
+    links.drop(dn("g"))
+    assert not links.pointing("member", dn("a"))
+
+
 def test_back_link_says_what_the_forward_link_says() -> None:
     links = linked(entry("g", member="a b"), entry("h", member="a"), entry("b", manager="a"))
     assert links.back("memberOf", dn("a")) == (b"cn=g,dc=contoso,dc=com", b"cn=h,dc=contoso,dc=com")

@@ -12,7 +12,7 @@ from ldapserver.directory.ad.links import FORWARD, LINKS, Links, token_groups
 from ldapserver.directory.ad.sid import InvalidSID, split_sid, with_rid
 from ldapserver.directory.computed import Computed
 from ldapserver.directory.entry import Entry
-from ldapserver.wire.dn import DN
+from ldapserver.wire.dn import DN, InvalidDN
 
 _NAMES = (
     *("distinguishedName", "name", "canonicalName", "primaryGroupToken", "tokenGroups"),
@@ -41,7 +41,7 @@ class Domain:
     def attributes(self) -> list[Computed]:
         """All of them; the schema has to have their types."""
         return [
-            Computed("distinguishedName", lambda entry: (str(entry.dn).encode(),)),
+            Computed("distinguishedName", lambda entry: (str(entry.dn).encode(),), _named),
             # [MS-ADTS] 3.1.1.1.4: the value of the RDN, whatever its attribute
             Computed("name", lambda entry: (entry.dn.rdns[0][0].value,) if entry.dn.rdns else ()),
             Computed("canonicalName", _canonical_name),
@@ -53,7 +53,10 @@ class Domain:
         ]
 
     def _back_link(self, name: str) -> Computed:
-        return Computed(name, lambda entry: self.links.back(name, entry.dn))
+        def having(value: bytes) -> Iterable[DN]:
+            return [target for dn in _named(value) for target in self.links.pointing(name, dn)]
+
+        return Computed(name, lambda entry: self.links.back(name, entry.dn), having)
 
     def _token_groups(self, entry: Entry) -> tuple[bytes, ...]:
         sid = next(iter(entry.get("objectSid")), None)
@@ -99,6 +102,14 @@ def as_stored(attributes: Iterable[tuple[str, tuple[bytes, ...]]]) -> list[tuple
 def is_constructed(description: str) -> bool:
     """Whether an attribute description names one of them, which nobody can write."""
     return description.partition(";")[0].lower() in _NOT_STORED
+
+
+def _named(value: bytes) -> tuple[DN, ...]:
+    """The name that a value is, where it is one."""
+    try:
+        return (DN.parse(value.decode()),)
+    except (InvalidDN, UnicodeDecodeError):
+        return ()
 
 
 def _canonical_name(entry: Entry) -> tuple[bytes, ...]:

@@ -46,6 +46,30 @@ class Links:
                 for target in targets:
                     self._sources.setdefault((target, forward), {})[key] = None
 
+    def change(self, before: Entry, after: Entry) -> None:
+        """Take in an entry that has changed under its name: of a group of thousands only who has come and gone."""
+        key = after.dn.key
+        for forward in LINKS:
+            old, new = before.get(forward), after.get(forward)
+            if old == new:
+                continue
+            targets = self._targets.get((key, forward), {})
+            if len(targets) != len(old):  # one that is no name, or two of one entry: look at all of them
+                self.put(after)
+                return
+            there, come = set(old), {dn.key: dn for dn in _names(set(new) - set(old))}
+            for target in {dn.key for dn in _names(there - set(new))}:
+                self._forget(key, forward, target)
+                del targets[target]
+            for target, dn in come.items():
+                self._names[key] = after.dn
+                targets[target] = dn
+                self._sources.setdefault((target, forward), {})[key] = None
+            if targets:
+                self._targets[key, forward] = targets
+            else:
+                self._targets.pop((key, forward), None)
+
     def drop(self, dn: DN) -> None:
         """Forget what the entry `dn` points to; what points to it stays until it is written otherwise."""
         key = dn.key
@@ -53,10 +77,25 @@ class Links:
             return
         for forward in LINKS:
             for target in self._targets.pop((key, forward), ()):
-                sources = self._sources[target, forward]
-                del sources[key]
-                if not sources:
-                    del self._sources[target, forward]
+                self._forget(key, forward, target)
+
+    def copy(self) -> "Links":
+        """The same, to keep."""
+        other = Links()
+        other.become(self)
+        return other
+
+    def become(self, other: "Links") -> None:
+        """Be what `other` is."""
+        self._names = dict(other._names)
+        self._targets = {key: dict(targets) for key, targets in other._targets.items()}
+        self._sources = {key: dict(sources) for key, sources in other._sources.items()}
+
+    def _forget(self, key: Key, forward: str, target: Key) -> None:
+        sources = self._sources[target, forward]
+        del sources[key]
+        if not sources:
+            del self._sources[target, forward]
 
     def pointing(self, attribute: str, dn: DN) -> list[DN]:
         """The entries whose linked attribute `attribute`, forward or back, has the value `dn`; of another none."""

@@ -148,6 +148,10 @@ class RelativeIds:
         if domain == self.domain:
             self._next = max(self._next, rid + 1)
 
+    def copy(self) -> "RelativeIds":
+        """The same, to keep."""
+        return RelativeIds(self.domain, self._next)
+
     def allocate(self) -> bytes:
         """The SID of a new account."""
         sid = with_rid(self.domain, self._next)

@@ -1,0 +1,535 @@
+"""Active Directory's rules, kept at every write: the `Profile` of a directory that is a domain.
+
+It keeps what no entry says: who points to whom, the number of the last update, and which SID comes next. All of it is
+known again from the entries when they are loaded, so that saving them is enough.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+from os import urandom
+from uuid import UUID
+
+from ldapserver.directory.ad import account_control
+from ldapserver.directory.ad.completion import (
+    Creation,
+    Kind,
+    changed,
+    complete,
+    generated_account_name,
+    in_step,
+    kind_of,
+    password_set,
+    pwd_last_set,
+)
+from ldapserver.directory.ad.constructed import Domain, as_stored, is_constructed
+from ldapserver.directory.ad.dialect import DomainDialect
+from ldapserver.directory.ad.guid import derived_guid, guid_of_uuid
+from ldapserver.directory.ad.links import LINKS, Links
+from ldapserver.directory.ad.naming import named
+from ldapserver.directory.ad.refusals import UNIQUE, name_taken, will_not_perform
+from ldapserver.directory.ad.root_dse import aggregate, schema_naming_context
+from ldapserver.directory.ad.sid import (
+    BUILTIN,
+    InvalidSID,
+    RelativeIds,
+    check_sid,
+    domain_sid,
+    split_sid,
+    well_known,
+    with_rid,
+)
+from ldapserver.directory.ad.unicode_pwd import (
+    ChangePassword,
+    ResetPassword,
+    added,
+    against_policy,
+    asked,
+    is_unicode_pwd,
+    wrong_old_password,
+)
+from ldapserver.directory.changes import Draft
+from ldapserver.directory.computed import Computed
+from ldapserver.directory.directory import Written
+from ldapserver.directory.entry import Entry
+from ldapserver.directory.ldif import Attributes
+from ldapserver.directory.names import dns_domain
+from ldapserver.directory.profile import View, Write
+from ldapserver.directory.schemes import InvalidPassword
+from ldapserver.errors import OperationRefused
+from ldapserver.wire.dn import DN, ROOT, InvalidDN, Key
+from ldapserver.wire.messages import Change, ModifyOperation, PartialAttribute, ResultCode
+
+_DISTINGUISHED_NAME = "1.3.6.1.4.1.1466.115.121.1.12"
+_DC = ("dc", "domaincomponent", "0.9.2342.19200300.100.1.25")
+_MEMBER_NOT_IN_GROUP = 0x529  # ERROR_MEMBER_NOT_IN_GROUP
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    usn: int
+    rids: RelativeIds
+    links: Links
+
+
+class ActiveDirectory:
+    """The profile; `clock` gives the seconds since 1970, `random` the octets of GUIDs and of made-up names."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.time, random: Callable[[int], bytes] = urandom) -> None:
+        self._seconds = clock
+        self._random = random
+        self._domain = ROOT
+        self._usn = 0
+        self._rids = RelativeIds(domain_sid(""))
+        self._links = Links()
+        self._write: Write | None = None  # the one that `_moved` is about
+        self._moved: dict[Key, DN] = {}  # new names by old ones, for as long as a subtree is on its way
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._seconds(), UTC)
+
+    # What the directory asks once
+
+    def computed(self, view: View) -> Iterable[Computed]:
+        """See `Profile`."""
+        subschema = (str(aggregate(self._domain)).encode(),)
+        head = view.entry(self._domain)
+        domain = Domain(
+            self._links,
+            view.entry,
+            lambda sid: next((entry.dn for entry in view.having("objectSid", sid)), None),
+            self._now,
+            _duration(head, "maxPwdAge"),
+            _duration(head, "lockoutDuration"),
+        )
+        attributes = [each for each in domain.attributes() if view.schema.attribute_type(each.name) is not None]
+        return (*attributes, Computed("subschemaSubentry", lambda _: subschema))
+
+    def dialect(self, view: View) -> DomainDialect:
+        """See `Profile`."""
+        return DomainDialect(view, self._links, self._domain, lambda: self._usn, self._now)
+
+    def state(self) -> object:
+        """See `Profile`."""
+        return _State(self._usn, self._rids.copy(), self._links.copy())
+
+    def restore(self, state: object) -> None:
+        """See `Profile`."""
+        assert isinstance(state, _State)
+        self._usn, self._rids = state.usn, state.rids.copy()
+        self._links.become(state.links)
+
+    # Loading
+
+    def loaded(self, write: Write) -> None:
+        """See `Profile`: every entry gets what a domain controller would have made of it.
+
+        Whatever an entry brings is its own; SIDs are given once all that were brought are known.
+        """
+        entries = list(write.entries())
+        contexts = write.naming_contexts
+        in_dns = [dn for dn in contexts if all(rdn[0].type.lower() in _DC for rdn in dn.rdns)]
+        self._domain = next(iter((*in_dns, *contexts)), ROOT)
+        given = {sid for entry in entries for sid in entry.get("objectSid") if _is_sid(sid)}
+        self._rids = RelativeIds(self._domain_sid(write.entry(self._domain), given))
+        for each in given:
+            with suppress(InvalidSID):  # one that is in no domain has no RID either
+                self._rids.seen(each)
+        numbers = [value for entry in entries for name in _USN for value in entry.get(name)]
+        self._usn = max([int(value) for value in numbers if value.isdigit()], default=0)
+        heads, now, schema = set(contexts), self._now(), schema_naming_context(self._domain)
+        for entry in entries:
+            self._usn += "uSNChanged" not in entry
+            secrets = write.secrets(entry.dn)
+            kind = kind_of(entry.get("objectClass"))
+            attributes = [
+                (name, _respelt(write, values) if name.lower() in _FORWARD else values)
+                for name, values in as_stored(entry)
+            ]
+            sid = self._sid_of_loaded(entry, kind, given)
+            if sid is not None and not kind.is_principal:
+                attributes.append(("objectSid", (sid,)))
+            if kind.is_account and secrets and "pwdLastSet" not in entry:
+                attributes += password_set(now).items()
+            creation = Creation(
+                entry.dn,
+                schema,
+                now,
+                self._usn,
+                derived_guid(str(entry.dn)),
+                sid,
+                naming_context_head=entry.dn in heads,
+                control=account_control.of_loaded(computer=kind is Kind.COMPUTER, password=bool(secrets)),
+                account_name=partial(_account_name, entry, _derived(entry.dn)),
+            )
+            write.store(entry.dn, (*complete(attributes, creation), *secrets))
+            after = write.entry(entry.dn)
+            assert after is not None
+            self._links.put(after)
+        # Asked for at every bind and every write: better indexed now than when the first client waits for it.
+        for name in _LOOKED_UP:
+            next(write.having(name, b""), None)
+
+    def _domain_sid(self, head: Entry | None, given: Iterable[bytes]) -> bytes:
+        """The domain's SID: its own, else that of the accounts which came with one, else one made of its name."""
+        own = () if head is None else head.get("objectSid")
+        for one in own:
+            if _is_sid(one):
+                return one
+        domains = [split_sid(each)[0] for each in given if each[1] == _SUB_AUTHORITIES]
+        return max(sorted(set(domains)), key=domains.count, default=domain_sid(dns_domain(self._domain)))
+
+    def _sid_of_loaded(self, entry: Entry, kind: Kind, given: set[bytes]) -> bytes | None:
+        if entry.get("objectSid"):
+            return None
+        if kind is Kind.BUILTIN_DOMAIN:
+            return BUILTIN[:1] + b"\1" + BUILTIN[2:]
+        if entry.dn.key == self._domain.key:
+            return self._rids.domain
+        if not kind.is_principal:
+            return None
+        name = next(iter(entry.get("sAMAccountName")), b"").decode("utf-8", "replace")
+        sid = well_known(self._rids.domain, name, builtin=self._is_builtin(entry.dn))
+        if sid is None or sid in given:
+            return self._rids.allocate()
+        given.add(sid)
+        return sid
+
+    def _is_builtin(self, dn: DN) -> bool:
+        return dn.within(DN((*DN.parse("CN=Builtin").rdns, *self._domain.rdns)))
+
+    # What is asked
+
+    def translate(self, write: Write, before: Entry, changes: Sequence[Change]) -> Sequence[Change]:
+        """See `Profile`."""
+        if write.loading:
+            return changes
+        _refuse_constructed([change.modification.type for change in changes])
+        changes = [self._with_names(write, change) for change in changes]
+        request = asked(changes, strength=write.strength, may_reset=write.admin)
+        touched = {change.modification.type.partition(";")[0].lower() for change in changes}
+        if request is not None:
+            changes = [change for change in changes if not is_unicode_pwd(change.modification.type)]
+            changes += self._password(write, before, request)
+        if any(map(write.schema.is_secret, touched)) and touched.isdisjoint(_PWD_LAST_SET) and _is_account(before):
+            changes += [_replace(name, values) for name, values in password_set(self._now()).items()]
+        return changes
+
+    def _password(self, write: Write, before: Entry, request: ChangePassword | ResetPassword) -> list[Change]:
+        """The changes that set a password, in every form that is kept of it."""
+        if isinstance(request, ChangePassword) and not write.verifies(before.dn, request.old.encode()):
+            raise wrong_old_password()
+        kept = write.secrets(before.dn)
+        try:
+            renewed = dict(write.with_password(before, kept, request.new.encode()))
+        except InvalidPassword:
+            raise against_policy(request) from None
+        return [_replace(name, renewed.get(name, ())) for name in dict.fromkeys([*dict(kept), *renewed])]
+
+    def _with_names(self, write: Write, change: Change) -> Change:
+        name, values = change.modification.type, change.modification.values
+        meant = self._meant(write, name, values)
+        return change if meant is values else Change(change.operation, PartialAttribute(name, meant))
+
+    def _meant(self, write: Write, description: str, values: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """Names in angle brackets in values that are names: [MS-ADTS] 3.1.1.3.1.2.4."""
+        if not any(value.startswith(b"<") for value in values):
+            return values
+        attribute_type = write.schema.attribute_type(description)
+        if attribute_type is None or attribute_type.syntax != _DISTINGUISHED_NAME:
+            return values
+        return tuple([self._name(write, value) for value in values])
+
+    def _name(self, write: Write, value: bytes) -> bytes:
+        try:
+            dn = named(write, value.decode("utf-8", "replace"), self._domain)
+        except InvalidDN:
+            return value  # which the schema refuses
+        except LookupError:
+            raise OperationRefused(ResultCode.NO_SUCH_OBJECT, f"{value.decode('utf-8', 'replace')}: nobody") from None
+        return value if dn is None else str(dn).encode()
+
+    # What is stored
+
+    def complete(self, write: Write, before: Entry | None, dn: DN, attributes: Attributes) -> Attributes:
+        """See `Profile`."""
+        if write.loading:
+            return attributes
+        self._usn += 1
+        if before is None:
+            attributes = self._created(write, dn, attributes)
+        else:
+            attributes = self._changed(write, before, attributes)
+        self._check_unique(write, before or Entry(dn, ()), attributes)
+        return self._linked(write, before, attributes)
+
+    def _created(self, write: Write, dn: DN, attributes: Attributes) -> Attributes:
+        _refuse_constructed([description for description, _ in attributes])
+        unicode_pwd = [values for description, values in attributes if is_unicode_pwd(description)]
+        reset = added(unicode_pwd[0], strength=write.strength) if unicode_pwd else None
+        attributes = tuple(
+            [(name, self._meant(write, name, values)) for name, values in attributes if not is_unicode_pwd(name)]
+        )
+        given = Entry(dn, [each for each in attributes if not write.schema.is_secret(each[0])])
+        kind = kind_of(given.get("objectClass"))
+        kept = tuple([each for each in attributes if write.schema.is_secret(each[0])])
+        if kind.is_account and (reset or kept) and "pwdLastSet" not in given:
+            attributes += tuple(password_set(self._now()).items())
+        uuid = UUID(bytes=self._random(16), version=4)
+        creation = Creation(
+            dn,
+            schema_naming_context(self._domain),
+            self._now(),
+            self._usn,
+            guid_of_uuid(str(uuid)),
+            self._rids.allocate() if kind.is_principal else None,
+            account_name=lambda: self._free_name(write, given),
+        )
+        completed = complete((*attributes, ("entryUUID", (str(uuid).encode(),))), creation)
+        if reset is None:
+            return tuple(completed)
+        entry = Entry(dn, [each for each in completed if not write.schema.is_secret(each[0])])
+        try:
+            return (*entry, *write.with_password(entry, kept, reset.new.encode()))
+        except InvalidPassword:
+            raise against_policy(reset) from None
+
+    def _free_name(self, write: Write, entry: Entry) -> str:
+        name = _account_name(entry, self._random)
+        taken = any(True for _ in write.having("sAMAccountName", name.encode()))
+        return generated_account_name(self._random) if taken else name
+
+    def _changed(self, write: Write, before: Entry, attributes: Attributes) -> Attributes:
+        draft = Draft(attributes, write.schema)
+        entry = Entry(before.dn, [each for each in attributes if not write.schema.is_secret(each[0])])
+        for name, values in changed(self._now(), self._usn).items():
+            draft.replace(name, values)
+        for number in _differing(before, entry, "pwdLastSet"):
+            draft.replace("pwdLastSet", (pwd_last_set(b"%d" % number, self._now()),))
+        for number in _differing(before, entry, "groupType"):
+            draft.replace("sAMAccountType", (b"%d" % account_control.account_type_of_group(number),))
+        for number in _differing(before, entry, "primaryGroupID"):
+            self._check_primary_group(write, before, number)
+        for number in _differing(before, entry, "userAccountControl"):
+            control = account_control.stored(number)
+            draft.replace("userAccountControl", (b"%d" % control,))
+            for name, values in in_step(_number(before, "userAccountControl") or 0, control).items():
+                draft.replace(name, values)
+        return draft.attributes
+
+    def _group(self, view: View, rid: int) -> Entry | None:
+        return next(view.having("objectSid", with_rid(self._rids.domain, rid)), None)
+
+    def _check_primary_group(self, write: Write, account: Entry, rid: int) -> None:
+        """Only a group that it is in already becomes an account's primary group, [MS-SAMR] 3.1.1.8.2."""
+        group = self._group(write, rid)
+        members = [] if group is None else self._links.pointing("memberOf", group.dn)
+        if account.dn not in members:
+            raise will_not_perform(_MEMBER_NOT_IN_GROUP)
+
+    def _check_unique(self, write: Write, before: Entry, attributes: Attributes) -> None:
+        for name in UNIQUE:
+            values = next((values for each, values in attributes if each.lower() == name.lower()), ())
+            there = before.get(name)
+            for value in values:
+                if value in there:
+                    continue
+                for other in write.having(name, value):
+                    if other.dn.key != before.dn.key:
+                        raise name_taken(name, group=kind_of(other.get("objectClass")) is Kind.GROUP)
+
+    def _linked(self, write: Write, before: Entry | None, attributes: Attributes) -> Attributes:
+        """Links lead to entries that there are, and call them as they are called: [MS-ADTS] 3.1.1.1.6."""
+        kept = []
+        for name, values in attributes:
+            if name.lower() in _FORWARD:
+                there = set(() if before is None else before.get(name))
+                values = tuple([value if value in there else self._target(write, name, value) for value in values])
+            kept.append((name, values))
+        return tuple(kept)
+
+    def _target(self, write: Write, name: str, value: bytes) -> bytes:
+        try:
+            dn = DN.parse(value.decode())
+        except (InvalidDN, UnicodeDecodeError):
+            return value  # which the schema refuses
+        entry = write.entry(dn)
+        if entry is None:
+            raise OperationRefused(ResultCode.NO_SUCH_OBJECT, f"{name}: there is no {dn}")
+        return str(entry.dn).encode()
+
+    # What follows in others
+
+    def done(self, write: Write, written: Written) -> None:
+        """See `Profile`."""
+        before, after = written.before, written.after
+        if not write.loading:
+            self._link(write, before, after)
+        if before is None:
+            return
+        if after is None:
+            self._usn += 0 if write.loading else 1
+            self._point_elsewhere(write, before.dn, None)
+        elif str(before.dn) != str(after.dn):
+            self._renamed(write, before.dn, after)
+        elif not write.loading:
+            self._swap_primary_group(write, before, after)
+
+    def _link(self, write: Write, before: Entry | None, after: Entry | None) -> None:
+        self._relink(before, after)
+        write.undoing(lambda: self._relink(after, before))
+
+    def _relink(self, before: Entry | None, after: Entry | None) -> None:
+        if before is not None and after is not None and str(before.dn) == str(after.dn):
+            self._links.change(before, after)
+            return
+        if before is not None:
+            self._links.drop(before.dn)
+        if after is not None:
+            self._links.put(after)
+
+    def _renamed(self, write: Write, old: DN, entry: Entry) -> None:
+        if write is not self._write:
+            self._write, self._moved = write, {}
+        self._moved[old.key] = entry.dn
+        self._point_elsewhere(write, old, entry.dn)
+        # What an entry that comes along points to may have come before it: it was not to be found then.
+        for forward in LINKS:
+            for target in self._targets(write, forward, entry):
+                new = self._moved.get(target.key)
+                if new is not None and target.key != new.key:
+                    self._rewrite(write, entry.dn, forward, target, new)
+
+    def _point_elsewhere(self, write: Write, old: DN, new: DN | None) -> None:
+        """Let every link to `old` lead to `new`, or nowhere."""
+        for forward in LINKS:
+            for source in self._sources(write, forward, old):
+                if write.entry(source) is not None:  # else it is still on its way, and is rewritten when it comes
+                    self._rewrite(write, source, forward, old, new)
+
+    def _sources(self, write: Write, forward: str, dn: DN) -> list[DN]:
+        if write.loading:
+            return [entry.dn for entry in write.having(forward, str(dn).encode())]
+        return self._links.pointing(forward, dn)
+
+    def _targets(self, write: Write, forward: str, entry: Entry) -> list[DN]:
+        if write.loading:
+            return [dn for value in entry.get(forward) for dn in _parsed(value)]
+        return self._links.pointing(LINKS[forward], entry.dn)
+
+    def _rewrite(self, write: Write, source: DN, forward: str, old: DN, new: DN | None) -> None:
+        before = write.entry(source)
+        assert before is not None
+        attributes = []
+        for name, values in before:
+            if name.lower() == forward.lower():
+                values = _with_target(values, old, new)
+            if values:
+                attributes.append((name, values))
+        write.store(source, (*attributes, *write.secrets(source)))
+        if not write.loading:
+            self._link(write, before, write.entry(source))
+
+    def _swap_primary_group(self, write: Write, before: Entry, after: Entry) -> None:
+        """The new primary group lists the account no longer, the one it was does: [MS-SAMR] 3.1.1.8.2."""
+        for rid in _differing(before, after, "primaryGroupID"):
+            was = _number(before, "primaryGroupID")
+            self._list(write, self._group(write, rid), after.dn, listed=False)
+            self._list(write, None if was is None else self._group(write, was), after.dn, listed=True)
+
+    def _list(self, write: Write, group: Entry | None, account: DN, *, listed: bool) -> None:
+        if group is None or (account in self._links.pointing("memberOf", group.dn)) is listed:
+            return
+        if listed:
+            draft = Draft((*group, *write.secrets(group.dn)), write.schema)
+            draft.add("member", [str(account).encode()])
+            write.store(group.dn, draft.attributes)
+            self._link(write, group, write.entry(group.dn))
+        else:
+            self._rewrite(write, group.dn, "member", account, None)
+
+
+_USN = ("uSNCreated", "uSNChanged")
+_LOOKED_UP = ("objectSid", "sIDHistory", "objectGUID", "displayName", "cn", "uid", "ou", *UNIQUE)
+_FORWARD = frozenset(map(str.lower, LINKS))
+_PWD_LAST_SET = frozenset(("pwdlastset", "1.2.840.113556.1.4.96"))
+_SUB_AUTHORITIES = 5  # of an account in a domain: 21, three that are the domain's own, and the RID
+
+
+def _is_sid(octets: bytes) -> bool:
+    try:
+        check_sid(octets)
+    except InvalidSID:
+        return False
+    return True
+
+
+def _is_account(entry: Entry) -> bool:
+    return kind_of(entry.get("objectClass")).is_account
+
+
+def _account_name(entry: Entry, octets: Callable[[int], bytes]) -> str:
+    """What an account is called that brings no sAMAccountName: as its uid, which people know it by, or made up."""
+    uid = next(iter(entry.get("uid")), b"").decode("utf-8", "replace")
+    return uid or generated_account_name(octets)
+
+
+def _derived(dn: DN) -> Callable[[int], bytes]:
+    """Octets that are the same whenever an entry of this name is loaded."""
+    return lambda count: sha256(str(dn).lower().encode()).digest()[:count]
+
+
+def _refuse_constructed(descriptions: Iterable[str]) -> None:
+    for description in descriptions:
+        if is_constructed(description):
+            raise OperationRefused(ResultCode.CONSTRAINT_VIOLATION, f"{description}: is worked out, and not written")
+
+
+def _replace(name: str, values: Sequence[bytes]) -> Change:
+    return Change(ModifyOperation.REPLACE, PartialAttribute(name, tuple(values)))
+
+
+def _differing(before: Entry, after: Entry, name: str) -> list[int]:
+    """The number that an attribute has become; nothing when it is what it was, or is no number."""
+    number = _number(after, name)
+    return [] if number is None or after.get(name) == before.get(name) else [number]
+
+
+def _number(entry: Entry, name: str) -> int | None:
+    try:
+        return int(entry.get(name)[0])
+    except (IndexError, ValueError):
+        return None  # a schema that is not enforced lets anything be stored
+
+
+def _duration(head: Entry | None, name: str) -> int | None:
+    """A time span of the domain's policy, stored below 0 (MS-DTYP 2.3.3); None where it is without end."""
+    number = None if head is None else _number(head, name)
+    return -number if number is not None and -(1 << 63) < number < 0 else None
+
+
+def _parsed(value: bytes) -> tuple[DN, ...]:
+    try:
+        return (DN.parse(value.decode()),)
+    except (InvalidDN, UnicodeDecodeError):
+        return ()
+
+
+def _respelt(view: View, values: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Names of entries, as these are called; what leads nowhere as it was."""
+    entries = [next((view.entry(dn) for dn in _parsed(value)), None) for value in values]
+    return tuple(
+        [value if entry is None else str(entry.dn).encode() for value, entry in zip(values, entries, strict=True)]
+    )
+
+
+def _with_target(values: tuple[bytes, ...], old: DN, new: DN | None) -> tuple[bytes, ...]:
+    """The values with `new` in the place of `old`, or without."""
+    spelt = str(old).encode()
+    gone = {spelt} if spelt in values else {value for value in values if old in _parsed(value)}
+    put = () if new is None else (str(new).encode(),)
+    return tuple(dict.fromkeys([each for value in values for each in (put if value in gone else (value,))]))
