@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from ldapserver.directory.account import AmbiguousName
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Values
-from ldapserver.directory.index import NodesByKey, drop, put, taken
+from ldapserver.directory.held import NodesByKey, drop, put, taken
 from ldapserver.directory.matching import case_ignore
 from ldapserver.directory.schema import Schema
 from ldapserver.directory.tree import Node

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from ldapserver.directory.computed import Computed, by_name
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import compile_filter
-from ldapserver.directory.index import COMBINATIONS, INDEXED, STEP, Index
+from ldapserver.directory.held import COMBINATIONS
+from ldapserver.directory.index import INDEXED, STEP, Index
 from ldapserver.directory.likely import MANY
 from ldapserver.directory.schema import core, read_schema
 from ldapserver.directory.tree import Node
