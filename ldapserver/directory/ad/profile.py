@@ -28,6 +28,7 @@ from ldapserver.directory.ad.completion import (
 )
 from ldapserver.directory.ad.constructed import Domain, as_stored, is_constructed
 from ldapserver.directory.ad.dialect import DomainDialect
+from ldapserver.directory.ad.following import Following, targets_in
 from ldapserver.directory.ad.guid import derived_guid, guid_of_uuid
 from ldapserver.directory.ad.links import LINKS, Links
 from ldapserver.directory.ad.naming import named
@@ -61,7 +62,7 @@ from ldapserver.directory.names import dns_domain
 from ldapserver.directory.profile import View, Write
 from ldapserver.directory.schemes import InvalidPassword
 from ldapserver.errors import OperationRefused
-from ldapserver.wire.dn import DN, ROOT, InvalidDN, Key
+from ldapserver.wire.dn import DN, ROOT, InvalidDN
 from ldapserver.wire.messages import Change, ModifyOperation, PartialAttribute, ResultCode
 
 _DISTINGUISHED_NAME = "1.3.6.1.4.1.1466.115.121.1.12"
@@ -86,8 +87,7 @@ class ActiveDirectory:
         self._usn = 0
         self._rids = RelativeIds(domain_sid(""))
         self._links = Links()
-        self._write: Write | None = None  # the one that `_moved` is about
-        self._moved: dict[Key, DN] = {}  # new names by old ones, for as long as a subtree is on its way
+        self._following = Following(self._links)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._seconds(), UTC)
@@ -368,89 +368,25 @@ class ActiveDirectory:
         """See `Profile`."""
         before, after = written.before, written.after
         if not write.loading:
-            self._link(write, before, after)
+            self._following.link(write, before, after)
         if before is None:
             return
         if after is None:
             self._usn += 0 if write.loading else 1
-            self._point_elsewhere(write, before.dn, None)
+            self._following.point_elsewhere(write, before.dn, None)
         elif str(before.dn) != str(after.dn):
-            self._renamed(write, before.dn, after)
+            self._following.renamed(write, before.dn, after)
         elif not write.loading:
             self._swap_primary_group(write, before, after)
-
-    def _link(self, write: Write, before: Entry | None, after: Entry | None) -> None:
-        self._relink(before, after)
-        write.undoing(lambda: self._relink(after, before))
-
-    def _relink(self, before: Entry | None, after: Entry | None) -> None:
-        if before is not None and after is not None and str(before.dn) == str(after.dn):
-            self._links.change(before, after)
-            return
-        if before is not None:
-            self._links.drop(before.dn)
-        if after is not None:
-            self._links.put(after)
-
-    def _renamed(self, write: Write, old: DN, entry: Entry) -> None:
-        if write is not self._write:
-            self._write, self._moved = write, {}
-        self._moved[old.key] = entry.dn
-        self._point_elsewhere(write, old, entry.dn)
-        # What an entry that comes along points to may have come before it: it was not to be found then.
-        for forward in LINKS:
-            for target in self._targets(write, forward, entry):
-                new = self._moved.get(target.key)
-                if new is not None and target.key != new.key:
-                    self._rewrite(write, entry.dn, forward, target, new)
-
-    def _point_elsewhere(self, write: Write, old: DN, new: DN | None) -> None:
-        """Let every link to `old` lead to `new`, or nowhere."""
-        for forward in LINKS:
-            for source in self._sources(write, forward, old):
-                if write.entry(source) is not None:  # else it is still on its way, and is rewritten when it comes
-                    self._rewrite(write, source, forward, old, new)
-
-    def _sources(self, write: Write, forward: str, dn: DN) -> list[DN]:
-        if write.loading:
-            return [entry.dn for entry in write.having(forward, str(dn).encode())]
-        return self._links.pointing(forward, dn)
-
-    def _targets(self, write: Write, forward: str, entry: Entry) -> list[DN]:
-        if write.loading:
-            return [dn for value in entry.get(forward) for dn in _parsed(value)]
-        return self._links.pointing(LINKS[forward], entry.dn)
-
-    def _rewrite(self, write: Write, source: DN, forward: str, old: DN, new: DN | None) -> None:
-        before = write.entry(source)
-        assert before is not None
-        attributes = []
-        for name, values in before:
-            if name.lower() == forward.lower():
-                values = _with_target(values, old, new)
-            if values:
-                attributes.append((name, values))
-        write.store(source, (*attributes, *write.secrets(source)))
-        if not write.loading:
-            self._link(write, before, write.entry(source))
 
     def _swap_primary_group(self, write: Write, before: Entry, after: Entry) -> None:
         """The new primary group lists the account no longer, the one it was does: [MS-SAMR] 3.1.1.8.2."""
         for rid in _differing(before, after, "primaryGroupID"):
             was = _number(before, "primaryGroupID")
-            self._list(write, self._group(write, rid), after.dn, listed=False)
-            self._list(write, None if was is None else self._group(write, was), after.dn, listed=True)
-
-    def _list(self, write: Write, group: Entry | None, account: DN, *, listed: bool) -> None:
-        if group is None or (account in self._links.pointing("memberOf", group.dn)) is listed:
-            return
-        if listed:
-            draft = Draft((*group, *write.secrets(group.dn)), write.schema)
-            draft.add("member", [str(account).encode()])
-            write.store(group.dn, draft.attributes)
-            self._link(write, group, write.entry(group.dn))
-        else:
-            self._rewrite(write, group.dn, "member", account, None)
+            self._following.list_member(write, self._group(write, rid), after.dn, listed=False)
+            self._following.list_member(
+                write, None if was is None else self._group(write, was), after.dn, listed=True
+            )
 
 
 _USN = ("uSNCreated", "uSNChanged")
@@ -512,24 +448,9 @@ def _duration(head: Entry | None, name: str) -> int | None:
     return -number if number is not None and -(1 << 63) < number < 0 else None
 
 
-def _parsed(value: bytes) -> tuple[DN, ...]:
-    try:
-        return (DN.parse(value.decode()),)
-    except (InvalidDN, UnicodeDecodeError):
-        return ()
-
-
 def _respelt(view: View, values: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """Names of entries, as these are called; what leads nowhere as it was."""
-    entries = [next((view.entry(dn) for dn in _parsed(value)), None) for value in values]
+    entries = [next((view.entry(dn) for dn in targets_in(value)), None) for value in values]
     return tuple(
         [value if entry is None else str(entry.dn).encode() for value, entry in zip(values, entries, strict=True)]
     )
-
-
-def _with_target(values: tuple[bytes, ...], old: DN, new: DN | None) -> tuple[bytes, ...]:
-    """The values with `new` in the place of `old`, or without."""
-    spelt = str(old).encode()
-    gone = {spelt} if spelt in values else {value for value in values if old in _parsed(value)}
-    put = () if new is None else (str(new).encode(),)
-    return tuple(dict.fromkeys([each for value in values for each in (put if value in gone else (value,))]))
