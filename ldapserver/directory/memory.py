@@ -101,7 +101,7 @@ class MemoryDirectory:
         self.netbios = netbios_domain(context) if netbios is None else netbios
         loading.settle(self.netbios, self.realm)
         try:
-            with self._transaction() as write:
+            with self._transaction(undone=False) as write:
                 self._profile.loaded(write)
         except OperationRefused as refused:
             raise InvalidLDIF(f"{refused}") from None
@@ -259,8 +259,10 @@ class MemoryDirectory:
             self._contents, self._profile, self._rules, by=by, admin=admin, assertion=test, strength=strength
         )
 
-    def _transaction(self) -> Transaction:
-        return Transaction(self._contents, self._profile, self._rules_of_files, by=NOBODY, admin=True, loading=True)
+    def _transaction(self, *, undone: bool = True) -> Transaction:
+        return Transaction(
+            self._contents, self._profile, self._rules_of_files, by=NOBODY, admin=True, loading=True, undone=undone
+        )
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now, in time that grows with the entries and memory that does with their places."""

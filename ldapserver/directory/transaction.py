@@ -49,7 +49,10 @@ def anything(dn: DN, attributes: Attributes, before: Entry | None) -> None:
 
 
 class Transaction:
-    """A write by `by`; `loading` is one that an LDIF file makes while the directory is filled."""
+    """A write by `by`; `loading` is one that an LDIF file makes while the directory is filled.
+
+    One that is not `undone` ends what it is part of where it fails: nothing is kept to go back to.
+    """
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class Transaction:
         admin: bool = False,
         assertion: Test | None = None,
         loading: bool = False,
+        undone: bool = True,
         strength: int = 0,
     ) -> None:
         self.by = by
@@ -71,6 +75,7 @@ class Transaction:
         self._profile = profile
         self._rules = rules
         self._assertion = assertion
+        self._undone = undone
         self._stamp = (str(by).encode(),), contents.operational.now()
         self._undo: list[Callable[[], None]] = []
         self._put: dict[Node, None] = {}
@@ -402,7 +407,9 @@ class Transaction:
         self, node: Node, dn: DN, entry: Entry | None, secrets: Attributes, account: Account | None, since: int
     ) -> None:
         contents = self._contents
-        self._undo.append(partial(contents.become, node, node.dn, node.entry, node.secrets, node.account, node.since))
+        if self._undone:
+            before = node.dn, node.entry, node.secrets, node.account, node.since
+            self._undo.append(partial(contents.become, node, *before))
         self._put[node] = None
         contents.become(node, dn, entry, secrets, account, since)
 

@@ -142,7 +142,10 @@ class ActiveDirectory:
         numbers = [value for entry in entries for name in _USN for value in entry.get(name)]
         self._usn = max([int(value) for value in numbers if value.isdigit()], default=0)
         heads, now, schema = set(contexts), self._now(), schema_naming_context(self._domain)
-        for entry in entries:
+        common: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}  # what is the same in many entries is kept once
+        entries.reverse()
+        while entries:
+            entry = entries.pop()  # and not kept here, once it has become another
             self._usn += "uSNChanged" not in entry
             secrets = write.secrets(entry.dn)
             kind = kind_of(entry.get("objectClass"))
@@ -166,7 +169,11 @@ class ActiveDirectory:
                 control=account_control.of_loaded(computer=kind is Kind.COMPUTER, password=bool(secrets)),
                 account_name=partial(_account_name, entry, _derived(entry.dn)),
             )
-            write.store(entry.dn, (*complete(attributes, creation), *secrets))
+            completed = [
+                (name, common.setdefault(values, values) if name in _COMMON else values)
+                for name, values in complete(attributes, creation)
+            ]
+            write.store(entry.dn, (*completed, *secrets))
             after = write.entry(entry.dn)
             assert after is not None
             self._links.put(after)
@@ -390,6 +397,13 @@ class ActiveDirectory:
 
 
 _USN = ("uSNCreated", "uSNChanged")
+_COMMON = frozenset(
+    (
+        *("objectClass", "instanceType", "whenCreated", "whenChanged", "objectCategory", "userAccountControl"),
+        *("sAMAccountType", "primaryGroupID", "groupType", "accountExpires", "pwdLastSet", "lastLogon", "lastLogoff"),
+        *("badPasswordTime", "badPwdCount", "logonCount", "codePage", "countryCode"),
+    )
+)
 _LOOKED_UP = ("objectSid", "sIDHistory", "objectGUID", "displayName", "cn", "uid", "ou", *UNIQUE)
 _FORWARD = frozenset(map(str.lower, LINKS))
 _PWD_LAST_SET = frozenset(("pwdlastset", "1.2.840.113556.1.4.96"))
