@@ -15,7 +15,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from ldapserver import AuditLog, BindRecord, Config, MemoryDirectory, Service
+from ldapserver import AuditLog, BindRecord, Config, MemoryDirectory, Record, Service
 from ldapserver.directory.ldif import read_ldif
 from ldapserver.protocol import LDAPFactory
 
@@ -40,10 +40,10 @@ class Telling:
     def __init__(self) -> None:
         self.first: Deferred[None] = Deferred()
 
-    def write(self, records: Sequence[BindRecord]) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         """Print the records that came to a verdict."""
         for record in records:
-            if record.status is not None:
+            if isinstance(record, BindRecord) and record.status is not None:
                 print(record.account, record.status.hexadecimal, record.status.words, flush=True)
                 if not self.first.called:
                     self.first.callback(None)

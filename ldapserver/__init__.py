@@ -1,8 +1,8 @@
 """An LDAP server for tests that accepts SASL DIGEST-MD5 and writes a Windows 4776 record for each verdict."""
 
 from ldapserver.audit.log import AuditLog
-from ldapserver.audit.record import BindRecord
-from ldapserver.audit.render import JSONRenderer
+from ldapserver.audit.record import BindRecord, EventRecord, Record
+from ldapserver.audit.render import JSONRenderer, Renderer
 from ldapserver.audit.sinks import AuditUnavailable, FileSink, MemorySink, Sink, StreamSink
 from ldapserver.audit.status import BindReason, Status
 from ldapserver.config import Config
@@ -19,10 +19,13 @@ __all__ = [
     "BindRecord",
     "Config",
     "Directory",
+    "EventRecord",
     "FileSink",
     "JSONRenderer",
     "MemoryDirectory",
     "MemorySink",
+    "Record",
+    "Renderer",
     "Service",
     "Sink",
     "Status",

@@ -3,15 +3,15 @@
 A bind ends in a `Decision`: nothing of it is true, and nothing is answered, before its records are handed over.
 """
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 from ldapserver import passwords
 from ldapserver.access import ANONYMOUS, Identity, acting_as
-from ldapserver.audit.record import MSV1_0, BindRecord
+from ldapserver.audit.record import MSV1_0, BindRecord, Record
 from ldapserver.audit.status import ENDINGS, BindReason
-from ldapserver.sasl.mechanism import NO_FACTS, Accepted, Connection, Continue, Exchange, Facts, Refused
+from ldapserver.sasl.mechanism import NO_FACTS, Accepted, Connection, Continue, Exchange, Facts, Outcome, Refused
 from ldapserver.service import Peer, Service
 from ldapserver.suspension import Host
 from ldapserver.wire.messages import BindRequest, BindResponse, ResultCode, SaslAuthentication
@@ -54,6 +54,8 @@ _REFUSED_FOR: dict[int, BindReason] = {
     ResultCode.AUTH_METHOD_NOT_SUPPORTED: BindReason.MECHANISM,
     ResultCode.OTHER: BindReason.INTERNAL_ERROR,
 }
+# With these nobody's password was looked at, and as much is to be done as if one had been.
+_NOBODY = (Reason.UNKNOWN_USER, Reason.REALM, BindReason.AMBIGUOUS_NAME)
 INTERNAL_ERROR = BindResponse(ResultCode.OTHER, diagnostic_message="internal error")
 UNAVAILABLE = BindResponse(ResultCode.UNAVAILABLE, diagnostic_message="the bind could not be recorded")
 
@@ -64,7 +66,7 @@ class Decision:
 
     response: BindResponse
     identity: Identity = ANONYMOUS
-    records: Sequence[BindRecord] = ()
+    records: Sequence[Record] = ()
     layer: SecurityLayer | None = None
 
 
@@ -74,12 +76,12 @@ class Binder:
     `connection` is what they run over, as it now is.
     """
 
-    def __init__(self, service: Service, peer: Peer, host: Host, clock_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, service: Service, peer: Peer, host: Host) -> None:
         self._service = service
         self._peer = peer
         self._host = host
-        self._clock_ns = clock_ns
-        self.connection = Connection(host, local=peer.local, process=peer.process)
+        workstation = service.workstation or peer.ip or ""
+        self.connection = Connection(host, local=peer.local, process=peer.process, workstation=workstation)
         self._exchange: Exchange | None = None
         self._mechanism = ""
         self._message_id = 0
@@ -138,7 +140,7 @@ class Binder:
                 return self._end(message_id, name, "", BindReason.MECHANISM)
             exchange = mechanism.start(self.connection)
             self._mechanism = name
-        outcome = await exchange.step(authentication.credentials)
+        outcome = await self._judged(await exchange.step(authentication.credentials), exchange.package)
         if isinstance(outcome, Continue):
             self._exchange = exchange
             response = BindResponse(ResultCode.SASL_BIND_IN_PROGRESS, server_sasl_creds=outcome.data)
@@ -160,6 +162,30 @@ class Binder:
             outcome = replace(outcome, account=account)
         return self._accept(message_id, name, package, outcome)
 
+    @overload
+    async def _judged(self, outcome: Accepted | Refused, package: str) -> Accepted | Refused: ...
+
+    @overload
+    async def _judged(self, outcome: Outcome, package: str) -> Outcome: ...
+
+    async def _judged(self, outcome: Outcome, package: str) -> Outcome:
+        """The outcome with what stands against the account: after the password, and before any rspauth leaves."""
+        account = outcome.account
+        right = isinstance(outcome, Accepted) or outcome.reason is Reason.NONCE_EXPIRED
+        if isinstance(outcome, Continue | Refused) and not right:
+            if outcome.reason in _NOBODY:
+                account = None
+            elif outcome.reason is not Reason.WRONG_PASSWORD:
+                return outcome
+        judgement = await self._service.directory.judge(
+            account, right=right, workstation=self.connection.workstation, by_password=bool(package)
+        )
+        if judgement.status is not None:
+            return Refused(BindReason(judgement.status.value), outcome.facts, outcome.detail, account)
+        if judgement.locked:
+            return Refused(Reason.WRONG_PASSWORD, outcome.facts, outcome.detail, account, locked=True)
+        return outcome
+
     def _accept(self, message_id: int, mechanism: str, package: str, accepted: Accepted) -> Decision:
         return Decision(
             BindResponse(ResultCode.SUCCESS, server_sasl_creds=accepted.data or None),
@@ -179,7 +205,8 @@ class Binder:
             return self._end(message_id, SIMPLE, MSV1_0, BindReason.SIGNING_REQUIRED, Facts(name))
         directory = self._service.directory
         who = await passwords.named_or_at(directory, name)
-        outcome = await passwords.verify(directory, self._host, who, (password,), Facts(who.name))
+        verified = await passwords.verify(directory, self._host, who, (password,), Facts(who.name))
+        outcome = await self._judged(verified, MSV1_0)
         if isinstance(outcome, Refused):
             return self._end(message_id, SIMPLE, MSV1_0, outcome.reason, outcome.facts)
         return self._accept(message_id, SIMPLE, MSV1_0, outcome)
@@ -208,12 +235,12 @@ class Binder:
         ending = ENDINGS[reason]
         peer = self._peer
         return BindRecord(
-            self._clock_ns(),
+            self._service.clock_ns(),
             # Where no package has checked credentials (EXTERNAL) there is no verdict about any.
             ending.status if package else None,
             package,
             facts.username[:MAX_NAME],
-            self._service.workstation or peer.ip or "",
+            self.connection.workstation,
             peer.ip,
             peer.port,
             peer.connection,

@@ -47,6 +47,9 @@ class Config:
     maxbuf: int = DEFAULT_MAXBUF  # the longest buffer of a security layer that clients are told
     channel_binding: str = "never"  # or "supported", or "always": of clients inside TLS
     remember: float = 0.0  # how long a client may authenticate again in one round trip; 0 is not at all
+    ad_errors: bool = False  # refusals in the words of a domain controller, which tell of an account's state
+    ad_build: int = 17763  # the build number that they end with, "v4563" in hexadecimal
+    logon_events: bool = False  # 4624, 4625 and 4634 beside 4776
     admins: tuple[str, ...] = ()
     anonymous_search: bool = False
     max_connections: int = 4096

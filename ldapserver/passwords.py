@@ -91,7 +91,7 @@ async def verify(
     if account is None:
         return Refused(who.reason, facts)
     if not known:
-        return Refused(Reason.NO_USABLE_SECRET, facts)
+        return Refused(Reason.NO_USABLE_SECRET, facts, account=account)
     if not right:
-        return Refused(Reason.WRONG_PASSWORD, facts)
+        return Refused(Reason.WRONG_PASSWORD, facts, account=account)
     return Accepted(account, b"", facts)

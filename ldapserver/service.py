@@ -1,6 +1,7 @@
 """What all connections of one server share."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -42,6 +43,7 @@ class Service:
 
     `mechanisms` is what a bind may name, and `offered` what of it the root DSE lists; `workstation` is what event
     4776 names, or None for the client's address. `start_tls` is whether clients may begin TLS on a connection.
+    `clock_ns` gives nanoseconds since the epoch: the time of records and nonces.
     """
 
     config: Config
@@ -51,11 +53,17 @@ class Service:
     workstation: str | None
     admins: frozenset[object]
     start_tls: bool = False
+    clock_ns: Callable[[], int] = time.time_ns
     lookups: Lookups = field(default_factory=Lookups, repr=False, compare=False)
 
     @classmethod
     def assemble(
-        cls, config: Config, directory: Directory, audit: AuditLog, nonces: Nonces | None = None
+        cls,
+        config: Config,
+        directory: Directory,
+        audit: AuditLog,
+        nonces: Nonces | None = None,
+        clock_ns: Callable[[], int] = time.time_ns,
     ) -> "Service":
         """The service that `config` describes, over this directory and this audit."""
         terms = partial(
@@ -69,7 +77,7 @@ class Service:
             ciphers=config.ciphers,
             maxbuf=config.maxbuf,
             buffer_limit=config.max_message + BUFFER_OVERSHOOT,
-            nonces=nonces or _nonces(config),
+            nonces=nonces or _nonces(config, clock_ns),
         )
         digest = DigestMD5(
             terms(qop=config.qop),
@@ -93,6 +101,7 @@ class Service:
             mechanisms={name: known[name] for name in config.mechanisms},
             workstation=None if config.workstation == "client" else config.workstation,
             admins=frozenset(DN.parse(dn).key for dn in config.admins),
+            clock_ns=clock_ns,
         )
 
     def offered(self, connection: Connection) -> tuple[str, ...]:
@@ -104,10 +113,11 @@ class Service:
         return Identity(account.dn, account.name, account.dn.key in self.admins)
 
 
-def _nonces(config: Config) -> NonceBook:
+def _nonces(config: Config, clock_ns: Callable[[], int]) -> NonceBook:
     # Windows' form says that the server knows of channel bindings.
     return NonceBook(
         identity=f"ldap/{config.computer}",
         remembered_for=config.remember,
         upgraded=config.channel_binding != "never",
+        clock=lambda: clock_ns() / 1e9,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ldapserver.access import ANONYMOUS, Identity
-from ldapserver.audit.record import BindRecord
+from ldapserver.audit.record import Record
 from ldapserver.audit.sinks import AuditUnavailable
 from ldapserver.bind import INTERNAL_ERROR, UNAVAILABLE, Binder, Decision
 from ldapserver.controls import NO_CONTROLS, Controls, read_controls
@@ -92,7 +92,7 @@ class Session:
         config = service.config
         self._stream = Stream(min(config.max_message_before_bind, config.max_message), channel)
         self._binder = Binder(service, peer, channel)
-        self._bind: Task[Decision] | None = None
+        self._bind: Task[Any] | None = None
         self._outstanding: dict[int, Outstanding] = {}
         self._cursors = Cursors()
         self.closed = False  # what was sent may still be on its way; nothing more is taken
@@ -232,7 +232,7 @@ class Session:
         response = RESULTS[refused.response_tag](code, diagnostic_message=text)
         if isinstance(response, BindResponse):
             self._become_anonymous()
-            self._commit(refused.message_id, self._binder.refused(refused.message_id, response))
+            self._conclude(refused.message_id, self._binder.refused(refused.message_id, response))
         else:
             self._send(refused.message_id, response)
 
@@ -298,7 +298,7 @@ class Session:
             read_controls(request, message.controls)
         except OperationRefused as refused:
             response = request.response(refused.result_code, diagnostic_message=refused.diagnostic_message)
-            self._commit(message_id, self._binder.refused(message_id, response))
+            self._conclude(message_id, self._binder.refused(message_id, response))
             return
         self._bind = Task(self._binder.bind(message_id, request), lambda task: self._decided(message_id, task))
         self._bind.start()
@@ -306,16 +306,36 @@ class Session:
     def _decided(self, message_id: int, task: Task[Decision]) -> None:
         self._bind = None
         if task.value is not None:
-            self._commit(message_id, task.value)
+            self._conclude(message_id, task.value)
         elif task.error is not None:
             self._channel.failed(task.error)
-            self._commit(message_id, self._binder.refused(message_id, INTERNAL_ERROR))
+            self._conclude(message_id, self._binder.refused(message_id, INTERNAL_ERROR))
         self.go_on()
 
-    def _commit(self, message_id: int, decision: Decision) -> None:
-        """Records first; then the identity; then the answer."""
+    def _conclude(self, message_id: int, decision: Decision) -> None:
+        """Records first; where they take their time, the answer and everything behind it waits for them."""
+        try:
+            waiting = self._service.audit.write(decision.records) if decision.records else None
+        except AuditUnavailable:
+            self._commit(message_id, decision, recorded=False)
+            return
+        if waiting is None:
+            self._commit(message_id, decision, recorded=True)
+        else:
+            self._bind = Task(waiting, lambda task: self._recorded(message_id, decision, task))
+            self._bind.start()
+
+    def _recorded(self, message_id: int, decision: Decision, task: Task[None]) -> None:
+        self._bind = None
+        if task.error is not None and not isinstance(task.error, AuditUnavailable):
+            self._channel.failed(task.error)
+        self._commit(message_id, decision, recorded=task.error is None)
+        self.go_on()
+
+    def _commit(self, message_id: int, decision: Decision, *, recorded: bool) -> None:
+        """The identity, then the answer; for a bind that is not recorded, that there is none."""
         response, layer = decision.response, decision.layer
-        if decision.records and not self._record(decision.records):
+        if not recorded:
             self._binder.abandon()
             response, layer = UNAVAILABLE, None
         elif not decision.identity.anonymous:
@@ -329,12 +349,14 @@ class Session:
             self._stream.lay(layer)
             self._binder.connection = replace(self._binder.connection, layer=layer)
 
-    def _record(self, records: Sequence[BindRecord]) -> bool:
+    def _record(self, records: Sequence[Record]) -> None:
+        """Hand over what nobody is answered for."""
         try:
-            self._service.audit.write(records)
+            waiting = self._service.audit.write(records)
         except AuditUnavailable:
-            return False
-        return True
+            return  # the log has said so
+        if waiting is not None:
+            Task(waiting, lambda task: None).start()
 
     # Operations that take their time
 

@@ -1,7 +1,8 @@
-"""One record a bind: what happened, before anything is said about how it is written."""
+"""What happened, before anything is said about how it is written: a record a bind, and the events beside it."""
 
 from dataclasses import dataclass
 
+from ldapserver.audit.kinds import CREDENTIAL_VALIDATION, Kind
 from ldapserver.audit.status import BindReason, Status
 from sasl_digest import Reason
 
@@ -40,3 +41,29 @@ class BindRecord:
     detail: str | None
     tls: bool
     reading: str | None = None
+
+    @property
+    def kind(self) -> Kind | None:
+        """Event 4776 where there is a verdict about credentials, else no Windows event."""
+        return None if self.status is None else CREDENTIAL_VALIDATION
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """A Windows event beside 4776: what a bind led to.
+
+    `time_ns` is nanoseconds since the epoch. `data` has the values of EventData in the order of `kind.names`, in the
+    forms Windows writes them in. `connection` and `message_id` say which bind it belongs to; the end of a connection
+    has no message.
+    """
+
+    time_ns: int
+    kind: Kind
+    data: tuple[str, ...]
+    connection: int
+    message_id: int | None
+    source_ip: str | None
+    source_port: int | None
+
+
+Record = BindRecord | EventRecord

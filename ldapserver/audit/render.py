@@ -8,8 +8,9 @@ import json
 import os
 import threading
 import time
+from typing import Protocol
 
-from ldapserver.audit.record import BindRecord
+from ldapserver.audit.record import BindRecord, EventRecord, Record
 from ldapserver.audit.status import BindReason
 
 ECS_VERSION = "1.12.0"
@@ -44,6 +45,17 @@ _MESSAGE = (
 )
 
 
+class Renderer(Protocol):
+    """A form that records are written in, one line each."""
+
+    def line(self, record: Record, record_id: int) -> str | None:
+        """The record as a line with its end, None where this form has no place for it.
+
+        `record_id` goes into a Windows event and nowhere else.
+        """
+        ...
+
+
 class JSONRenderer:
     """Renders records of one server; `computer` is the full name that the events carry."""
 
@@ -61,8 +73,10 @@ class JSONRenderer:
         self._second = -1
         self._second_text = ""
 
-    def line(self, record: BindRecord, record_id: int) -> str:
+    def line(self, record: Record, record_id: int) -> str:
         """The record as a line with its end; `record_id` goes into a Windows event and nowhere else."""
+        if isinstance(record, EventRecord):
+            return self._beside(record, record_id)
         source = _source(record)
         ldap = _ldap(record)
         status = record.status
@@ -95,6 +109,11 @@ class JSONRenderer:
             record_id,
             ldap,
         )
+
+    def _beside(self, record: EventRecord, record_id: int) -> str:
+        kind = record.kind
+        event = {"@timestamp": self._timestamp(record.time_ns), "event_id": kind.event_id, "record_id": record_id}
+        return json.dumps(event | dict(zip(kind.names, record.data, strict=True))) + "\n"
 
     def _timestamp(self, time_ns: int) -> str:
         """UTC with seven digits of a second, as Windows has it."""

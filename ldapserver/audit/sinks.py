@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from ldapserver.audit.record import BindRecord
-from ldapserver.audit.render import JSONRenderer
+from ldapserver.audit.record import Record
+from ldapserver.audit.render import Renderer
+from ldapserver.suspension import Suspension
 
 _TAIL = 64 * 1024  # octets read back at a time when looking for the last record of a log
 
@@ -23,8 +24,12 @@ class AuditUnavailable(Exception):
 class Sink(Protocol):
     """One place where records go."""
 
-    def write(self, records: Sequence[BindRecord]) -> None:
-        """Take the records, all or none. Raises AuditUnavailable."""
+    def write(self, records: Sequence[Record]) -> Suspension[None] | None:
+        """Take the records, all or none. Raises AuditUnavailable.
+
+        None when they are as safe as this sink makes them; else what resumes once they are, or fails with
+        AuditUnavailable.
+        """
         ...
 
     def close(self) -> None:
@@ -36,9 +41,9 @@ class MemorySink:
     """Keeps the newest records in memory, at most `limit` of them: for tests and for programs that embed a server."""
 
     def __init__(self, limit: int = 10_000) -> None:
-        self.records: deque[BindRecord] = deque(maxlen=limit)
+        self.records: deque[Record] = deque(maxlen=limit)
 
-    def write(self, records: Sequence[BindRecord]) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         """Keep the records."""
         self.records.extend(records)
 
@@ -53,14 +58,14 @@ class FileSink:
     (BlockingIOError when another process holds the log).
     """
 
-    def __init__(self, path: str, renderer: JSONRenderer, *, sync: bool = False) -> None:
+    def __init__(self, path: str, renderer: Renderer, *, sync: bool = False) -> None:
         # `_last` is the record id of the log's last Windows event; `torn` whether it ended in half a line.
         self.path = path
         self._renderer = renderer
         self._sync = sync
         self._fd, self._last, self.torn = _opened(path)
 
-    def write(self, records: Sequence[BindRecord]) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         """Append a line for each record, all or none. Raises AuditUnavailable."""
         lines, last = _lines(self._renderer, records, self._last)
         try:
@@ -109,13 +114,13 @@ class FileSink:
 class StreamSink:
     """JSON lines to a binary stream (standard output), flushed when `write` returns."""
 
-    def __init__(self, write: Callable[[bytes], object], flush: Callable[[], None], renderer: JSONRenderer) -> None:
+    def __init__(self, write: Callable[[bytes], object], flush: Callable[[], None], renderer: Renderer) -> None:
         self._write = write
         self._flush = flush
         self._renderer = renderer
         self._last = 0
 
-    def write(self, records: Sequence[BindRecord]) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         """Write a line for each record. Raises AuditUnavailable."""
         lines, last = _lines(self._renderer, records, self._last)
         try:
@@ -129,12 +134,14 @@ class StreamSink:
         """The stream is not ours to close."""
 
 
-def _lines(renderer: JSONRenderer, records: Sequence[BindRecord], last: int) -> tuple[bytes, int]:
+def _lines(renderer: Renderer, records: Sequence[Record], last: int) -> tuple[bytes, int]:
     lines = []
     for record in records:
-        if record.status is not None:
+        if record.kind is not None:
             last += 1
-        lines.append(renderer.line(record, last))
+        line = renderer.line(record, last)
+        if line is not None:
+            lines.append(line)
     return "".join(lines).encode(), last
 
 

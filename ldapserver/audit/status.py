@@ -59,6 +59,15 @@ class BindReason(enum.Enum):
     SUCCESS = "success"
     AMBIGUOUS_NAME = "ambiguous-name"
     """Two entries answer to the name: nobody is authenticated."""
+    ACCOUNT_LOCKED_OUT = "account-locked-out"
+    """Too many wrong passwords, or locked otherwise: whatever the password was."""
+    ACCOUNT_DISABLED = "account-disabled"
+    """The password was right, as it was for those that follow; the account is disabled."""
+    ACCOUNT_EXPIRED = "account-expired"
+    LOGON_HOURS = "logon-hours"
+    WORKSTATION = "workstation"
+    PASSWORD_MUST_CHANGE = "password-must-change"
+    PASSWORD_EXPIRED = "password-expired"
     AUTHZID_REFUSED = "authzid-refused"
     """The password was right, and the user may not act as the authzid."""
     UNAUTHENTICATED = "unauthenticated"
@@ -106,6 +115,13 @@ ENDINGS: dict[Reason | BindReason, Ending] = {
     Reason.REALM: Ending(_REFUSED, Status.NO_SUCH_USER),
     BindReason.AMBIGUOUS_NAME: Ending(_REFUSED, Status.NO_SUCH_USER),
     Reason.NO_USABLE_SECRET: Ending(_REFUSED, Status.LOCAL_USER_SESSION_KEY),
+    BindReason.ACCOUNT_LOCKED_OUT: Ending(_REFUSED, Status.ACCOUNT_LOCKED_OUT),
+    BindReason.ACCOUNT_DISABLED: Ending(_REFUSED, Status.ACCOUNT_DISABLED),
+    BindReason.ACCOUNT_EXPIRED: Ending(_REFUSED, Status.ACCOUNT_EXPIRED),
+    BindReason.LOGON_HOURS: Ending(_REFUSED, Status.INVALID_LOGON_HOURS),
+    BindReason.WORKSTATION: Ending(_REFUSED, Status.INVALID_WORKSTATION),
+    BindReason.PASSWORD_MUST_CHANGE: Ending(_REFUSED, Status.PASSWORD_MUST_CHANGE),
+    BindReason.PASSWORD_EXPIRED: Ending(_REFUSED, Status.PASSWORD_EXPIRED),
     BindReason.AUTHZID_REFUSED: Ending(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, Status.SUCCESS),
     Reason.MALFORMED: Ending(_REFUSED, None),
     Reason.NONCE_FOREIGN: Ending(_REFUSED, None),

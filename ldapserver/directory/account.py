@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from ldapserver.directory.account_state import AccountState, read_state
 from ldapserver.directory.authzid import AuthzId
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.schemes import (
@@ -30,7 +31,8 @@ class Account:
     """An entry that a name and a password may stand for.
 
     `name` is what an audit record calls it. `credential` is for DIGEST-MD5, None when nothing stored can be used for
-    it; a simple bind succeeds by any one of `passwords`. `authz_to` is who it may act as beside itself.
+    it; a simple bind succeeds by any one of `passwords`. `authz_to` is who it may act as beside itself. `state` is
+    None where the entry says nothing about it.
     """
 
     dn: DN
@@ -38,6 +40,7 @@ class Account:
     credential: Credential | None = field(default=None, repr=False)
     passwords: tuple[StoredPassword, ...] = field(default=(), repr=False)
     authz_to: tuple[AuthzId, ...] = ()
+    state: AccountState | None = None
 
     @property
     def has_wdigest(self) -> bool:
@@ -60,12 +63,12 @@ def read_account(
 ) -> Account:
     """The account that an entry of this name and these password attributes is.
 
-    Raises InvalidPassword and InvalidAuthzId.
+    Raises InvalidPassword, InvalidAuthzId and InvalidAccountState.
     """
     passwords = _passwords(secrets, name)
     credential = credential_of(passwords, saslprep=saslprep)
     authz_to = tuple([AuthzId.of_rule(value) for value in entry.get("authzTo")])
-    return Account(entry.dn, name, credential, passwords, authz_to)
+    return Account(entry.dn, name, credential, passwords, authz_to, read_state(entry))
 
 
 class ProvedPassword(bytes):

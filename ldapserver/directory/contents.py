@@ -105,7 +105,7 @@ class Contents:
             self.referrals[entry.dn.key] = entry.dn
 
     def account_of(self, entry: Entry, secrets: Attributes) -> Account | None:
-        """The account that the entry is, if it is one. Raises InvalidPassword and InvalidAuthzId."""
+        """The account that the entry is, if it is one. Raises what `read_account` raises."""
         if not secrets and not self.vocabulary.is_somebody(entry):
             return None
         account = read_account(entry, self.names.first(entry), secrets, saslprep=self.saslprep)

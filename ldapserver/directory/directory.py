@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ldapserver.directory.account import Account
+from ldapserver.directory.account_state import Judgement
 from ldapserver.directory.computed import ByName
 from ldapserver.directory.dialect import Dialect
 from ldapserver.directory.entry import Entry
@@ -62,6 +63,17 @@ class Directory(Protocol):
 
     async def account_at(self, dn: DN) -> Account | None:
         """The account an entry is, if it is one."""
+        ...
+
+    async def judge(
+        self, account: Account | None, *, right: bool, workstation: str, by_password: bool = True
+    ) -> Judgement:
+        """What there is to say about an account, once it is known whether what was proved was `right`.
+
+        It is judged as it is now, and a wrong password counted, in one step that nothing comes between. `workstation`
+        is where from, as event 4776 has it; without `by_password` (a certificate) nothing is counted, and the age of
+        the password does not matter. Nobody (None) takes as long as somebody.
+        """
         ...
 
     async def stored_passwords(self, dn: DN) -> tuple[Owner, Attributes] | None:

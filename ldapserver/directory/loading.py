@@ -6,6 +6,7 @@ The lines that records stood on are known as long as this lasts, for errors.
 from collections.abc import Callable, Iterator, Sequence
 
 from ldapserver.directory.account import read_account
+from ldapserver.directory.account_state import InvalidAccountState
 from ldapserver.directory.authzid import InvalidAuthzId
 from ldapserver.directory.contents import Contents
 from ldapserver.directory.entry import Entry
@@ -125,7 +126,7 @@ class Loading:
             name = contents.names.add(node, entry)
             try:
                 account = read_account(entry, name, secret, saslprep=contents.saslprep)
-            except (InvalidPassword, InvalidAuthzId) as error:
+            except (InvalidPassword, InvalidAuthzId, InvalidAccountState) as error:
                 raise InvalidLDIF(f"{place}: {dn}: {error}") from None
             node.account = account
             contents.weigh(account)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import urandom
 
 from ldapserver.directory.account import Account
+from ldapserver.directory.account_state import FINE, AccountStatus, Judgement, filetime_of
 from ldapserver.directory.computed import ByName, Computed, by_name
 from ldapserver.directory.conformance import Conformance, Rules
 from ldapserver.directory.contents import Contents
@@ -25,6 +26,7 @@ from ldapserver.directory.ldif import Attributes, InvalidLDIF, Record, Report
 from ldapserver.directory.loading import Loading
 from ldapserver.directory.names import dns_domain, netbios_domain
 from ldapserver.directory.operational import NOBODY, Operational
+from ldapserver.directory.policy import NO_POLICY, Policy
 from ldapserver.directory.profile import Plain, Profile
 from ldapserver.directory.renewal import Owner
 from ldapserver.directory.schema import SUBSCHEMA, Schema, core
@@ -57,6 +59,7 @@ class MemoryDirectory:
         schema: Schema | None = None,
         conformance: Conformance = Conformance.LENIENT,
         profile: Profile | None = None,
+        policy: Policy = NO_POLICY,
         clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = urandom,
     ) -> None:
@@ -71,6 +74,8 @@ class MemoryDirectory:
         `clock` gives the seconds since 1970 for createTimestamp and modifyTimestamp, `random` the octets of
         entryUUID. Raises `InvalidLDIF`; with `report`, each thing that is wrong is told to it, and the rest is taken.
         """
+        self.policy = policy
+        self._clock = clock
         operational = Operational(clock, random)
         schema = core() if schema is None else schema
         contents = Contents(schema, operational, tuple(suffixes), saslprep=saslprep)
@@ -155,6 +160,20 @@ class MemoryDirectory:
         """See `Directory`."""
         node = self._root.find(dn)
         return None if node is None else node.account
+
+    async def judge(
+        self, account: Account | None, *, right: bool, workstation: str, by_password: bool = True
+    ) -> Judgement:
+        """See `Directory`."""
+        state = None if account is None else account.state
+        if state is None:
+            return FINE
+        now = filetime_of(self._clock())
+        if state.locked(self.policy, now):
+            return Judgement(AccountStatus.LOCKED_OUT)
+        if not right:
+            return FINE
+        return Judgement(state.restriction(self.policy, now, workstation, by_password=by_password))
 
     async def stored_passwords(self, dn: DN) -> tuple[Owner, Attributes] | None:
         """See `Directory`."""

@@ -4,12 +4,14 @@ It is a `profile.Write`. What it does, it does at once; left by an exception, it
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from types import TracebackType
 from typing import Self
 
 from ldapserver.directory.account import Account, verifies
+from ldapserver.directory.account_state import InvalidAccountState
 from ldapserver.directory.authzid import InvalidAuthzId
 from ldapserver.directory.changes import (
     Draft,
@@ -312,7 +314,7 @@ class Transaction:
             after = before.renamed(name)
             account = node.account
             if account is not None:
-                account = Account(name, account.name, account.credential, account.passwords, account.authz_to)
+                account = replace(account, dn=name)
             self._become(node, name, after, node.secrets, account, node.since if since is None else since)
             self._done(node, before, after)
 
@@ -396,7 +398,7 @@ class Transaction:
             account = contents.account_of(entry, secrets)
         except InvalidPassword as error:
             raise OperationRefused(ResultCode.CONSTRAINT_VIOLATION, str(error)) from None
-        except InvalidAuthzId as error:
+        except (InvalidAuthzId, InvalidAccountState) as error:
             raise OperationRefused(ResultCode.INVALID_ATTRIBUTE_SYNTAX, str(error)) from None
         if not self.admin:
             check_stored(secrets, account, node.secrets, contents.dearest)

@@ -94,9 +94,9 @@ class DigestExchange:
         if isinstance(verdict, Success) and account is not None:
             return Accepted(account, verdict.data, self._facts(verdict.reading), verdict.layer)
         if isinstance(verdict, Challenge):
-            return self._go_on(verdict, ambiguous)
+            return self._go_on(verdict, ambiguous, account)
         reason = verdict.reason if isinstance(verdict, Failure) else Reason.UNKNOWN_USER
-        return Refused(ambiguous or reason, self._facts())
+        return Refused(ambiguous or reason, self._facts(), account=account)
 
     def _want_layer(self) -> Continue | Refused:
         facts = self._facts()
@@ -123,12 +123,15 @@ class DigestExchange:
                 return account, None
         return None, None
 
-    def _go_on(self, challenge: Challenge, ambiguous: BindReason | None = None) -> Continue:
+    def _go_on(
+        self, challenge: Challenge, ambiguous: BindReason | None = None, account: Account | None = None
+    ) -> Continue:
         """A challenge; one that takes the place of a verdict is worth a record."""
         self._challenged = True
         if challenge.reason is None:
             return Continue(challenge.data)
-        return Continue(challenge.data, ambiguous or challenge.reason, self._facts(), challenge.detail or None)
+        reason, detail = ambiguous or challenge.reason, challenge.detail or None
+        return Continue(challenge.data, reason, self._facts(), detail, account)
 
     def _facts(self, reading: str | None = None) -> Facts:
         response = self._server.response

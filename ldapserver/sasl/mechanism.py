@@ -31,7 +31,8 @@ class Connection:
     """What an exchange runs over.
 
     `tls` is None as long as it is in the clear; `local` is whether it is a Unix socket, and `process` who is at its
-    other end, where the system says so. `host` is the way to wait, `layer` the security layer of an earlier bind.
+    other end, where the system says so. `host` is the way to wait, `layer` the security layer of an earlier bind,
+    `workstation` what event 4776 says it comes from.
     """
 
     host: Host
@@ -39,6 +40,7 @@ class Connection:
     local: bool = False
     process: Process | None = None
     layer: SecurityLayer | None = field(default=None, repr=False)
+    workstation: str = ""
 
     @property
     def confidential(self) -> bool:
@@ -74,12 +76,16 @@ NO_FACTS = Facts()
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """The exchange goes on: `data` goes to the client. With a `reason` the step is worth a record."""
+    """The exchange goes on: `data` goes to the client. With a `reason` the step is worth a record.
+
+    `account` is who was meant, where a password was looked at.
+    """
 
     data: bytes = field(repr=False)
     reason: Reason | BindReason | None = None
     facts: Facts = NO_FACTS
     detail: str | None = None
+    account: Account | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +101,16 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The exchange is over."""
+    """The exchange is over. `account` is who was meant, where somebody was.
+
+    `locked` is whether this wrong password has just locked that account.
+    """
 
     reason: Reason | BindReason
     facts: Facts = NO_FACTS
     detail: str | None = None
+    account: Account | None = None
+    locked: bool = False
 
 
 Outcome = Continue | Accepted | Refused

@@ -11,7 +11,7 @@ from hashlib import md5
 from typing import Any, TypeVar
 
 from ldapserver.audit.log import AuditLog
-from ldapserver.audit.record import BindRecord
+from ldapserver.audit.record import BindRecord, EventRecord
 from ldapserver.audit.sinks import MemorySink, Sink
 from ldapserver.config import Config
 from ldapserver.directory.account import Account
@@ -233,18 +233,23 @@ class Stage:
 
     @property
     def records(self) -> list[BindRecord]:
-        """Every record, in order."""
-        return list(self.sink.records)
+        """The record of every bind, in order."""
+        return [record for record in self.sink.records if isinstance(record, BindRecord)]
+
+    @property
+    def events(self) -> list[EventRecord]:
+        """The Windows events beside 4776, in order."""
+        return [record for record in self.sink.records if isinstance(record, EventRecord)]
 
     @property
     def reasons(self) -> list[str]:
         """The reason of every record."""
-        return [record.reason.value for record in self.sink.records]
+        return [record.reason.value for record in self.records]
 
     @property
     def verdicts(self) -> list[BindRecord]:
         """The records that are event 4776."""
-        return [record for record in self.sink.records if record.status is not None]
+        return [record for record in self.records if record.status is not None]
 
     def send(self, *operations: Operation, controls: tuple[Control, ...] = ()) -> list[LDAPMessage]:
         """Send these in one piece under the next message ids; what is answered at once."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldapserver.directory.ad import account_control
-from ldapserver.directory.ad.account_control import Control, PasswordState, computed, password_expiry, stored, written
+from ldapserver.directory.ad.account_control import PasswordState, computed, password_expiry, stored, written
 from ldapserver.directory.ad.completion import (
     Creation,
     Kind,
@@ -19,9 +19,10 @@ from ldapserver.directory.ad.completion import (
     password_set,
     pwd_last_set,
 )
-from ldapserver.directory.ad.filetime import NEVER, filetime, generalized_time, moment
 from ldapserver.directory.ad.refusals import name_taken
 from ldapserver.directory.ad.sid import parse_sid
+from ldapserver.directory.filetime import NEVER, filetime, generalized_time, moment
+from ldapserver.directory.user_account_control import Control
 from ldapserver.wire.dn import DN
 
 SCHEMA = DN.parse("CN=Schema,CN=Configuration,DC=contoso,DC=com")

@@ -83,7 +83,8 @@ def test_a_security_layer_protects_by_the_length_of_its_key(cipher: Cipher, bits
 
 def test_entry_is_added_with_its_password() -> None:
     domain = Domain()
-    added = domain.add(NEW, objectClass="user", sAMAccountName="new", unicodePwd=utf16("Cherry tart 3"))
+    enabled = {"objectClass": "user", "sAMAccountName": "new", "userAccountControl": "512"}
+    added = domain.add(NEW, **enabled, unicodePwd=utf16("Cherry tart 3"))
     assert added.result_code is ResultCode.SUCCESS
     assert domain.read(NEW, "pwdLastSet") == {"pwdLastSet": ["134117966450000000"]}
     assert domain.bind(r"CONTOSO\new", "Cherry tart 3") is ResultCode.SUCCESS

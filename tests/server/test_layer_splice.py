@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ldapserver.audit.record import BindRecord
+from ldapserver.audit.record import Record
 from ldapserver.audit.sinks import AuditUnavailable
 from ldapserver.wire import codec
 from ldapserver.wire.framing import Framer
@@ -405,7 +405,7 @@ class Full:
     def __init__(self, room: int) -> None:
         self.room = room
 
-    def write(self, records: Sequence[BindRecord]) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         self.room -= len(records)
         if self.room < 0:
             raise AuditUnavailable("audit.jsonl: no space left for a record")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ldapserver.audit import sinks
 from ldapserver.audit.log import AuditLog
-from ldapserver.audit.record import BindRecord
+from ldapserver.audit.record import BindRecord, Record
 from ldapserver.audit.render import JSONRenderer
 from ldapserver.audit.sinks import AuditUnavailable, FileSink, MemorySink, Sink, StreamSink
 from sasl_digest import Reason
@@ -359,9 +359,9 @@ class Scripted:
     def __init__(self) -> None:
         self.broken = False
         self.closed = False
-        self.records: list[BindRecord] = []
+        self.records: list[Record] = []
 
-    def write(self, records: Sequence[BindRecord]) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         if self.broken:
             raise AuditUnavailable("audit.jsonl: it burns")
         self.records.extend(records)

@@ -1,40 +1,12 @@
-"""userAccountControl, what is computed from it, and sAMAccountType ([MS-ADTS] 2.2.16, [MS-SAMR] 2.2.1.13)."""
+"""What is kept of userAccountControl and computed from it, and sAMAccountType ([MS-SAMR] 2.2.1.9)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 
 from ldapserver.directory.ad import sid
-from ldapserver.directory.ad.filetime import NEVER
-
-
-class Control(IntFlag):
-    """The bits of userAccountControl."""
-
-    SCRIPT = 0x1
-    ACCOUNT_DISABLE = 0x2
-    HOMEDIR_REQUIRED = 0x8
-    LOCKOUT = 0x10
-    PASSWD_NOTREQD = 0x20
-    PASSWD_CANT_CHANGE = 0x40
-    ENCRYPTED_TEXT_PASSWORD_ALLOWED = 0x80
-    TEMP_DUPLICATE_ACCOUNT = 0x100
-    NORMAL_ACCOUNT = 0x200
-    INTERDOMAIN_TRUST_ACCOUNT = 0x800
-    WORKSTATION_TRUST_ACCOUNT = 0x1000
-    SERVER_TRUST_ACCOUNT = 0x2000
-    DONT_EXPIRE_PASSWD = 0x10000
-    MNS_LOGON_ACCOUNT = 0x20000
-    SMARTCARD_REQUIRED = 0x40000
-    TRUSTED_FOR_DELEGATION = 0x80000
-    NOT_DELEGATED = 0x100000
-    USE_DES_KEY_ONLY = 0x200000
-    DONT_REQUIRE_PREAUTH = 0x400000
-    PASSWORD_EXPIRED = 0x800000
-    TRUSTED_TO_AUTHENTICATE_FOR_DELEGATION = 0x1000000
-    NO_AUTH_DATA_REQUIRED = 0x2000000
-    PARTIAL_SECRETS_ACCOUNT = 0x4000000
-
+from ldapserver.directory.filetime import NEVER
+from ldapserver.directory.user_account_control import Control
 
 TRUSTS = Control.INTERDOMAIN_TRUST_ACCOUNT | Control.WORKSTATION_TRUST_ACCOUNT | Control.SERVER_TRUST_ACCOUNT
 KINDS = TRUSTS | Control.NORMAL_ACCOUNT | Control.TEMP_DUPLICATE_ACCOUNT

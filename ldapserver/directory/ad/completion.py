@@ -12,7 +12,7 @@ from enum import Enum
 
 from ldapserver.directory.ad import account_control
 from ldapserver.directory.ad.categories import category_dn
-from ldapserver.directory.ad.filetime import NEVER, filetime, generalized_time
+from ldapserver.directory.filetime import NEVER, filetime, generalized_time
 from ldapserver.wire.dn import DN
 
 Attributes = Sequence[tuple[str, tuple[bytes, ...]]]

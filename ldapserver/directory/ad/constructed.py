@@ -7,11 +7,11 @@ from datetime import datetime
 from ldapserver.directory.ad import account_control
 from ldapserver.directory.ad.account_control import PasswordState, is_security_group
 from ldapserver.directory.ad.canonical import canonical_name
-from ldapserver.directory.ad.filetime import filetime
 from ldapserver.directory.ad.links import FORWARD, LINKS, Links, token_groups
 from ldapserver.directory.ad.sid import InvalidSID, split_sid, with_rid
 from ldapserver.directory.computed import Computed
 from ldapserver.directory.entry import Entry
+from ldapserver.directory.filetime import filetime
 from ldapserver.wire.dn import DN, InvalidDN
 
 _NAMES = (

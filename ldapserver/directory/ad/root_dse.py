@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from ldapserver.directory.ad.filetime import generalized_time
+from ldapserver.directory.filetime import generalized_time
 from ldapserver.wire.dn import DN
 
 CAPABILITIES = (
