@@ -22,14 +22,101 @@ class Kind:
     type: tuple[str, ...]
 
 
+_SUBJECT = ("SubjectUserSid", "SubjectUserName", "SubjectDomainName", "SubjectLogonId")
+_TARGET = ("TargetUserSid", "TargetUserName", "TargetDomainName")
+_NETWORK = ("ProcessId", "ProcessName", "IpAddress", "IpPort")
+_PACKAGES = ("TransmittedServices", "LmPackageName", "KeyLength")
+
 CREDENTIAL_VALIDATION = Kind(
-    4776,
-    0,
-    14336,
-    "Credential Validation",
-    ("PackageName", "TargetUserName", "Workstation", "Status"),
-    None,
-    "credential-validated",
-    "authentication",
-    ("start",),
+    event_id=4776,
+    version=0,
+    task=14336,
+    task_name="Credential Validation",
+    names=("PackageName", "TargetUserName", "Workstation", "Status"),
+    success=None,
+    action="credential-validated",
+    category="authentication",
+    type=("start",),
 )
+LOGON = Kind(
+    event_id=4624,
+    version=2,
+    task=12544,
+    task_name="Logon",
+    names=(
+        *_SUBJECT,
+        *_TARGET,
+        *(
+            "TargetLogonId",
+            "LogonType",
+            "LogonProcessName",
+            "AuthenticationPackageName",
+            "WorkstationName",
+            "LogonGuid",
+        ),
+        *_PACKAGES,
+        *_NETWORK,
+        *("ImpersonationLevel", "RestrictedAdminMode", "TargetOutboundUserName", "TargetOutboundDomainName"),
+        *("VirtualAccount", "TargetLinkedLogonId", "ElevatedToken"),
+    ),
+    success=True,
+    action="logged-in",
+    category="authentication",
+    type=("start",),
+)
+LOGON_FAILED = Kind(
+    event_id=4625,
+    version=0,
+    task=12544,
+    task_name="Logon",
+    names=(
+        *_SUBJECT,
+        *_TARGET,
+        *("Status", "FailureReason", "SubStatus", "LogonType", "LogonProcessName", "AuthenticationPackageName"),
+        "WorkstationName",
+        *_PACKAGES,
+        *_NETWORK,
+    ),
+    success=False,
+    action="logon-failed",
+    category="authentication",
+    type=("start",),
+)
+LOGOFF = Kind(
+    event_id=4634,
+    version=0,
+    task=12545,
+    task_name="Logoff",
+    names=(*_TARGET, "TargetLogonId", "LogonType"),
+    success=True,
+    action="logged-out",
+    category="authentication",
+    type=("end",),
+)
+SPECIAL_LOGON = Kind(
+    event_id=4672,
+    version=0,
+    task=12548,
+    task_name="Special Logon",
+    names=(*_SUBJECT, "PrivilegeList"),
+    success=True,
+    action="logged-in-special",
+    category="iam",
+    type=("admin",),
+)
+# Its TargetDomainName is the computer that the wrong passwords came from.
+LOCKED_OUT = Kind(
+    event_id=4740,
+    version=0,
+    task=13824,
+    task_name="User Account Management",
+    names=("TargetUserName", "TargetDomainName", "TargetSid", *_SUBJECT),
+    success=True,
+    action="locked-out-user-account",
+    category="iam",
+    type=("user", "change"),
+)
+
+KINDS = {
+    kind.event_id: kind for kind in (CREDENTIAL_VALIDATION, LOGON, LOGON_FAILED, LOGOFF, SPECIAL_LOGON, LOCKED_OUT)
+}
