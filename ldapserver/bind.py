@@ -20,35 +20,6 @@ from sasl_digest import Reason, SecurityLayer
 MAX_NAME = 2048  # characters of a name in a record: a message of a stranger's may hold 64 KiB of it
 SIMPLE = "simple"  # what a record calls the mechanism of a simple bind
 
-# One text for every failure about credentials: what was wrong is for the audit, not for who is guessing.
-_REFUSAL = BindResponse(ResultCode.INVALID_CREDENTIALS, diagnostic_message="Invalid credentials")
-_RESPONSES = {
-    BindReason.AUTHZID_REFUSED: BindResponse(
-        ResultCode.INSUFFICIENT_ACCESS_RIGHTS, diagnostic_message="authzid: you may not act as this identity"
-    ),
-    BindReason.UNAUTHENTICATED: BindResponse(
-        ResultCode.UNWILLING_TO_PERFORM,
-        diagnostic_message="a simple bind with a name needs a password (RFC 4513 section 5.1.2)",
-    ),
-    BindReason.MECHANISM: BindResponse(
-        ResultCode.AUTH_METHOD_NOT_SUPPORTED, diagnostic_message="mechanism: not one of supportedSASLMechanisms"
-    ),
-    BindReason.SIGNING_REQUIRED: BindResponse(
-        ResultCode.STRONGER_AUTH_REQUIRED,
-        diagnostic_message="a bind here needs TLS, or to bring a security layer (qop auth-int or auth-conf)",
-    ),
-    BindReason.CONFIDENTIALITY_REQUIRED: BindResponse(
-        ResultCode.CONFIDENTIALITY_REQUIRED, diagnostic_message="mechanism: only inside TLS"
-    ),
-    BindReason.NO_CERTIFICATE: BindResponse(
-        ResultCode.INAPPROPRIATE_AUTHENTICATION,
-        diagnostic_message="EXTERNAL needs a client certificate, or a Unix socket (RFC 4513 section 5.2.3)",
-    ),
-    BindReason.VERSION: BindResponse(ResultCode.PROTOCOL_ERROR, diagnostic_message="version: only 3 is supported"),
-    BindReason.BUSY: BindResponse(
-        ResultCode.BUSY, diagnostic_message="too many passwords are being checked; try again"
-    ),
-}
 # What a BindRequest was refused for as a whole, where the result code alone says it.
 _REFUSED_FOR: dict[int, BindReason] = {
     ResultCode.AUTH_METHOD_NOT_SUPPORTED: BindReason.MECHANISM,
@@ -180,11 +151,18 @@ class Binder:
         judgement = await self._service.directory.judge(
             account, right=right, workstation=self.connection.workstation, by_password=bool(package)
         )
-        if judgement.status is not None:
-            return Refused(BindReason(judgement.status.value), outcome.facts, outcome.detail, account)
-        if judgement.locked:
-            return Refused(Reason.WRONG_PASSWORD, outcome.facts, outcome.detail, account, locked=True)
-        return outcome
+        status, locked = judgement.status, judgement.locked
+        if status is None and not locked:
+            return outcome
+        reason = Reason.WRONG_PASSWORD if status is None else BindReason(status.value)
+        # A wrong initial response gets its challenge, whoever it is about.  RFC 2831 section 2.2.2
+        if isinstance(outcome, Continue) and not right:
+            return replace(outcome, reason=reason)
+        refused = Refused(reason, outcome.facts, outcome.detail, account, locked)
+        # That the password was right is not told by another answer than a wrong one gets, nor by the time.
+        if isinstance(outcome, Accepted | Continue) and outcome.barred is not None:
+            return await outcome.barred(refused)
+        return refused
 
     def _accept(self, message_id: int, mechanism: str, package: str, accepted: Accepted) -> Decision:
         return Decision(
@@ -220,7 +198,7 @@ class Binder:
         facts: Facts = NO_FACTS,
         detail: str | None = None,
     ) -> Decision:
-        response = _RESPONSES[reason] if isinstance(reason, BindReason) and reason in _RESPONSES else _REFUSAL
+        response = self._service.refusals[package][reason]
         return Decision(response, records=(self._record(message_id, mechanism, package, reason, facts, detail),))
 
     def _record(

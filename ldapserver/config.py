@@ -66,7 +66,7 @@ class Config:
         """Raises InvalidConfig."""
         for name in (
             *("max_connections", "max_message", "max_message_before_bind", "max_outstanding"),
-            "max_sorted",
+            *("max_sorted", "ad_build"),
             *("idle_timeout", "handshake_timeout"),
         ):
             if getattr(self, name) <= 0:

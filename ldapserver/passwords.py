@@ -1,10 +1,11 @@
 """Whose password it is: what a simple bind and SASL PLAIN have in common, from a name to an account.
 
 An unknown user costs what a wrong password costs, under the dearest scheme that the directory holds; and so does a
-wrong password under a cheaper one, or it would tell that the user is known.
+wrong password under a cheaper one, or it would tell that the user is known. Who is refused with the right one, for
+what stands against the account, waits as long.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +13,7 @@ from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account, AmbiguousName
 from ldapserver.directory.dialect import Dialect
 from ldapserver.directory.directory import Directory
+from ldapserver.directory.schemes import StoredPassword
 from ldapserver.sasl.mechanism import Accepted, Facts, Refused
 from ldapserver.suspension import Host
 from ldapserver.wire.dn import DN, InvalidDN
@@ -77,15 +79,12 @@ async def verify(
     stored = account.passwords if account is not None and known else decoy
     if not any(one.dear for one in stored):
         stored = (*stored, *[one for one in decoy if one.dear])  # of random octets: they are nobody's password
-    right = False
-    for one, password in ((one, password) for one in stored for password in passwords):
-        if one.dear:
-            work = host.offload(partial(one.check, password))
-            if work is None:
-                return Refused(BindReason.BUSY, facts)
-            right = await work
-        else:
-            right = one.check(password)
+    trials = iter([(one, password) for one in stored for password in passwords])
+    right: bool | None = False
+    for one, password in trials:
+        right = await _offloaded(host, one, password) if one.dear else one.check(password)
+        if right is None:
+            return Refused(BindReason.BUSY, facts)
         if right:
             break
     if account is None:
@@ -94,4 +93,20 @@ async def verify(
         return Refused(Reason.NO_USABLE_SECRET, facts, account=account)
     if not right:
         return Refused(Reason.WRONG_PASSWORD, facts, account=account)
-    return Accepted(account, b"", facts)
+    return Accepted(account, b"", facts, barred=partial(_barred, host, trials))
+
+
+async def _offloaded(host: Host, stored: StoredPassword, password: bytes) -> bool | None:
+    """Whether it is the password; None when nobody has the time to see."""
+    work = host.offload(partial(stored.check, password))
+    return None if work is None else await work
+
+
+async def _barred(host: Host, rest: Iterator[tuple[StoredPassword, bytes]], refused: Refused) -> Refused:
+    """The refusal of one whose password was right, once what a wrong one is held against has been tried too."""
+    for one, password in rest:
+        if one.dear and await _offloaded(host, one, password) is None:
+            return Refused(BindReason.BUSY, refused.facts)
+        if not one.dear:
+            one.check(password)
+    return refused

@@ -12,6 +12,7 @@ from ldapserver.directory.account import Account
 from ldapserver.directory.directory import Directory
 from ldapserver.lookups import Lookups
 from ldapserver.process import Process
+from ldapserver.refusals import Refusals, refusals
 from ldapserver.sasl.digest_md5 import DigestMD5
 from ldapserver.sasl.external import External
 from ldapserver.sasl.mechanism import Connection, Mechanism
@@ -43,7 +44,8 @@ class Service:
 
     `mechanisms` is what a bind may name, and `offered` what of it the root DSE lists; `workstation` is what event
     4776 names, or None for the client's address. `start_tls` is whether clients may begin TLS on a connection.
-    `clock_ns` gives nanoseconds since the epoch: the time of records and nonces.
+    `refusals` are the answers to binds that fail. `clock_ns` gives nanoseconds since the epoch: the time of records
+    and nonces.
     """
 
     config: Config
@@ -52,6 +54,7 @@ class Service:
     mechanisms: Mapping[str, Mechanism]
     workstation: str | None
     admins: frozenset[object]
+    refusals: Refusals = field(repr=False)
     start_tls: bool = False
     clock_ns: Callable[[], int] = time.time_ns
     lookups: Lookups = field(default_factory=Lookups, repr=False, compare=False)
@@ -101,6 +104,7 @@ class Service:
             mechanisms={name: known[name] for name in config.mechanisms},
             workstation=None if config.workstation == "client" else config.workstation,
             admins=frozenset(DN.parse(dn).key for dn in config.admins),
+            refusals=refusals(ad_errors=config.ad_errors, build=config.ad_build),
             clock_ns=clock_ns,
         )
 

@@ -155,6 +155,7 @@ class DigestServer:
         self._channel_binding = channel_binding
         self._subsequent = False
         self._refusal: Reason | None = None
+        self._spared = 0  # readings that a right response left untried
         self.response = None
 
     def step(self, data: bytes) -> Challenge | Lookup | Failure:
@@ -228,15 +229,26 @@ class DigestServer:
         usable = False
         for name in names:
             offered = tuple(known.secrets(name, realm))
-            due -= len(offered)
             usable |= bool(offered)
-            proved = proved or _matching(name, offered, response)
+            if proved is None:
+                proved = _matching(name, offered, response)
+                due -= len(offered) if proved is None else proved.tried
         if not usable:
             refusal = Reason.NO_USABLE_SECRET
         if refusal is not None or proved is None:
             _make_up(due, response)
             return self._refuse(refusal or Reason.WRONG_PASSWORD)
+        self._spared = due
         return self._counted(response, proved) or self._accept(response, proved)
+
+    def make_up(self) -> None:
+        """Do the work that a right response was spared, where its user is refused for all that.
+
+        What keeps them out is then not told by the time it takes: a wrong response costs as much.
+        """
+        spared, self._spared = self._spared, 0
+        if self.response is not None:
+            _make_up(spared, self.response)
 
     def _counted(self, response: DigestResponse, proved: "_Proved") -> Challenge | None:
         """Count the nonce of a right response; the challenge that is due when it is too old, or not its turn."""
@@ -338,13 +350,14 @@ class _Proved:
     h_a1: bytes
     keyed: bytes
     reading: str | None
+    tried: int  # secrets, this one too
 
 
 def _matching(username: str, offered: tuple[bytes, ...], response: DigestResponse) -> _Proved | None:
     """What gives this response, of the secrets offered for a name, or None."""
     authzid = None if response.authzid is None else response.authzid.encode()
     a2 = digest.a2_of_client(response.digest_uri, response.qop)
-    for secret in offered:
+    for tried, secret in enumerate(offered, 1):
         h_a1 = digest.h(digest.a1(secret, nonce=response.nonce, cnonce=response.cnonce, authzid=authzid))
         keyed = digest.keyed(
             h_a1,
@@ -354,7 +367,8 @@ def _matching(username: str, offered: tuple[bytes, ...], response: DigestRespons
             qop=response.qop,
         )
         if hmac.compare_digest(digest.response_value(keyed, a2), response.response):
-            return _Proved(username, h_a1, keyed, secret.reading if isinstance(secret, ReadSecret) else None)
+            reading = secret.reading if isinstance(secret, ReadSecret) else None
+            return _Proved(username, h_a1, keyed, reading, tried)
     return None
 
 

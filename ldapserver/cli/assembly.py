@@ -94,6 +94,8 @@ def configure(options: argparse.Namespace, directory: MemoryDirectory, addresses
             channel_binding=options.channel_binding,
             remember=options.remember,
             require_signing=options.require_signing,
+            ad_errors=options.ad_errors,
+            ad_build=options.ad_build,
             layer_inside_tls=not options.no_layer_inside_tls,
             admins=tuple(options.admin),
             anonymous_search=options.anonymous_search,

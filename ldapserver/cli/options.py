@@ -64,6 +64,8 @@ def read_options(arguments: Sequence[str], parser: argparse.ArgumentParser | Non
     if given["cipher"] is not _DEFAULTS["cipher"] and QOP.AUTH_CONF not in given["qop"]:
         raise UsageFault("argument --cipher: has no place without auth-conf in --qop")
     _check_tls(read)
+    if read.ad_build != Config.ad_build and not read.ad_errors:
+        raise UsageFault(f"argument --ad-build: {read.ad_build}: has no meaning without --ad-errors")
     if given["mechanism"] is not _DEFAULTS["mechanism"]:
         _check_mechanisms(read)
     return read
@@ -147,6 +149,8 @@ _DEFAULTS = {
     "tls_ca": None,
     "tls_client": None,
     "cert_map": None,
+    "ad_errors": False,
+    "ad_build": Config.ad_build,
     "require_signing": False,
     "no_layer_inside_tls": False,
     "max_connections": Config.max_connections,
@@ -296,6 +300,13 @@ def _add_authentication(parser: argparse.ArgumentParser) -> None:
         group, "--saslprep", "prepare passwords in the clear by SASLprep (RFC 4013) before digests use them", **_FLAG
     )
     _add(group, "--charset", "offer charset=utf-8, or none (default: utf-8)", choices=("utf-8", "none"))
+    help = (
+        "refuse binds in a domain controller's words: who knows the password is told of the account's state, and "
+        "everybody of a lockout (default: one text, whatever was wrong)"
+    )
+    _add(group, "--ad-errors", help, **_FLAG)
+    help = f"the build number at the end of those, where it is in hexadecimal (default: {Config.ad_build}, v4563)"
+    _add(group, "--ad-build", help, metavar="N", type=positive)
 
 
 def _add_audit(parser: argparse.ArgumentParser) -> None:

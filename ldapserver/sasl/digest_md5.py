@@ -73,11 +73,13 @@ class DigestExchange:
         self._directory = directory
         self._require_layer = require_layer
         self._challenged = False
+        self._initial = True  # whether the step under way began the exchange
         self._name: str | None = None  # the reading of the username that led to an account
 
     async def step(self, credentials: bytes | None) -> Outcome:
         """Take the client's credentials, which are absent or empty in the first step."""
         server = self._server
+        self._initial = not self._challenged
         self._name = None
         outcome = server.step(credentials or b"")
         if isinstance(outcome, Challenge):
@@ -92,7 +94,8 @@ class DigestExchange:
             None if account is None else account.credential or _NO_SECRET, self._directory.most_secrets
         )
         if isinstance(verdict, Success) and account is not None:
-            return Accepted(account, verdict.data, self._facts(verdict.reading), verdict.layer)
+            facts = self._facts(verdict.reading)
+            return Accepted(account, verdict.data, facts, verdict.layer, barred=self._barred)
         if isinstance(verdict, Challenge):
             return self._go_on(verdict, ambiguous, account)
         reason = verdict.reason if isinstance(verdict, Failure) else Reason.UNKNOWN_USER
@@ -102,12 +105,22 @@ class DigestExchange:
         facts = self._facts()
         if self._challenged:
             return Refused(BindReason.SIGNING_REQUIRED, facts)
-        # An initial response that will not do gets a challenge.  RFC 2831 section 2.2.2
+        return Continue(self._anew(), BindReason.SIGNING_REQUIRED, facts)
+
+    def _anew(self) -> bytes:
+        """The challenge that an initial response gets which will not do.  RFC 2831 section 2.2.2."""
         self._server = self._terms.fresh(self._channel)
         challenge = self._server.step(b"")
         assert isinstance(challenge, Challenge)
         self._challenged = True
-        return Continue(challenge.data, BindReason.SIGNING_REQUIRED, facts)
+        return challenge.data
+
+    async def _barred(self, refused: Refused) -> Continue | Refused:
+        """A right response of an account that may not be let in, as if it had been wrong: never with stale=true."""
+        self._server.make_up()
+        if not self._initial:
+            return refused
+        return Continue(self._anew(), refused.reason, refused.facts, refused.detail, refused.account)
 
     async def _account(self, asked: Lookup) -> tuple[Account | None, BindReason | None]:
         """Who is called so; when nobody may be, why not."""
@@ -131,7 +144,7 @@ class DigestExchange:
         if challenge.reason is None:
             return Continue(challenge.data)
         reason, detail = ambiguous or challenge.reason, challenge.detail or None
-        return Continue(challenge.data, reason, self._facts(), detail, account)
+        return Continue(challenge.data, reason, self._facts(), detail, account, barred=self._barred)
 
     def _facts(self, reading: str | None = None) -> Facts:
         response = self._server.response

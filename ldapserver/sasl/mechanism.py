@@ -1,5 +1,6 @@
 """What the Bind operation asks of a mechanism (RFC 4422): an exchange, its steps, and how each step ends."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -78,7 +79,7 @@ NO_FACTS = Facts()
 class Continue:
     """The exchange goes on: `data` goes to the client. With a `reason` the step is worth a record.
 
-    `account` is who was meant, where a password was looked at.
+    `account` is who was meant, where a password was looked at. `barred` is as of `Accepted`.
     """
 
     data: bytes = field(repr=False)
@@ -86,17 +87,23 @@ class Continue:
     facts: Facts = NO_FACTS
     detail: str | None = None
     account: Account | None = None
+    barred: "Barred | None" = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The client is `account`, `data` its last word from the server, and `layer` what stands behind that word."""
+    """The client is `account`, `data` its last word from the server, and `layer` what stands behind that word.
+
+    `barred` says how the step ends where the account may not be let in for all that: as it would have with a wrong
+    password, after the same work. None is by the refusal itself.
+    """
 
     account: Account
     data: bytes = field(repr=False)
     facts: Facts
     layer: SecurityLayer | None = field(default=None, repr=False)
     detail: str | None = None
+    barred: "Barred | None" = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,7 @@ class Refused:
 
 
 Outcome = Continue | Accepted | Refused
+Barred = Callable[[Refused], Awaitable[Continue | Refused]]
 
 
 class Exchange(Protocol):

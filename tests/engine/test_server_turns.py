@@ -20,6 +20,7 @@ from sasl_digest import (
     Response,
     Success,
     UsageError,
+    digest,
 )
 from sasl_digest.nonces import Nonces, NonceState
 
@@ -265,3 +266,49 @@ def test_realm_that_is_not_served_costs_as_many_hashes_too(monkeypatch: pytest.M
             assert isinstance(server.verify(Password("wrong")), Failure)
         counts.append(len(calls))
     assert counts[0] == counts[1] > 0
+
+
+@pytest.mark.parametrize("matching", [0, 1, 3, None], ids=["first", "second", "last", "none"])
+def test_a_right_response_costs_what_a_wrong_one_does_once_the_rest_is_made_up(
+    matching: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = md5(b"alice::secret").digest()
+
+    class Offers:
+        """The right secret at a place among four, or none."""
+
+        def __init__(self, place: int | None) -> None:
+            self.place = place
+
+        def secrets(self, username: str, realm: str) -> tuple[bytes, ...]:
+            return tuple([right if at == self.place else bytes(16) for at in range(4)])
+
+    tried = 0
+    value = digest.response_value
+
+    def counted(keyed: bytes, a2: bytes) -> bytes:
+        nonlocal tried
+        tried += 1
+        return value(keyed, a2)
+
+    server = DigestServer(readings=6)
+    assert isinstance(server.step(response_to(server)), Lookup)
+    monkeypatch.setattr("sasl_digest.digest.response_value", counted)
+    verdict = server.verify(Offers(matching))
+    assert isinstance(verdict, Failure if matching is None else Success)
+    proof = 0 if matching is None else 1  # an rspauth that is not sent
+    assert tried == (6 if matching is None else matching + 1) + proof
+    server.make_up()
+    assert tried == 6 + proof
+    server.make_up()  # there is no more of it
+    assert tried == 6 + proof
+
+
+def test_there_is_nothing_to_make_up_before_a_verdict() -> None:
+    server = DigestServer()
+    server.make_up()
+    response = response_to(server)
+    server.make_up()
+    assert isinstance(server.step(response), Lookup)
+    server.make_up()
+    assert isinstance(server.verify(Password("secret")), Success)

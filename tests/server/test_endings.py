@@ -124,6 +124,30 @@ def refused() -> Stage:
     return on
 
 
+def barred(attributes: str, *, password: str = "password", by: str = "digest") -> Callable[[], Stage]:
+    """A bind as u1, of whom the entry says this too."""
+
+    def act() -> Stage:
+        on = stage(LDIF.replace("uid: u1\n", f"uid: u1\n{attributes}\n"))
+        if by == "digest":
+            on.digest(password=password)
+        else:
+            on.bind(simple("u1", password))
+        return on
+
+    return act
+
+
+def with_a_certificate_of_a_disabled_account() -> Stage:
+    on = stage(LDIF.replace("uid: u1\n", "uid: u1\nuserAccountControl: 514\n"))
+    on.session.secured(TLS(bytes(32), Authority().issue().der))
+    on.bind(sasl(b"", "EXTERNAL"))
+    return on
+
+
+NO_HOURS = f"logonHours:: {28 * 'A'}"
+
+
 def broken() -> Stage:
     on = faulty()
     on.bind(simple("u1", "password"))
@@ -179,6 +203,20 @@ REACHED: dict[Reason | BindReason, list[tuple[Callable[[], Stage], str]]] = {
         (digest("hashed", "hashedpw", realm="CONTOSO"), "hashed"),
         (plain("secretless", "password"), "secretless"),
     ],
+    BindReason.ACCOUNT_LOCKED_OUT: [
+        (barred("userAccountControl: 528"), "u1"),
+        (barred("userAccountControl: 528", password="wrong"), "u1"),
+        (barred("pwdAccountLockedTime: 000001010000Z", by="simple"), "u1"),
+    ],
+    BindReason.ACCOUNT_DISABLED: [
+        (barred("userAccountControl: 514"), "u1"),
+        (barred("nsAccountLock: true", by="simple"), "u1"),
+    ],
+    BindReason.ACCOUNT_EXPIRED: [(barred("accountExpires: 1"), "u1")],
+    BindReason.LOGON_HOURS: [(barred(NO_HOURS), "u1")],
+    BindReason.WORKSTATION: [(barred("userWorkstations: PC1", by="simple"), "u1")],
+    BindReason.PASSWORD_MUST_CHANGE: [(barred("pwdLastSet: 0"), "u1")],
+    BindReason.PASSWORD_EXPIRED: [(barred("userAccountControl: 8389120"), "u1")],
     BindReason.AUTHZID_REFUSED: [(digest(authzid="u:u2"), "u1")],
     Reason.MALFORMED: [(digest(more=',nonce="again"'), ""), (digest(nc="1"), "")],
     Reason.NONCE_FOREIGN: [(digest(nonce=b"A" * 40), "u1"), (digest(nonce=b"not base64!"), "u1")],
@@ -316,6 +354,13 @@ def test_a_malformed_response_is_recorded_with_directive_and_rule() -> None:
     on.digest(more=',nonce="again"')
     assert on.records[0].detail == "nonce: must come only once"
     assert on.records[0].mechanism == "DIGEST-MD5"
+
+
+def test_a_refused_certificate_is_no_verdict_about_credentials() -> None:
+    (record,) = with_a_certificate_of_a_disabled_account().records
+    assert (record.reason, record.status, record.package) == (BindReason.ACCOUNT_DISABLED, None, "")
+    assert (record.account, record.result_code) == (U1, 49)
+    assert record.detail == U1
 
 
 def test_a_wrong_password_under_an_expired_nonce_is_not_told_that_it_expired() -> None:

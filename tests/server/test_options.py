@@ -77,6 +77,8 @@ def test_the_defaults_are_safe() -> None:
         "cert_map": None,
         "require_signing": False,
         "no_layer_inside_tls": False,
+        "ad_errors": False,
+        "ad_build": 17763,
         "max_connections": 4096,
         "max_message": 1024 * 1024,
         "size_limit": 0,
@@ -116,6 +118,7 @@ def test_the_defaults_are_safe() -> None:
         (["--workstation", "client"], "workstation", "client"),
         (["--tls", "auto"], "tls", "auto"),
         (["--require-signing"], "require_signing", True),
+        (["--ad-errors"], "ad_errors", True),
         (["--mechanism", "DIGEST-MD5"], "mechanism", ["DIGEST-MD5"]),
     ],
 )
@@ -173,6 +176,9 @@ def test_the_defaults_are_not_shared_between_readings() -> None:
         ),
         (["--require-signing", "--qop", "auth"], ["--require-signing", "nobody can bind"]),
         (["--remember", "0"], ["--remember", "'0'"]),
+        (["--ad-build", "20348"], ["--ad-build", "20348", "without --ad-errors"]),
+        (["--ad-errors", "--ad-build", "v4563"], ["--ad-build", "'v4563'"]),
+        (["--ad-errors", "--ad-build", "0"], ["--ad-build", "'0'", "above 0"]),
         (["--charset", "latin-1"], ["--charset", "latin-1", "utf-8"]),
         (["--log-level", "loud"], ["--log-level", "loud"]),
         (["--listen", "http://x"], ["--listen", "http://x", "ldap://"]),
@@ -236,6 +242,12 @@ def test_what_is_typed_takes_the_place_of_what_the_file_says(toml: Toml) -> None
     path = toml('ldif = ["a.ldif", "b.ldif"]\nrealm = "file"\nnetbios = "FILE"\n')
     options = read_options(["--realm", "typed", "--config", path, "--ldif", "c.ldif"])
     assert (options.ldif, options.realm, options.netbios) == (["c.ldif"], "typed", "FILE")
+
+
+def test_the_build_of_refusals_may_be_in_the_file(toml: Toml) -> None:
+    options = read_options(["--config", toml("ad-errors = true\nad-build = 20348\n")])
+    assert (options.ad_errors, options.ad_build) == (True, 20348)
+    assert "--ad-errors" in refusal("--config", toml("ad-build = 20348\n"))
 
 
 def test_a_value_that_looks_like_an_option_is_a_value(toml: Toml) -> None:
