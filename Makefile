@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 # "required" makes an absent interoperability client a failure instead of a named skip.
 INTEROP ?=
-# How long `make soak` fuzzes, all targets together.
+# How long `make soak` fuzzes, all targets together, and how often it kills a server under load.
 SECONDS ?= 3600
+KILLS ?= 50
 CHECKED := sasl_digest ldapserver tests examples benchmarks
 
-.PHONY: demo test check serve bench bench-directory interop soak format clean
+.PHONY: demo test check serve bench bench-directory interop explore soak format clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py
@@ -35,8 +36,14 @@ bench-directory: $(VENV)/.demo
 interop: $(VENV)/.test
 	INTEROP=required $(BIN)/python -m pytest tests/interop
 
-# Coverage-guided fuzzing; what it finds is kept in tests/fuzz/regressions, where make test plays it.
+# The property tests with other examples than `make test` has, new ones each time.
+explore: $(VENV)/.test
+	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -n auto tests/engine tests/server
+
+# Servers killed under load, then coverage-guided fuzzing; what that finds is kept in tests/fuzz/regressions, where
+# make test plays it.
 soak: $(VENV)/.fuzz
+	$(BIN)/python -m tests.soak.kills $(KILLS)
 	$(BIN)/python -m tests.fuzz.fuzz_engine $(SECONDS)
 
 format: $(VENV)/.test

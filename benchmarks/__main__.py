@@ -8,9 +8,9 @@ import twisted
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import layers, nonces, startup, timing
-from benchmarks.load import MODES, by_bindload, by_own_client
-from benchmarks.server import running
+from benchmarks import audit_cost, layers, nonces, startup, timing
+from benchmarks.load import MODES, Load, by_bindload, by_own_client
+from benchmarks.server import RunningServer, running
 
 USERS = 1000
 CONNECTIONS = 16
@@ -32,17 +32,17 @@ def main() -> int:
     table = Table(
         "operation", "a second", "server CPU, µs each", "p50 ms", "p99 ms", title="The audit written to a file"
     )
+
+    def load(server: RunningServer, mode: str = "digest") -> Load:
+        how = {"connections": CONNECTIONS, "users": USERS, "seconds": options.seconds}
+        if options.bindload:
+            return by_bindload(options.bindload, server, mode, **how)
+        return by_own_client(server, mode, **how)
+
     with running(USERS) as server:
         modes = (*MODES, "search", "connect+digest+unbind") if options.bindload else MODES
         for mode in modes:
-            runs = []
-            for _ in range(options.rounds):
-                how = {"connections": CONNECTIONS, "users": USERS, "seconds": options.seconds}
-                runs.append(
-                    by_bindload(options.bindload, server, mode, **how)
-                    if options.bindload
-                    else by_own_client(server, mode, **how)
-                )
+            runs = [load(server, mode) for _ in range(options.rounds)]
             run = sorted(runs, key=lambda load: load.server_cpu_us)[len(runs) // 2]
             table.add_row(
                 mode, f"{run.rate:,.0f}", f"{run.server_cpu_us:.1f}", f"{run.p50_ms:.2f}", f"{run.p99_ms:.2f}"
@@ -50,6 +50,10 @@ def main() -> int:
         resident = server.resident_mib()
     console.print(table)
     console.print(f"memory of the server afterwards: {resident:.0f} MiB", highlight=False)
+    table = Table("audit", "digest binds a second", "server CPU, µs each", "more than none", title="What it costs")
+    for cost in audit_cost.measure(USERS, options.rounds, load):
+        table.add_row(cost.mode, f"{cost.rate:,.0f}", f"{cost.cpu_us:.1f}", f"{cost.more:+.1%}")
+    console.print(table)
     table = Table("layer", "MB a second", "hashing and sealing alone", title="Wrapping 64 KiB")
     for layer in layers.measure():
         table.add_row(layer.name, f"{layer.wrapped:.0f}", f"{layer.floor:.0f}")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,12 +69,17 @@ class RunningServer:
 
 
 @contextlib.contextmanager
-def running(users: int, *options: str, write: Callable[[Path, int], None] = write_users) -> Iterator[RunningServer]:
+def running(
+    users: int,
+    *options: str,
+    write: Callable[[Path, int], None] = write_users,
+    serve: Sequence[str] = ("ldapserver", "serve"),
+) -> Iterator[RunningServer]:
     """`ldapserver serve` with so many users, which `write` makes, and the audit written to a file."""
     with tempfile.TemporaryDirectory() as folder:
         ldif, ready, audit = (Path(folder, name) for name in ("users.ldif", "ready", "audit.jsonl"))
         write(ldif, users)
-        command = [sys.executable, "-m", "ldapserver", "serve", "--ldif", str(ldif), "--listen", "ldap://127.0.0.1:0"]
+        command = [sys.executable, "-m", *serve, "--ldif", str(ldif), "--listen", "ldap://127.0.0.1:0"]
         command += ["--host", "localhost", "--ready-file", str(ready), "--audit", str(audit), *options]
         started = time.perf_counter()
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)

@@ -4,8 +4,7 @@ import os
 
 from hypothesis import settings
 
-# The same examples every time: what fails does so for whoever comes next, and what passes lands. New ones are looked
-# for by HYPOTHESIS_PROFILE=explore, as `make soak` does.
+# The same examples every time: what fails does so for whoever comes next. `make explore` looks for others.
 settings.register_profile("suite", derandomize=True)
 settings.register_profile("explore", print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
