@@ -2,7 +2,7 @@
 
 from ldapserver.audit.log import AuditLog
 from ldapserver.audit.record import BindRecord, EventRecord, Record
-from ldapserver.audit.render import JSONRenderer, Renderer
+from ldapserver.audit.render import JSONRenderer, Renderer, XMLRenderer
 from ldapserver.audit.sinks import AuditUnavailable, FileSink, MemorySink, Sink, StreamSink
 from ldapserver.audit.status import BindReason, Status
 from ldapserver.config import Config
@@ -30,4 +30,5 @@ __all__ = [
     "Sink",
     "Status",
     "StreamSink",
+    "XMLRenderer",
 ]

@@ -18,30 +18,11 @@ from ldapserver.audit.render import JSONRenderer
 from ldapserver.audit.status import ENDINGS, BindReason, Status
 from ldapserver.wire.messages import ResultCode
 from sasl_digest import Reason
+from tests.server.windows_events import VALIDATED
 
 AUDIT = Path(__file__).parents[2] / "docs" / "audit.md"
 
-RECORD = BindRecord(
-    time_ns=1_767_323_045_678_901_299,
-    status=Status.WRONG_PASSWORD,
-    package=WDIGEST,
-    account="u1",
-    workstation="LDAP1",
-    source_ip="192.0.2.10",
-    source_port=50123,
-    connection=12,
-    message_id=2,
-    mechanism="DIGEST-MD5",
-    realm="CONTOSO",
-    authzid=None,
-    qop="auth",
-    cipher=None,
-    digest_uri="ldap/dc1.contoso.com",
-    result_code=ResultCode.INVALID_CREDENTIALS,
-    reason=Reason.WRONG_PASSWORD,
-    detail=None,
-    tls=False,
-)
+RECORD = VALIDATED
 LINE = (
     '{"@timestamp":"2026-01-02T03:04:05.6789012Z","ecs":{"version":"1.12.0"},"event":{"action":"credential-validated",'
     '"category":["authentication"],"code":"4776","kind":"event","module":"security","outcome":"failure",'
