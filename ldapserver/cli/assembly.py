@@ -95,6 +95,7 @@ def configure(options: argparse.Namespace, directory: MemoryDirectory, addresses
             remember=options.remember,
             require_signing=options.require_signing,
             layer_inside_tls=not options.no_layer_inside_tls,
+            logon_events=options.events == "logon",
             admins=tuple(options.admin),
             anonymous_search=options.anonymous_search,
             max_connections=options.max_connections,

@@ -48,6 +48,11 @@ class Connection:
         return self.tls is not None or self.local
 
     @property
+    def client_certificate(self) -> bytes | None:
+        """The client's, in DER, where one was verified."""
+        return None if self.tls is None else self.tls.client_certificate
+
+    @property
     def strength(self) -> int:
         """The bits of the key that keeps it from others, 0 in the clear."""
         if self.confidential:
