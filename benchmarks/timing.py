@@ -52,6 +52,10 @@ class _Wire:
     def resume_reading(self) -> None:
         """Reading never stops here."""
 
+    def settled(self) -> None:
+        """What is recorded in memory is so at once."""
+        raise AssertionError("settled")
+
     def failed(self, error: Exception) -> None:
         """A fault of ours must be seen."""
         raise error

@@ -9,15 +9,16 @@ from typing import overload
 
 from ldapserver import passwords
 from ldapserver.access import ANONYMOUS, Identity, acting_as
-from ldapserver.audit.record import MSV1_0, BindRecord, Record
+from ldapserver.audit.record import MAX_NAME, MSV1_0, BindRecord, Record
 from ldapserver.audit.status import ENDINGS, BindReason
+from ldapserver.directory.account import Account
+from ldapserver.logons import Logon
 from ldapserver.sasl.mechanism import NO_FACTS, Accepted, Connection, Continue, Exchange, Facts, Outcome, Refused
 from ldapserver.service import Peer, Service
 from ldapserver.suspension import Host
 from ldapserver.wire.messages import BindRequest, BindResponse, ResultCode, SaslAuthentication
 from sasl_digest import Reason, SecurityLayer
 
-MAX_NAME = 2048  # characters of a name in a record: a message of a stranger's may hold 64 KiB of it
 SIMPLE = "simple"  # what a record calls the mechanism of a simple bind
 
 # What a BindRequest was refused for as a whole, where the result code alone says it.
@@ -33,12 +34,16 @@ UNAVAILABLE = BindResponse(ResultCode.UNAVAILABLE, diagnostic_message="the bind 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a bind came to: hand the records over, then take the identity, send the response, and lay the layer."""
+    """What a bind came to: hand the records over, then take the identity, send the response, and lay the layer.
+
+    `logon` is the one that the records tell of: it lasts until the connection is somebody else, or ends.
+    """
 
     response: BindResponse
     identity: Identity = ANONYMOUS
     records: Sequence[Record] = ()
     layer: SecurityLayer | None = None
+    logon: Logon | None = None
 
 
 class Binder:
@@ -57,6 +62,7 @@ class Binder:
         self._mechanism = ""
         self._message_id = 0
         self._left: tuple[BindRecord, ...] = ()  # of an exchange that the bind under way has put an end to
+        self._locked: Account | None = None  # by the bind under way
 
     @property
     def in_progress(self) -> bool:
@@ -91,6 +97,7 @@ class Binder:
             self._left = self.abandon()
             exchange = None
         self._message_id = message_id
+        self._locked = None
         # Another protocol version gets protocolError.  RFC 4511 section 4.2
         if request.version != 3:
             decision = self._end(message_id, mechanism, MSV1_0, BindReason.VERSION)
@@ -98,6 +105,13 @@ class Binder:
             decision = await self._sasl(message_id, exchange, authentication)
         else:
             decision = await self._simple(message_id, request.name, authentication.password)
+        if decision.records:
+            # The verdict, the lockout that it led to, then what came of the logon: all of it is written together.
+            beside = await self._service.logons.beside(
+                decision.records[0], decision.identity, self.connection, self._locked
+            )
+            if beside.records:
+                decision = replace(decision, records=(*decision.records, *beside.records), logon=beside.logon)
         if self._left:
             left, self._left = self._left, ()
             return replace(decision, records=(*left, *decision.records))
@@ -154,11 +168,13 @@ class Binder:
         status, locked = judgement.status, judgement.locked
         if status is None and not locked:
             return outcome
+        if locked:
+            self._locked = account
         reason = Reason.WRONG_PASSWORD if status is None else BindReason(status.value)
         # A wrong initial response gets its challenge, whoever it is about.  RFC 2831 section 2.2.2
         if isinstance(outcome, Continue) and not right:
             return replace(outcome, reason=reason)
-        refused = Refused(reason, outcome.facts, outcome.detail, account, locked)
+        refused = Refused(reason, outcome.facts, outcome.detail, account)
         # That the password was right is not told by another answer than a wrong one gets, nor by the time.
         if isinstance(outcome, Accepted | Continue) and outcome.barred is not None:
             return await outcome.barred(refused)

@@ -190,6 +190,10 @@ class LDAPProtocol(Protocol):
         """Report a fault of ours, with its traceback."""
         _log.error("an operation failed", exc_info=error)
 
+    def settled(self) -> None:
+        """The last that was to be recorded of a closed connection is."""
+        self._factory.settled(self)
+
     def resume_reading(self) -> None:
         """The session takes octets again."""
         if not self._reading:
@@ -261,6 +265,7 @@ class LDAPFactory(Factory):
         self._count = 0
         self._offloaded = 0
         self._gone: Deferred[None] | None = None
+        self._recording: set[LDAPProtocol] = set()  # gone, and their last records are on their way
         self._sweep = LoopingCall(self._close_idle)
         self._sweep.clock = cast(Any, reactor)
 
@@ -312,14 +317,24 @@ class LDAPFactory(Factory):
     def dismiss(self, connection: LDAPProtocol) -> None:
         """A connection is gone."""
         self._connections.discard(connection)
-        if not self._connections:
+        if connection.session.recording:
+            self._recording.add(connection)
+        self._look_around()
+
+    def settled(self, connection: LDAPProtocol) -> None:
+        """Nothing of a connection that is gone, or going, is on its way to the audit any more."""
+        self._recording.discard(connection)
+        self._look_around()
+
+    def _look_around(self) -> None:
+        if not (self._connections or self._recording):
             self._all_gone()
 
     def farewell(self) -> Deferred[None]:
-        """Fires when every connection is gone, in `FAREWELL` seconds at the latest: some peers do not read."""
+        """Fires when every connection is gone and recorded, in `FAREWELL` seconds at the latest: some do not read."""
         gone: Deferred[None] = Deferred()
         self._gone = gone
-        if self._connections:
+        if self._connections or self._recording:
             self.reactor.callLater(FAREWELL, self._all_gone)
         else:
             self._all_gone()

@@ -1,7 +1,7 @@
 """What all connections of one server share."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -10,6 +10,7 @@ from ldapserver.audit.log import AuditLog
 from ldapserver.config import Config
 from ldapserver.directory.account import Account
 from ldapserver.directory.directory import Directory
+from ldapserver.logons import Logons, logon_ids
 from ldapserver.lookups import Lookups
 from ldapserver.process import Process
 from ldapserver.refusals import Refusals, refusals
@@ -55,6 +56,7 @@ class Service:
     workstation: str | None
     admins: frozenset[object]
     refusals: Refusals = field(repr=False)
+    logons: Logons  # makes the events beside 4776
     start_tls: bool = False
     clock_ns: Callable[[], int] = time.time_ns
     lookups: Lookups = field(default_factory=Lookups, repr=False, compare=False)
@@ -67,8 +69,9 @@ class Service:
         audit: AuditLog,
         nonces: Nonces | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
+        ids: Iterator[int] | None = None,
     ) -> "Service":
-        """The service that `config` describes, over this directory and this audit."""
+        """The service that `config` describes, over this directory and this audit; `ids` are those of logons."""
         terms = partial(
             DigestServer,
             realms=(config.realm,) if config.realm else (),
@@ -105,6 +108,7 @@ class Service:
             workstation=None if config.workstation == "client" else config.workstation,
             admins=frozenset(DN.parse(dn).key for dn in config.admins),
             refusals=refusals(ad_errors=config.ad_errors, build=config.ad_build),
+            logons=Logons(config, directory, ids or logon_ids(clock_ns() // 1000)),
             clock_ns=clock_ns,
         )
 

@@ -17,6 +17,7 @@ from ldapserver.cursors import Cursors
 from ldapserver.dispatch import acting, carry_out, understood
 from ldapserver.errors import InvalidRequest, OperationRefused, ProtocolViolation
 from ldapserver.extended import CANCEL, NOTICE_OF_DISCONNECTION, START_TLS, read_cancel
+from ldapserver.logons import Logon
 from ldapserver.operation import Context
 from ldapserver.results import send_results
 from ldapserver.sasl.mechanism import TLS
@@ -72,6 +73,10 @@ class Channel(Host, Protocol):
         """Report a fault of ours, with its traceback."""
         ...
 
+    def settled(self) -> None:
+        """The connection is gone, and its last record is written, or will not be: `recording` is over."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Outstanding:
@@ -93,6 +98,9 @@ class Session:
         self._stream = Stream(min(config.max_message_before_bind, config.max_message), channel)
         self._binder = Binder(service, peer, channel)
         self._bind: Task[Any] | None = None
+        self._decided_bind = False  # whether `_bind` is decided, and only its records are on their way
+        self._unsettled = 0  # writes of records that take their time
+        self._logon: Logon | None = None
         self._outstanding: dict[int, Outstanding] = {}
         self._cursors = Cursors()
         self.closed = False  # what was sent may still be on its way; nothing more is taken
@@ -121,6 +129,11 @@ class Session:
         """Whether an operation is under way."""
         return self._bind is not None or bool(self._outstanding)
 
+    @property
+    def recording(self) -> bool:
+        """Whether records are on their way; of a connection that is gone `Channel.settled` says when they are not."""
+        return self._unsettled > 0
+
     def data_received(self, data: bytes) -> None:
         """Take octets as they arrive."""
         if not self.closed:
@@ -133,9 +146,11 @@ class Session:
         self._stream.forget()
         self._end_outstanding()
         self._cursors.clear()
-        if self._bind is not None:
+        # Records on their way may get there, and then there was a logon, which is over: `_recorded` sees to it.
+        if self._bind is not None and not self._decided_bind:
             self._bind.cancel()
             self._bind = None
+        self._log_off()
         if records := self._binder.abandon():
             self._record(records)
 
@@ -290,6 +305,14 @@ class Session:
         self._cursors.clear()
         # The connection is anonymous from the BindRequest on, until the bind succeeds.  RFC 4513 section 4
         self.identity = ANONYMOUS
+        if self._logon is not None:
+            self._log_off()
+
+    def _log_off(self) -> None:
+        """End the logon of the bind that made the connection somebody."""
+        logon, self._logon = self._logon, None
+        if logon is not None:
+            self._record((logon.ended(self._service.clock_ns()),))
 
     def _begin_bind(self, message: LDAPMessage, request: BindRequest) -> None:
         self._become_anonymous()
@@ -322,15 +345,31 @@ class Session:
         if waiting is None:
             self._commit(message_id, decision, recorded=True)
         else:
+            self._decided_bind = True
+            self._unsettled += 1
             self._bind = Task(waiting, lambda task: self._recorded(message_id, decision, task))
             self._bind.start()
 
     def _recorded(self, message_id: int, decision: Decision, task: Task[None]) -> None:
         self._bind = None
+        self._decided_bind = False
+        recorded = task.error is None
+        if self.closed:  # nobody is there to be answered
+            self._logon = decision.logon if recorded else None
+            self._log_off()
+            self._settled(task)
+            return
+        self._settled(task)
+        self._commit(message_id, decision, recorded=recorded)
+        self.go_on()
+
+    def _settled(self, task: Task[None]) -> None:
+        """Records that took their time are written, or will not be."""
+        self._unsettled -= 1
         if task.error is not None and not isinstance(task.error, AuditUnavailable):
             self._channel.failed(task.error)
-        self._commit(message_id, decision, recorded=task.error is None)
-        self.go_on()
+        if self.closed and not self._unsettled:
+            self._channel.settled()
 
     def _commit(self, message_id: int, decision: Decision, *, recorded: bool) -> None:
         """The identity, then the answer; for a bind that is not recorded, that there is none."""
@@ -340,6 +379,7 @@ class Session:
             response, layer = UNAVAILABLE, None
         elif not decision.identity.anonymous:
             self.identity = decision.identity
+            self._logon = decision.logon
             self._stream.limit = self._service.config.max_message
         self._send(message_id, response)
         # The layer starts behind the success, for both directions; what the client has already sent behind its
@@ -356,7 +396,8 @@ class Session:
         except AuditUnavailable:
             return  # the log has said so
         if waiting is not None:
-            Task(waiting, lambda task: None).start()
+            self._unsettled += 1
+            Task(waiting, self._settled).start()
 
     # Operations that take their time
 

@@ -6,6 +6,7 @@ from ldapserver.audit.kinds import CREDENTIAL_VALIDATION, Kind
 from ldapserver.audit.status import BindReason, Status
 from sasl_digest import Reason
 
+MAX_NAME = 2048  # characters of a name in a record: a message of a stranger's may hold 64 KiB of it
 WDIGEST = "WDigest"  # PackageName of a DIGEST-MD5 bind, as Windows names it
 MSV1_0 = "MICROSOFT_AUTHENTICATION_PACKAGE_V1_0"  # ... of a simple bind
 

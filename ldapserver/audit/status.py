@@ -145,3 +145,36 @@ ENDINGS: dict[Reason | BindReason, Ending] = {
     BindReason.INTERNAL_ERROR: Ending(ResultCode.OTHER, None),
     BindReason.BUSY: Ending(ResultCode.BUSY, None),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class LogonFailure:
+    """What event 4625 says of a failure: Status, FailureReason as a parameter message, SubStatus."""
+
+    status: int
+    failure_reason: str
+    sub_status: int
+
+
+_BAD_NAME_OR_PASSWORD = 0xC000006D  # STATUS_LOGON_FAILURE
+_LOGON_TYPE_NOT_GRANTED = 0xC000015B
+_RESTRICTION = Status.ACCOUNT_RESTRICTION
+
+# By what the 4776 beside it says. LsaLogonUser gives a SubStatus where the name or the password was wrong, and of a
+# restriction when it is by hours, workstation, expired password or a disabled account; whatever else stands against
+# an account is Status itself.
+LOGON_FAILURES: dict[Status, LogonFailure] = {
+    Status.NO_SUCH_USER: LogonFailure(_BAD_NAME_OR_PASSWORD, "%%2313", Status.NO_SUCH_USER),
+    Status.WRONG_PASSWORD: LogonFailure(_BAD_NAME_OR_PASSWORD, "%%2313", Status.WRONG_PASSWORD),
+    Status.LOCAL_USER_SESSION_KEY: LogonFailure(_BAD_NAME_OR_PASSWORD, "%%2304", Status.LOCAL_USER_SESSION_KEY),
+    Status.ACCOUNT_RESTRICTION: LogonFailure(_RESTRICTION, "%%2313", 0),
+    Status.INVALID_LOGON_HOURS: LogonFailure(_RESTRICTION, "%%2311", Status.INVALID_LOGON_HOURS),
+    Status.INVALID_WORKSTATION: LogonFailure(_RESTRICTION, "%%2312", Status.INVALID_WORKSTATION),
+    Status.PASSWORD_EXPIRED: LogonFailure(_RESTRICTION, "%%2309", Status.PASSWORD_EXPIRED),
+    Status.ACCOUNT_DISABLED: LogonFailure(_RESTRICTION, "%%2310", Status.ACCOUNT_DISABLED),
+    Status.ACCOUNT_EXPIRED: LogonFailure(Status.ACCOUNT_EXPIRED, "%%2305", 0),
+    Status.PASSWORD_MUST_CHANGE: LogonFailure(Status.PASSWORD_MUST_CHANGE, "%%2309", 0),
+    Status.ACCOUNT_LOCKED_OUT: LogonFailure(Status.ACCOUNT_LOCKED_OUT, "%%2307", 0),
+    # The password was right, and who sent it may not be who it wants to be (`BindReason.AUTHZID_REFUSED`).
+    Status.SUCCESS: LogonFailure(_LOGON_TYPE_NOT_GRANTED, "%%2308", 0),
+}

@@ -31,6 +31,7 @@ DEFAULT_AUDIT = "audit.jsonl"
 DEFAULT_SUFFIX = "dc=example,dc=com"
 PROFILES = ("plain", "ad")  # what the directory is beside what the RFCs say
 TLS_CLIENT = ("optional", "required")  # whether a client must have a certificate
+EVENTS = ("credential", "logon")  # which Windows events are written
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 _DESCRIPTION = """\
@@ -139,6 +140,7 @@ _DEFAULTS = {
     "audit_sync": False,
     "audit_best_effort": False,
     "workstation": "server",
+    "events": EVENTS[0],
     "admin": [],
     "anonymous_search": False,
     "insecure_public": False,
@@ -317,6 +319,11 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     _add(group, "--audit-best-effort", "answer binds even when their record could not be written", **_FLAG)
     help = "what 4776 names: server (this server's NetBIOS name, default), client (its address), or a name"
     _add(group, "--workstation", help, metavar="server|client|NAME")
+    help = (
+        "credential: 4776 for every verdict, 4672 for administrators, 4740 when a wrong password locks an account "
+        "(default); logon: beside them 4624, 4625 and 4634, for every bind and its end"
+    )
+    _add(group, "--events", help, choices=EVENTS)
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:

@@ -76,6 +76,14 @@ class Directory(Protocol):
         """
         ...
 
+    async def privileges(self, dn: DN) -> tuple[str, ...]:
+        """The privileges of an account that event 4672 names, by the groups it is in: mostly none."""
+        ...
+
+    async def sid(self, dn: DN) -> str | None:
+        """The security identifier of an entry, `S-1-5-21-...`, where it has one."""
+        ...
+
     async def stored_passwords(self, dn: DN) -> tuple[Owner, Attributes] | None:
         """Whose passwords an entry keeps and how: what a new one is made with. None when there is no such entry."""
         ...

@@ -175,6 +175,23 @@ class MemoryDirectory:
             return FINE
         return Judgement(state.restriction(self.policy, now, workstation, by_password=by_password))
 
+    async def privileges(self, dn: DN) -> tuple[str, ...]:
+        """See `Directory`."""
+        return self._profile.privileges(self._contents, dn)
+
+    async def sid(self, dn: DN) -> str | None:
+        """See `Directory`."""
+        entry = self._contents.entry(dn)
+        octets = None if entry is None else next(iter(entry.get("objectSid")), None)
+        if octets is None:
+            return None
+        from ldapserver.directory.ad.sid import InvalidSID, sid_text  # not loaded where nobody has one
+
+        try:
+            return sid_text(octets)
+        except InvalidSID:
+            return None
+
     async def stored_passwords(self, dn: DN) -> tuple[Owner, Attributes] | None:
         """See `Directory`."""
         node = self._root.find(dn)

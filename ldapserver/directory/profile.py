@@ -140,6 +140,10 @@ class Profile(Protocol):
         """What clients may say otherwise than the RFCs have it, and are told; asked once, when all is loaded."""
         ...
 
+    def privileges(self, view: View, dn: DN) -> tuple[str, ...]:
+        """See `Directory`; refuses nothing."""
+        ...
+
     def state(self) -> object:
         """What `restore` needs to make this profile what it is now: part of a directory's snapshot."""
         ...
@@ -173,6 +177,10 @@ class Plain:
     def dialect(self, view: View) -> Dialect | None:
         """See `Profile`."""
         return None
+
+    def privileges(self, view: View, dn: DN) -> tuple[str, ...]:
+        """See `Profile`."""
+        return ()
 
     def state(self) -> object:
         """See `Profile`."""

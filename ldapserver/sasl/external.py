@@ -13,7 +13,7 @@ from ldapserver.directory.account import Account, AmbiguousName
 from ldapserver.directory.directory import Directory
 from ldapserver.directory.entry import Entry
 from ldapserver.process import Process
-from ldapserver.sasl.mechanism import TLS, Accepted, Connection, Continue, Facts, Outcome, Refused
+from ldapserver.sasl.mechanism import Accepted, Connection, Continue, Facts, Outcome, Refused
 from ldapserver.wire.dn import DN, ROOT, is_visible
 from ldapserver.wire.filters import And, Equality, Filter, Present
 from ldapserver.wire.messages import Scope
@@ -36,7 +36,7 @@ class External:
 
     def offered(self, connection: Connection) -> bool:
         """Where it is known from below who the client is."""
-        return connection.process is not None or _certified(connection) is not None
+        return connection.process is not None or connection.client_certificate is not None
 
     def start(self, connection: Connection) -> "ExternalExchange":
         """A new exchange."""
@@ -81,7 +81,7 @@ class ExternalExchange:
     async def step(self, credentials: bytes | None) -> Outcome:
         """Take the authzid, empty where the client asks to be itself; who sends nothing at first is asked for it."""
         connection = self._connection
-        tls = _certified(connection)
+        tls = connection.client_certificate
         # Where no lower layer has established who the client is, the bind must fail so.  RFC 4513 section 5.2.3
         if tls is None and connection.process is None:
             return Refused(BindReason.NO_CERTIFICATE)
@@ -123,11 +123,6 @@ def _accepted(account: Account, proven: DN, authzid: str | None) -> Accepted:
 def peer_credentials(process: Process) -> DN:
     """The name that slapd has for a process at the other end of a Unix socket."""
     return DN.parse(f"gidNumber={process.gid}+uidNumber={process.uid},cn=peercred,cn=external,cn=auth")
-
-
-def _certified(connection: Connection) -> bytes | None:
-    tls: TLS | None = connection.tls
-    return None if tls is None else tls.client_certificate
 
 
 def _authzid(credentials: bytes) -> str | None:

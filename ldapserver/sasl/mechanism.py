@@ -49,6 +49,11 @@ class Connection:
         return self.tls is not None or self.local
 
     @property
+    def client_certificate(self) -> bytes | None:
+        """The client's, in DER, where one was verified."""
+        return None if self.tls is None else self.tls.client_certificate
+
+    @property
     def strength(self) -> int:
         """The bits of the key that keeps it from others, 0 in the clear."""
         if self.confidential:
@@ -108,16 +113,12 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The exchange is over. `account` is who was meant, where somebody was.
-
-    `locked` is whether this wrong password has just locked that account.
-    """
+    """The exchange is over. `account` is who was meant, where somebody was."""
 
     reason: Reason | BindReason
     facts: Facts = NO_FACTS
     detail: str | None = None
     account: Account | None = None
-    locked: bool = False
 
 
 Outcome = Continue | Accepted | Refused

@@ -158,6 +158,7 @@ class Channel:
     writes: int = 0
     handshakes: int = 0  # begun
     resumed: int = 0
+    settlements: int = 0  # binds recorded after the connection was lost
     full: bool = False  # whether no more work may be offloaded
     failures: list[Exception] = field(default_factory=list)
     pauses: list[Suspension[None]] = field(default_factory=list)
@@ -181,6 +182,9 @@ class Channel:
 
     def failed(self, error: Exception) -> None:
         self.failures.append(error)
+
+    def settled(self) -> None:
+        self.settlements += 1
 
     def pause(self) -> Suspension[None]:
         self.pauses.append(Suspension())

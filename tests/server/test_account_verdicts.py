@@ -162,7 +162,10 @@ def test_a_wrong_password_tells_of_nothing_but_a_lockout_under_ad_errors_too(mec
     assert "data 775," in locked.diagnostic_message
 
 
-def logon_failures_are_as_the_table_has_them(state: State, right: bool, mechanism: str) -> None:
+@every_mechanism
+@every_password
+@pytest.mark.parametrize("state", ROWS, ids=lambda state: state.name)
+def test_logon_failures_are_as_the_table_has_them(state: State, right: bool, mechanism: str) -> None:
     """Status, SubStatus and FailureReason of the one 4625 that a refused bind leaves, and none of a success."""
     staged = on(logon_events=True)
     bind(staged, mechanism, state.name, PASSWORD if right else WRONG)

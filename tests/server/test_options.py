@@ -62,6 +62,7 @@ def test_the_defaults_are_safe() -> None:
         "audit_sync": False,
         "audit_best_effort": False,
         "workstation": "server",
+        "events": "credential",
         "admin": [],
         "channel_binding": "never",
         "remember": 0.0,
@@ -115,6 +116,7 @@ def test_the_defaults_are_safe() -> None:
         (["--idle-timeout", "2h"], "idle_timeout", 7200.0),
         (["--handshake-timeout", "1d"], "handshake_timeout", 86400.0),
         (["--max-message", "2048"], "max_message", 2048),
+        (["--events", "logon"], "events", "logon"),
         (["--workstation", "client"], "workstation", "client"),
         (["--tls", "auto"], "tls", "auto"),
         (["--require-signing"], "require_signing", True),
@@ -156,6 +158,7 @@ def test_the_defaults_are_not_shared_between_readings() -> None:
         (["--realm"], ["--realm", "expected one argument"]),
         (["--ldif"], ["--ldif", "expected one argument"]),
         (["--audit-sync=yes"], ["--audit-sync", "yes"]),
+        (["--events=all"], ["--events", "all"]),
         (["--tls", "manual"], ["--tls", "manual", "auto"]),
         (["--tls-cert", "c.pem"], ["--tls-cert", "c.pem", "needs --tls-key"]),
         (["--tls-key", "k.pem"], ["--tls-key", "k.pem", "needs --tls-cert"]),
@@ -226,6 +229,7 @@ def test_a_file_has_the_same_names_and_lists_where_an_option_may_be_repeated(tom
     path = toml(
         'listen = ["ldap://127.0.0.1:0", "ldapi://%2Frun%2Fx"]\nldif = "one.ldif"\nidle-timeout = "15m"\n'
         "handshake-timeout = 10\nmax-connections = 5\naudit-sync = true\nanonymous-search = false\n"
+        'events = "logon"\n'
         'realm = "contoso.com"\nadmin = ["cn=a,dc=b", "cn=c,dc=d"]\n'
     )
     options = read_options(["--config", path])
@@ -233,7 +237,7 @@ def test_a_file_has_the_same_names_and_lists_where_an_option_may_be_repeated(tom
     assert options.listen == [ListenURL("127.0.0.1", 0), ListenURL(path="/run/x")]
     assert (options.ldif, options.admin) == (["one.ldif"], ["cn=a,dc=b", "cn=c,dc=d"])
     assert (options.idle_timeout, options.handshake_timeout, options.max_connections) == (900.0, 10.0, 5)
-    assert (options.audit_sync, options.anonymous_search) == (True, False)
+    assert (options.audit_sync, options.anonymous_search, options.events) == (True, False, "logon")
     assert options.realm == "contoso.com"
     assert options.audit == ["audit.jsonl"]
 

@@ -6,6 +6,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import ssl
@@ -242,6 +243,26 @@ def test_numbers_go_on_when_the_server_is_started_again(serve: Serve, tmp_path: 
         server.connect().bind(simple("u1", "password"))
         assert server.stop() == 0
     assert [record["winlog"]["record_id"] for record in records(tmp_path / "audit.jsonl")] == ["1", "2"]
+
+
+def test_a_server_that_is_stopped_ends_the_logons_that_it_has_told_of(serve: Serve, tmp_path: Path) -> None:
+    server = serve("--events", "logon", "--profile", "ad")
+    clients = [server.connect() for _ in range(2)]
+    for client in clients:
+        assert client.bind(simple("u1", "password")) == 0
+    assert server.stop() == 0
+    lines = (tmp_path / "audit.jsonl").read_text("utf-8").splitlines()
+    told = {
+        event: [line for line in lines if re.search(rf'"event_id": ?"?{event}', line)]
+        for event in (4776, 4624, 4672, 4634)
+    }
+    assert {event: len(of_it) for event, of_it in told.items()} == {4776: 2, 4624: 2, 4672: 0, 4634: 2}
+    begun, ended = [
+        {logon_id for line in told[event] for logon_id in re.findall(r'"TargetLogonId": ?"(0x[0-9a-f]+)"', line)}
+        for event in (4624, 4634)
+    ]
+    assert len(begun) == 2
+    assert begun == ended
 
 
 def test_with_audit_to_standard_output_nothing_else_is_there(serve: Serve) -> None:

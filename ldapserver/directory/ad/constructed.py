@@ -46,7 +46,7 @@ class Domain:
             Computed("name", lambda entry: (entry.dn.rdns[0][0].value,) if entry.dn.rdns else ()),
             Computed("canonicalName", _canonical_name),
             Computed("primaryGroupToken", _primary_group_token),
-            Computed("tokenGroups", self._token_groups),
+            Computed("tokenGroups", self.token_groups),
             Computed("msDS-User-Account-Control-Computed", self._account_control),
             Computed("msDS-UserPasswordExpiryTimeComputed", self._password_expiry),
             *[self._back_link(back) for back in LINKS.values()],
@@ -58,7 +58,8 @@ class Domain:
 
         return Computed(name, lambda entry: self.links.back(name, entry.dn), having)
 
-    def _token_groups(self, entry: Entry) -> tuple[bytes, ...]:
+    def token_groups(self, entry: Entry) -> tuple[bytes, ...]:
+        """The SIDs of all security groups that an account is in, directly or not, its primary group too."""
         sid = next(iter(entry.get("objectSid")), None)
         if sid is None:
             return ()

@@ -32,6 +32,7 @@ from ldapserver.directory.ad.following import Following, targets_in
 from ldapserver.directory.ad.guid import derived_guid, guid_of_uuid
 from ldapserver.directory.ad.links import LINKS, Links
 from ldapserver.directory.ad.naming import named
+from ldapserver.directory.ad.privileges import Remembered, privileges_of
 from ldapserver.directory.ad.refusals import UNIQUE, name_taken, will_not_perform
 from ldapserver.directory.ad.root_dse import aggregate, schema_naming_context
 from ldapserver.directory.ad.sid import (
@@ -88,6 +89,8 @@ class ActiveDirectory:
         self._rids = RelativeIds(domain_sid(""))
         self._links = Links()
         self._following = Following(self._links)
+        self._privileges = Remembered()
+        self._token_groups: Callable[[Entry], tuple[bytes, ...]] = lambda entry: ()
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._seconds(), UTC)
@@ -107,11 +110,19 @@ class ActiveDirectory:
             _duration(head, "lockoutDuration"),
         )
         attributes = [each for each in domain.attributes() if view.schema.attribute_type(each.name) is not None]
+        self._token_groups = domain.token_groups
         return (*attributes, Computed("subschemaSubentry", lambda _: subschema))
 
     def dialect(self, view: View) -> DomainDialect:
         """See `Profile`."""
         return DomainDialect(view, self._links, self._domain, lambda: self._usn, self._now)
+
+    def privileges(self, view: View, dn: DN) -> tuple[str, ...]:
+        """See `Profile`."""
+        return self._privileges.of(dn, lambda: self._privileges_of(view.entry(dn)))
+
+    def _privileges_of(self, entry: Entry | None) -> tuple[str, ...]:
+        return () if entry is None else privileges_of(self._token_groups(entry), self._rids.domain)
 
     def state(self) -> object:
         """See `Profile`."""
@@ -122,6 +133,7 @@ class ActiveDirectory:
         assert isinstance(state, _State)
         self._usn, self._rids = state.usn, state.rids.copy()
         self._links.become(state.links)
+        self._privileges.forget()
 
     # Loading
 
@@ -374,6 +386,7 @@ class ActiveDirectory:
     def done(self, write: Write, written: Written) -> None:
         """See `Profile`."""
         before, after = written.before, written.after
+        self._privileges.written(before, after)
         if not write.loading:
             self._following.link(write, before, after)
         if before is None:
