@@ -7,7 +7,7 @@ from functools import partial
 from ldapserver.access import may_modify
 from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account, AmbiguousName
-from ldapserver.directory.authzid import AuthzId, InvalidAuthzId
+from ldapserver.directory.authzid import AuthzId
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.renewal import renewed
 from ldapserver.directory.schemes import InvalidPassword
@@ -15,7 +15,6 @@ from ldapserver.errors import OperationRefused
 from ldapserver.operation import Context, Reply
 from ldapserver.passwords import Named, verify
 from ldapserver.sasl.mechanism import NO_FACTS, Refused
-from ldapserver.wire.dn import DN, InvalidDN
 from ldapserver.wire.messages import (
     Change,
     ExtendedRequest,
@@ -98,13 +97,7 @@ async def _whose(context: Context, user_identity: str | None) -> Account:
 async def _named(context: Context, text: str) -> Account | None:
     """ "This string may or may not be an LDAPDN": a name, a DN, or an authzId of either (section 2)."""
     directory = context.service.directory
-    try:
-        asked = AuthzId.parse(text)
-    except InvalidAuthzId:
-        try:
-            asked = AuthzId(dn=DN.parse(text))
-        except InvalidDN:
-            asked = AuthzId(name=text)
+    asked = AuthzId.meant(text)
     if asked.dn is not None:
         return await directory.account_at(asked.dn)
     try:

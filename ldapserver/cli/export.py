@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from ldapserver.cli.ldif_file import records_of, text_of
-from ldapserver.cli.password import NoPassword, asked, from_stdin
+from ldapserver.cli.login import PASSWORD, add_login_options, check_no_login, check_transport, login_of
+from ldapserver.cli.password import NoPassword, from_stdin
 from ldapserver.cli.printable import printable
 from ldapserver.cli.remote import Login, RemoteFailure, remote_entries
 from ldapserver.cli.search_url import SearchURL, is_url
@@ -22,8 +23,6 @@ from ldapserver.directory.ldif import Attributes, InvalidLDIF
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.directory.schema import Schema
 from ldapserver.url import InvalidURL
-
-PASSWORD = "LDP_PASSWORD"  # the environment's name for it
 
 USAGE = 2
 ANOTHER_FAILURE = 80
@@ -105,17 +104,10 @@ def _parser() -> argparse.ArgumentParser:
         "--with-secrets", action="store_true", help="with the passwords; then -o is readable by you alone"
     )
     server = parser.add_argument_group("from a server", "without --user or --simple as anonymous")
-    who = server.add_mutually_exclusive_group()
-    who.add_argument("--user", metavar="NAME", help="bind by DIGEST-MD5")
-    who.add_argument("--simple", metavar="DN", help="a simple bind, which sends the password as it is")
-    server.add_argument(
-        "--qop", choices=("auth", "auth-int", "auth-conf"), help="the protection that --user asks for"
-    )
+    add_login_options(server)
     server.add_argument(
         "--password-stdin", action="store_true", help="read the password from the first line of standard input"
     )
-    server.add_argument("--start-tls", action="store_true", help="TLS on an ldap:// connection")
-    server.add_argument("--ca", metavar="FILE", help="the CAs to trust in TLS, in PEM (default: the system's)")
     return parser
 
 
@@ -149,34 +141,14 @@ def _of_server(options: argparse.Namespace) -> Named:
     if options.with_secrets:
         raise UsageFault("argument --with-secrets: no search returns passwords: only an LDIF file has them")
     url = SearchURL.parse(options.source)
-    if options.start_tls and (url.server.tls or url.server.path):
-        raise UsageFault(f"argument --start-tls: has no place with {options.source.partition('//')[0]}//")
-    if options.ca is not None and not (url.server.tls or options.start_tls):
-        raise UsageFault("argument --ca: has no meaning without TLS")
-    if options.qop is not None and options.user is None:
-        raise UsageFault("argument --qop: has no place without --user")
+    check_transport(options, options.source, url.server)
     return _without_secrets(remote_entries(url, _login(options), _not_followed, operational=options.operational))
 
 
 def _login(options: argparse.Namespace) -> Login:
-    tls = {"start_tls": options.start_tls, "ca": options.ca}
-    if options.user is None and options.simple is None:
-        if options.password_stdin:
-            raise UsageFault("argument --password-stdin: has no place without --user or --simple")
-        return Login(**tls)
-    for option in ("user", "simple"):
-        if getattr(options, option) == "":
-            raise UsageFault(f"argument --{option}: must not be empty")
-    if options.password_stdin:
-        password = from_stdin()
-    else:
-        password = os.environ.get(PASSWORD) or asked(printable(options.user or options.simple))
-    # A simple bind without a password succeeds and proves nothing.  RFC 4513 section 5.1.2
-    if options.simple is not None and not password:
-        raise UsageFault("argument --simple: an empty password would bind as nobody")
-    if any("\ud800" <= each <= "\udfff" for each in f"{password}{options.user}{options.simple}"):
-        raise UsageFault("the name or the password is not UTF-8")
-    return Login(options.user, options.simple, password, options.qop or "auth", **tls)
+    if options.user is None and options.simple is None and options.password_stdin:
+        raise UsageFault("argument --password-stdin: has no place without --user or --simple")
+    return login_of(options, from_stdin if options.password_stdin else None)
 
 
 def _not_followed(referral: str) -> None:
@@ -193,12 +165,9 @@ def _without_secrets(entries: Named) -> Named:
 
 
 def _of_file(options: argparse.Namespace) -> Named:
-    for option in ("user", "simple", "qop", "ca"):
-        if getattr(options, option) is not None:
-            raise UsageFault(f"argument --{option}: has no place with a file")
-    for option in ("password_stdin", "start_tls"):
-        if getattr(options, option):
-            raise UsageFault(f"argument --{option.replace('_', '-')}: has no place with a file")
+    check_no_login(options)
+    if options.password_stdin:
+        raise UsageFault("argument --password-stdin: has no place with a file")
     gc.disable()  # everything that is read stays until the end
     records = records_of(options.source, option="SOURCE")
     directory = MemoryDirectory([(options.source, records)])

@@ -3,9 +3,11 @@
 import contextlib
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ldapserver.cli.password import NoPassword
 from ldapserver.cli.printable import printable
 from ldapserver.cli.search_url import SearchURL
 from ldapserver.directory.ldif import Attributes
@@ -57,6 +59,13 @@ def remote_entries(
     `referred` is told the URLs where there is more, which are not asked. With `operational` the operational
     attributes too. Raises RemoteFailure.
     """
+    with connected(url, login) as connection:
+        yield from _search(connection, url, referred, operational)
+
+
+@contextmanager
+def connected(url: SearchURL, login: Login) -> "Iterator[DigestConnection]":
+    """A connection that is bound; whatever goes wrong on it inside the `with` is a RemoteFailure."""
     from ldap3.core.exceptions import LDAPCommunicationError, LDAPExceptionError, LDAPStartTLSError
 
     from sasl_digest import UsageError
@@ -66,7 +75,7 @@ def remote_entries(
     try:
         connection = _connection(url, login)
         _open(connection, login)
-        yield from _search(connection, url, referred, operational)
+        yield connection
     except UsageError as error:
         raise RemoteFailure(USAGE, str(error)) from None
     except UnicodeError:  # what a name of no host comes to, of more than 63 characters in a label
@@ -75,7 +84,7 @@ def remote_entries(
         raise RemoteFailure(UNPROVEN, f"{url}: {error}") from None
     except (LDAPCommunicationError, LDAPStartTLSError) as error:
         raise RemoteFailure(UNREACHABLE, f"{url}: {_reason(error)}") from None
-    except RemoteFailure:
+    except (RemoteFailure, NoPassword):
         raise
     except (LDAPExceptionError, OSError) as error:
         raise RemoteFailure(ANOTHER_CODE, f"{url}: {_reason(error)}") from None
@@ -134,7 +143,7 @@ def _open(connection: "DigestConnection", login: Login) -> None:
         connection.start_tls(read_server_info=False)
     if login.user is not None or login.simple is not None:
         connection.bind(read_server_info=False)
-        _expect_success("bind", connection)
+        expect_success("bind", connection)
 
 
 def _search(
@@ -163,7 +172,7 @@ def _search(
 def _naming_contexts(connection: "DigestConnection") -> list[str]:
     """What the server says it holds, RFC 4512 section 5.1."""
     connection.search("", "(objectClass=*)", "BASE", attributes=["namingContexts"])
-    _expect_success("search of the root DSE", connection)
+    expect_success("search of the root DSE", connection)
     entries = [each for each in connection.response or () if each["type"] == "searchResEntry"]
     # Active Directory's configuration and schema are naming contexts of their own below another.
     return [
@@ -202,14 +211,15 @@ def _pages(
             paged_cookie=cookie,
         )
         yield from connection.response or ()
-        _expect_success(f"search below {base}" if base else "search", connection)
+        expect_success(f"search below {base}" if base else "search", connection)
         controls: dict[str, Any] = connection.result.get("controls") or {}
         cookie = controls.get(_PAGED_RESULTS, {}).get("value", {}).get("cookie")
         if not cookie:
             return
 
 
-def _expect_success(what: str, connection: "DigestConnection") -> None:
+def expect_success(what: str, connection: "DigestConnection") -> None:
+    """Raise RemoteFailure, in the server's words, where the last operation, which was `what`, did not succeed."""
     result: dict[str, Any] = connection.result
     code: int = result["result"]
     if code == 0:

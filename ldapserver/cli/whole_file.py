@@ -16,10 +16,11 @@ class WholeFile:
     Leaving a `with` block finishes it, or abandons it where the block raises.
     """
 
-    def __init__(self, path: str, *, private: bool) -> None:
+    def __init__(self, path: str, *, private: bool = False, like: os.stat_result | None = None) -> None:
         """Begin to write what is to be at `path`; only its owner may read it if it is `private`.
 
-        Raises OSError, for a place that cannot be written to or holds something else than a file.
+        With `like` it belongs to whom that file does, and has its mode. Raises OSError, for a place that cannot be
+        written to or holds something else than a file, and for an owner that it cannot be given.
         """
         check_place(path)
         self.path = path
@@ -28,8 +29,20 @@ class WholeFile:
         folder, name = os.path.split(self._place)
         descriptor, self._unfinished = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
         self._file = os.fdopen(descriptor, "wb")
-        if not private:
+        if like is not None:
+            self._be_like(descriptor, like, path)
+        elif not private:
             os.fchmod(descriptor, 0o666 & ~_umask())
+
+    def _be_like(self, descriptor: int, like: os.stat_result, path: str) -> None:
+        own = os.fstat(descriptor)
+        try:
+            if (own.st_uid, own.st_gid) != (like.st_uid, like.st_gid):
+                os.fchown(descriptor, like.st_uid, like.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
+        except OSError as error:
+            self.abandon()
+            raise OSError(error.errno, f"it cannot be given back to its owner: {error.strerror}", path) from None
 
     def write(self, octets: bytes) -> None:
         """Add to it. Raises OSError."""

@@ -23,7 +23,11 @@ SUPPLEMENTAL_CREDENTIALS = ("supplementalcredentials", "1.2.840.113556.1.4.125")
 
 
 class AmbiguousName(LookupError):
-    """More than one entry answers to the name, so nobody is authenticated by it."""
+    """More than one entry answers to the name, so nobody is authenticated by it; `dns` are their names."""
+
+    def __init__(self, text: str, dns: tuple[DN, ...] = ()) -> None:
+        super().__init__(text)
+        self.dns = dns
 
 
 @dataclass(frozen=True, slots=True)

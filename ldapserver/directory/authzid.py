@@ -36,6 +36,17 @@ class AuthzId:
         raise InvalidAuthzId("must begin with dn: or u:")
 
     @classmethod
+    def meant(cls, text: str) -> Self:
+        """Whom a person means by a DN, a name, or an authzId of either."""
+        try:
+            return cls.parse(text)
+        except InvalidAuthzId:
+            try:
+                return cls(dn=DN.parse(text))
+            except InvalidDN:
+                return cls(name=text)
+
+    @classmethod
     def of_rule(cls, value: bytes) -> Self:
         """Read a value of authzTo. Raises InvalidAuthzId, also for the patterns that OpenLDAP has beside these."""
         try:

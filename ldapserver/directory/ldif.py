@@ -134,8 +134,13 @@ def write_record(name: str, attributes: Iterable[tuple[str, Iterable[bytes]]]) -
         # Behind the name "changetype:" makes a change of an entry, and "dn:" looks like a blank line left out.
         if description.lower() in _NOT_ATTRIBUTES:
             raise InvalidLDIF(f"{name}: an attribute called {description!r} cannot be written (RFC 2849, ldif-file)")
-        lines += [_written(description, value) for value in values]
+        lines.append(write_attribute(description, values))
     return "".join(lines)
+
+
+def write_attribute(description: str, values: Iterable[bytes]) -> str:
+    """The lines of one attribute of an entry, a value behind another."""
+    return "".join([_written(description, value) for value in values])
 
 
 # A logical line: the number of its first line in the file, and its text unfolded.

@@ -108,7 +108,7 @@ class Names:
             return found
         nodes = self._answering(name, netbios, realm)
         if len(nodes) > 1:
-            raise AmbiguousName(f"{name!r}: {len(nodes)} entries answer to it")
+            raise AmbiguousName(f"{name!r}: {len(nodes)} entries answer to it", tuple([node.dn for node in nodes]))
         return next(iter(nodes), None)
 
     def ambiguous(self, netbios: str, realm: str) -> Iterator[tuple[str, list[Node]]]:

@@ -26,6 +26,7 @@ from sasl_digest import UsageError, WDigest
 from sasl_digest.saslprep import prepare
 from sasl_digest.wdigest import hashes, to_supplemental_credentials
 
+ITERATIONS = 600_000  # of PBKDF2 with HMAC-SHA-256, as is recommended of it: what `own_password` allows users
 SALT = 16  # octets, what RFC 8018 section 4.1 asks for and more
 _USER_PASSWORD = ("userpassword", "2.5.4.35")
 _SUPPLEMENTAL = ("supplementalcredentials", "1.2.840.113556.1.4.125")
@@ -73,6 +74,42 @@ def renewed(kept: Attributes, password: bytes, owner: Owner, *, saslprep: bool =
     return tuple(attributes)
 
 
+# The forms that a password can be asked to be kept in. HA1 and WDIGEST are made with the owner's names.
+_FORMS: dict[str, StoredPassword | None] = {
+    "cleartext": ClearText(b""),
+    "ha1": None,
+    "wdigest": None,
+    "ssha": SaltedDigest("sha1", b"", b""),
+    "ssha256": SaltedDigest("sha256", b"", b""),
+    "ssha512": SaltedDigest("sha512", b"", b""),
+    "pbkdf2-sha256": PBKDF2(ITERATIONS, b"", b""),
+}
+FORMS = tuple(_FORMS)
+
+
+def stored_as(
+    forms: Sequence[str], kept: Attributes, password: bytes, owner: Owner, *, saslprep: bool = False
+) -> Attributes:
+    """As `renewed`, but in these of `FORMS` and no others, whatever was kept of the old password.
+
+    Raises `InvalidPassword`.
+    """
+    if not password:
+        raise InvalidPassword("the password is empty")
+    values: list[bytes] = []
+    for form in dict.fromkeys(forms):
+        if form == "ha1":
+            values.append(_ha1(password, owner.username, owner.realm, saslprep))
+        elif form == "wdigest":
+            values += _wdigests(password, owner, saslprep)
+        elif (template := _FORMS[form]) is not None:
+            values += _form(template, password, owner, saslprep)
+    names = (*_USER_PASSWORD, *_SUPPLEMENTAL, *_STALE)
+    others = [each for each in kept if each[0].partition(";")[0].lower() not in names]
+    called = [each for each, _ in kept if each.lower() in _USER_PASSWORD]
+    return (*others, (called[0] if called else "userPassword", tuple(values)))
+
+
 def _values(stored: Sequence[StoredPassword], password: bytes, owner: Owner, saslprep: bool) -> tuple[bytes, ...]:
     values: dict[object, tuple[bytes, ...]] = {}
     for each in stored:
@@ -86,12 +123,9 @@ def _form(stored: StoredPassword, password: bytes, owner: Owner, saslprep: bool)
     """`password` as `stored` is written."""
     match stored:
         case StoredHA1(_, realm, _):
-            text = _text("{HA1}", password, saslprep)
-            (digest,) = hashes(text, [(owner.username, realm)])
-            return (f"{{HA1}}{realm}:{digest.hex()}".encode(),)
+            return (_ha1(password, owner.username, realm, saslprep),)
         case StoredWDigest():
-            blobs = _wdigest(password, owner, saslprep).blobs
-            return tuple([b"{WDIGEST}" + b64encode(blob) for blob in blobs])
+            return _wdigests(password, owner, saslprep)
         case SaltedDigest(algorithm):
             salt = secrets.token_bytes(SALT)
             digest = hashlib.new(algorithm, password + salt).digest()
@@ -108,6 +142,15 @@ def _form(stored: StoredPassword, password: bytes, owner: Owner, saslprep: bool)
 def _clear_text(password: bytes) -> bytes:
     # What begins with a brace would be read as a scheme.
     return b"{CLEARTEXT}" + password if password.startswith(b"{") else password
+
+
+def _ha1(password: bytes, username: str, realm: str, saslprep: bool) -> bytes:
+    (digest,) = hashes(_text("{HA1}", password, saslprep), [(username, realm)])
+    return f"{{HA1}}{realm}:{digest.hex()}".encode()
+
+
+def _wdigests(password: bytes, owner: Owner, saslprep: bool) -> tuple[bytes, ...]:
+    return tuple([b"{WDIGEST}" + b64encode(blob) for blob in _wdigest(password, owner, saslprep).blobs])
 
 
 def _wdigest(password: bytes, owner: Owner, saslprep: bool) -> WDigest:
