@@ -56,6 +56,8 @@ _REFUSED_FOR: dict[int, BindReason] = {
 }
 # With these nobody's password was looked at, and as much is to be done as if one had been.
 _NOBODY = (Reason.UNKNOWN_USER, Reason.REALM, BindReason.AMBIGUOUS_NAME)
+_COUNTED = (Reason.WRONG_PASSWORD, *_NOBODY)
+_OF_SOMEBODY = (Reason.WRONG_PASSWORD, Reason.NO_USABLE_SECRET)
 INTERNAL_ERROR = BindResponse(ResultCode.OTHER, diagnostic_message="internal error")
 UNAVAILABLE = BindResponse(ResultCode.UNAVAILABLE, diagnostic_message="the bind could not be recorded")
 
@@ -175,11 +177,19 @@ class Binder:
         if isinstance(outcome, Continue | Refused) and not right:
             if outcome.reason in _NOBODY:
                 account = None
-            elif outcome.reason is not Reason.WRONG_PASSWORD:
+            elif outcome.reason not in _OF_SOMEBODY:
                 return outcome
+        # A response that is right but for its nonce may be a recorded one: it forgets no wrong passwords.
+        counted = isinstance(outcome, Accepted) or (outcome.reason in _COUNTED and not outcome.spared)
         judgement = await self._service.directory.judge(
-            account, right=right, workstation=self.connection.workstation, by_password=bool(package)
+            account,
+            right=right,
+            workstation=self.connection.workstation,
+            by_password=bool(package),
+            counted=counted,
         )
+        if judgement.gone:
+            return Refused(Reason.UNKNOWN_USER, outcome.facts, outcome.detail)
         if judgement.status is not None:
             return Refused(BindReason(judgement.status.value), outcome.facts, outcome.detail, account)
         if judgement.locked:

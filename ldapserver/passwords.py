@@ -12,6 +12,7 @@ from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account, AmbiguousName
 from ldapserver.directory.dialect import Dialect
 from ldapserver.directory.directory import Directory
+from ldapserver.directory.schemes import StoredPassword
 from ldapserver.sasl.mechanism import Accepted, Facts, Refused
 from ldapserver.suspension import Host
 from ldapserver.wire.dn import DN, InvalidDN
@@ -73,25 +74,38 @@ async def verify(
     """Whether one of `passwords`, forms of the one that was sent, is that of `who`."""
     account = who.account
     known = account is not None and account.passwords
-    decoy = directory.decoy.passwords
-    stored = account.passwords if account is not None and known else decoy
-    if not any(one.dear for one in stored):
-        stored = (*stored, *[one for one in decoy if one.dear])  # of random octets: they are nobody's password
-    right = False
-    for one, password in ((one, password) for one in stored for password in passwords):
-        if one.dear:
-            work = host.offload(partial(one.check, password))
-            if work is None:
-                return Refused(BindReason.BUSY, facts)
-            right = await work
-        else:
-            right = one.check(password)
-        if right:
-            break
+    decoy = directory.decoy
+    stored = account.passwords if account is not None and known else decoy.passwords
+    right = await _is_one_of(host, stored, decoy.passwords, passwords)
+    spared: bool | None = False
+    if right is False and directory.policy.spare_old_passwords:
+        former = decoy.former if account is None else account.former
+        spared = await _is_one_of(host, former, decoy.former, passwords)
+    if right is None or spared is None:
+        return Refused(BindReason.BUSY, facts)
     if account is None:
         return Refused(who.reason, facts)
     if not known:
         return Refused(Reason.NO_USABLE_SECRET, facts, account=account)
     if not right:
-        return Refused(Reason.WRONG_PASSWORD, facts, account=account)
+        return Refused(Reason.WRONG_PASSWORD, facts, account=account, spared=spared)
     return Accepted(account, b"", facts)
+
+
+async def _is_one_of(
+    host: Host, stored: Sequence[StoredPassword], decoy: Sequence[StoredPassword], passwords: Sequence[bytes]
+) -> bool | None:
+    """Whether one of `passwords` is one of those stored; None when as much dear work is under way as may be."""
+    if not any(one.dear for one in stored):
+        stored = (*stored, *[one for one in decoy if one.dear])  # of random octets: they are nobody's password
+    for one, password in ((one, password) for one in stored for password in passwords):
+        if one.dear:
+            work = host.offload(partial(one.check, password))
+            if work is None:
+                return None
+            right = await work
+        else:
+            right = one.check(password)
+        if right:
+            return True
+    return False

@@ -78,7 +78,7 @@ NO_FACTS = Facts()
 class Continue:
     """The exchange goes on: `data` goes to the client. With a `reason` the step is worth a record.
 
-    `account` is who was meant, where a password was looked at.
+    `account` is who was meant, where a password was looked at. `spared` is as in `Refused`.
     """
 
     data: bytes = field(repr=False)
@@ -86,6 +86,7 @@ class Continue:
     facts: Facts = NO_FACTS
     detail: str | None = None
     account: Account | None = None
+    spared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ class Accepted:
 class Refused:
     """The exchange is over. `account` is who was meant, where somebody was.
 
-    `locked` is whether this wrong password has just locked that account.
+    `locked` is whether this wrong password has just locked that account, `spared` whether it was the account's own
+    not long ago and so is not counted.
     """
 
     reason: Reason | BindReason
@@ -111,6 +113,7 @@ class Refused:
     detail: str | None = None
     account: Account | None = None
     locked: bool = False
+    spared: bool = False
 
 
 Outcome = Continue | Accepted | Refused
