@@ -3,11 +3,14 @@
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from ldapserver import AuditLog, Config, MemoryDirectory, MemorySink, Service
+from ldapserver.directory.ad.profile import ActiveDirectory
 from ldapserver.directory.ldif import read_ldif
+from ldapserver.directory.policy import Policy
+from ldapserver.directory.schema import load_schema
 from ldapserver.service import Peer
 from ldapserver.session import Session
 from ldapserver.suspension import Suspension
@@ -69,13 +72,25 @@ class _Wire:
         raise AssertionError("offload")
 
 
-def measure(tries: int = TRIES) -> Medians:
-    """Binds with a wrong password and as nobody, by turns."""
+def kinds() -> dict[str, dict[str, Any]]:
+    """The directories to measure, by what is done about a wrong password."""
+    never = Policy(lockout_threshold=1_000_000_000)
+    domain = {"schema": load_schema([], active_directory=True).schema, "profile": ActiveDirectory()}
+    return {
+        "nothing": {},
+        "it is counted": {"policy": never},
+        "it is counted, and compared with old ones": {"policy": replace(never, spare_old_passwords=True)},
+        "as in a domain": domain,
+    }
+
+
+def measure(tries: int = TRIES, **settings: Any) -> Medians:
+    """Binds with a wrong password and as nobody, by turns, of a directory with these settings."""
     ldif = "dn: dc=example,dc=org\nobjectClass: domain\ndc: example\n\n" + "\n".join(
         f"dn: uid=user{n},dc=example,dc=org\nobjectClass: account\nuid: user{n}\nuserPassword: pass{n}\n"
         for n in range(1000)
     )
-    directory = MemoryDirectory([("users", read_ldif(ldif, "users"))])
+    directory = MemoryDirectory([("users", read_ldif(ldif, "users"))], **settings)
     config = Config(realm="example.org", netbios="EXAMPLE")
     service = Service.assemble(config, directory, AuditLog([MemorySink()], report=print))
     times: dict[str, list[float]] = {"user": [], "none": []}

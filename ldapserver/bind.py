@@ -28,6 +28,8 @@ _REFUSED_FOR: dict[int, BindReason] = {
 }
 # With these nobody's password was looked at, and as much is to be done as if one had been.
 _NOBODY = (Reason.UNKNOWN_USER, Reason.REALM, BindReason.AMBIGUOUS_NAME)
+_COUNTED = (Reason.WRONG_PASSWORD, *_NOBODY)
+_OF_SOMEBODY = (Reason.WRONG_PASSWORD, Reason.NO_USABLE_SECRET)
 INTERNAL_ERROR = BindResponse(ResultCode.OTHER, diagnostic_message="internal error")
 UNAVAILABLE = BindResponse(ResultCode.UNAVAILABLE, diagnostic_message="the bind could not be recorded")
 
@@ -160,20 +162,28 @@ class Binder:
         if isinstance(outcome, Continue | Refused) and not right:
             if outcome.reason in _NOBODY:
                 account = None
-            elif outcome.reason is not Reason.WRONG_PASSWORD:
+            elif outcome.reason not in _OF_SOMEBODY:
                 return outcome
+        # A response that is right but for its nonce may be a recorded one: it forgets no wrong passwords.
+        counted = isinstance(outcome, Accepted) or (outcome.reason in _COUNTED and not outcome.spared)
         judgement = await self._service.directory.judge(
-            account, right=right, workstation=self.connection.workstation, by_password=bool(package)
+            account,
+            right=right,
+            workstation=self.connection.workstation,
+            by_password=bool(package),
+            counted=counted,
         )
         status, locked = judgement.status, judgement.locked
-        if status is None and not locked:
+        if status is None and not locked and not judgement.gone:
             return outcome
         if locked:
             self._locked = account
         reason = Reason.WRONG_PASSWORD if status is None else BindReason(status.value)
+        if judgement.gone:
+            reason, account = Reason.UNKNOWN_USER, None
         # A wrong initial response gets its challenge, whoever it is about.  RFC 2831 section 2.2.2
         if isinstance(outcome, Continue) and not right:
-            return replace(outcome, reason=reason)
+            return replace(outcome, reason=reason, account=account)
         refused = Refused(reason, outcome.facts, outcome.detail, account)
         # That the password was right is not told by another answer than a wrong one gets, nor by the time.
         if isinstance(outcome, Accepted | Continue) and outcome.barred is not None:

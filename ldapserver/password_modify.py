@@ -140,8 +140,9 @@ async def _set(context: Context, account: Account, password: bytes) -> None:
 
 def _changes(kept: Attributes, attributes: Attributes) -> list[Change]:
     descriptions = dict.fromkeys([description for description, _ in (*kept, *attributes)])
-    values = dict(attributes)
+    before, values = dict(kept), dict(attributes)
     return [
         Change(ModifyOperation.REPLACE, PartialAttribute(description, values.get(description, ())))
         for description in descriptions
+        if values.get(description, ()) != before.get(description, ())
     ]

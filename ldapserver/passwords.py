@@ -8,6 +8,7 @@ what stands against the account, waits as long.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account, AmbiguousName
@@ -75,25 +76,43 @@ async def verify(
     """Whether one of `passwords`, forms of the one that was sent, is that of `who`."""
     account = who.account
     known = account is not None and account.passwords
-    decoy = directory.decoy.passwords
-    stored = account.passwords if account is not None and known else decoy
-    if not any(one.dear for one in stored):
-        stored = (*stored, *[one for one in decoy if one.dear])  # of random octets: they are nobody's password
-    trials = iter([(one, password) for one in stored for password in passwords])
-    right: bool | None = False
-    for one, password in trials:
-        right = await _offloaded(host, one, password) if one.dear else one.check(password)
-        if right is None:
-            return Refused(BindReason.BUSY, facts)
-        if right:
-            break
+    decoy = directory.decoy
+    stored = account.passwords if account is not None and known else decoy.passwords
+    trials = _trials(stored, decoy.passwords, passwords)
+    former: Trials = iter(())
+    if directory.policy.spare_old_passwords:
+        forms = account.former if account is not None and known else decoy.former
+        former = _trials(forms, decoy.former, passwords)
+    right = await _any(host, trials)
+    spared = await _any(host, former) if right is False else False
+    if right is None or spared is None:
+        return Refused(BindReason.BUSY, facts)
     if account is None:
         return Refused(who.reason, facts)
     if not known:
         return Refused(Reason.NO_USABLE_SECRET, facts, account=account)
     if not right:
-        return Refused(Reason.WRONG_PASSWORD, facts, account=account)
-    return Accepted(account, b"", facts, barred=partial(_barred, host, trials))
+        return Refused(Reason.WRONG_PASSWORD, facts, account=account, spared=spared)
+    return Accepted(account, b"", facts, barred=partial(_barred, host, chain(trials, former)))
+
+
+Trials = Iterator[tuple[StoredPassword, bytes]]
+
+
+def _trials(stored: Sequence[StoredPassword], decoy: Sequence[StoredPassword], passwords: Sequence[bytes]) -> Trials:
+    """What is to be held against what, one after the other."""
+    if not any(one.dear for one in stored):
+        stored = (*stored, *[one for one in decoy if one.dear])  # of random octets: they are nobody's password
+    return iter([(one, password) for one in stored for password in passwords])
+
+
+async def _any(host: Host, trials: Trials) -> bool | None:
+    """Whether one of these is right; None when as much dear work is under way as may be."""
+    for one, password in trials:
+        right = await _offloaded(host, one, password) if one.dear else one.check(password)
+        if right is not False:
+            return right
+    return False
 
 
 async def _offloaded(host: Host, stored: StoredPassword, password: bytes) -> bool | None:
@@ -102,7 +121,7 @@ async def _offloaded(host: Host, stored: StoredPassword, password: bytes) -> boo
     return None if work is None else await work
 
 
-async def _barred(host: Host, rest: Iterator[tuple[StoredPassword, bytes]], refused: Refused) -> Refused:
+async def _barred(host: Host, rest: Trials, refused: Refused) -> Refused:
     """The refusal of one whose password was right, once what a wrong one is held against has been tried too."""
     for one, password in rest:
         if one.dear and await _offloaded(host, one, password) is None:

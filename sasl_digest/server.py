@@ -250,6 +250,28 @@ class DigestServer:
         if self.response is not None:
             _make_up(spared, self.response)
 
+    def matches(self, credential: Credential | None, readings: int | None = None) -> bool:
+        """Whether the response that was last asked about is made of another credential: a former password, say.
+
+        Nothing comes of it, and it costs the same whatever the answer, for None too: `readings` is the most secrets
+        that any such credential offers for one name, by default what the terms say. Raises UsageError when there is
+        no response.
+        """
+        response = self.response
+        if response is None:
+            raise UsageError("matches() out of turn; due: a digest-response")
+        realm, other = response.realm or "", response.other_username
+        names = (response.username,) if other is None else (response.username, other)
+        due = (readings or self._terms.readings) * len(names)
+        found = False
+        for name in names:
+            offered = () if credential is None else tuple(credential.secrets(name, realm))
+            due -= len(offered)
+            for secret in offered:
+                found |= _matching(name, (secret,), response) is not None
+        _make_up(due, response)
+        return found
+
     def _counted(self, response: DigestResponse, proved: "_Proved") -> Challenge | None:
         """Count the nonce of a right response; the challenge that is due when it is too old, or not its turn."""
         nonces, nonce = self._nonces, response.nonce

@@ -14,6 +14,7 @@ from ldapserver.config import Config, InvalidConfig, netbios_name, own_names
 from ldapserver.directory.conformance import Conformance
 from ldapserver.directory.ldif import InvalidLDIF, Record, Report
 from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.directory.policy import Policy, PolicySettings
 from ldapserver.directory.profile import Profile
 from ldapserver.directory.schema import InvalidSchema, Schema, load_schema
 from ldapserver.service import Service
@@ -48,6 +49,7 @@ def load(
             raise UsageFault(f"argument --saslprep: {error}") from None
     active_directory = options.profile == "ad"
     schema = _schema(options.schema_file, active_directory=active_directory)
+    policy = _policy(options)
     # A directory is millions of objects that all stay: collecting among them is time for nothing, now and later.
     gc.disable()
     try:
@@ -59,7 +61,8 @@ def load(
             saslprep=options.saslprep,
             schema=schema,
             conformance=Conformance(options.schema),
-            profile=_active_directory() if active_directory else None,
+            profile=_active_directory(policy) if active_directory else None,
+            policy=Policy(**policy),
             report=report,
         )
     except InvalidLDIF as error:
@@ -120,10 +123,24 @@ def assemble(config: Config, directory: MemoryDirectory, audit: AuditLog) -> Ser
         raise UsageFault(f"argument --realm: {error}") from None
 
 
-def _active_directory() -> Profile:
+def _policy(options: argparse.Namespace) -> PolicySettings:
+    """What was asked of accounts, as far as somebody has."""
+    policy: PolicySettings = {"spare_old_passwords": options.spare_old_passwords}
+    if options.lockout_threshold is not None:
+        policy["lockout_threshold"] = options.lockout_threshold
+    if options.lockout_window is not None:
+        policy["lockout_window"] = options.lockout_window
+    if options.lockout_duration is not None:
+        policy["lockout_duration"] = options.lockout_duration
+    if options.max_password_age is not None:
+        policy["max_password_age"] = options.max_password_age
+    return policy
+
+
+def _active_directory(policy: PolicySettings) -> Profile:
     from ldapserver.directory.ad.profile import ActiveDirectory
 
-    return ActiveDirectory()
+    return ActiveDirectory(policy=policy)
 
 
 def _schema(paths: Sequence[str], *, active_directory: bool) -> Schema | None:

@@ -142,6 +142,11 @@ _DEFAULTS = {
     "workstation": "server",
     "events": EVENTS[0],
     "admin": [],
+    "lockout_threshold": None,  # as of the domain's entry with --profile ad, else as `Policy` has it; so the others
+    "lockout_window": None,
+    "lockout_duration": None,
+    "max_password_age": None,
+    "spare_old_passwords": False,
     "anonymous_search": False,
     "insecure_public": False,
     "tls": None,
@@ -177,7 +182,15 @@ def options_parser(prog: str, description: str, epilog: str) -> argparse.Argumen
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    for add_group in (_add_where, _add_tls, _add_directory, _add_authentication, _add_audit, _add_limits):
+    for add_group in (
+        _add_where,
+        _add_tls,
+        _add_directory,
+        _add_authentication,
+        _add_accounts,
+        _add_audit,
+        _add_limits,
+    ):
         add_group(parser)
     return parser
 
@@ -309,6 +322,22 @@ def _add_authentication(parser: argparse.ArgumentParser) -> None:
     _add(group, "--ad-errors", help, **_FLAG)
     help = f"the build number at the end of those, where it is in hexadecimal (default: {Config.ad_build}, v4563)"
     _add(group, "--ad-build", help, metavar="N", type=positive)
+
+
+def _add_accounts(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "accounts", "with --profile ad the domain's entry says all of it but the last; what is typed is written there"
+    )
+    help = "wrong passwords that lock an account (default: 0, never)"
+    _add(group, "--lockout-threshold", help, metavar="N", type=zero_or(positive))
+    help = "how long a wrong password counts, if no other follows it (default: 30m)"
+    _add(group, "--lockout-window", help, metavar="TIME", type=seconds)
+    help = "how long an account is locked (default: 30m; 0 is until an administrator unlocks it)"
+    _add(group, "--lockout-duration", help, metavar="TIME", type=zero_or(seconds))
+    help = "how long a password may be used (default: 0, for ever)"
+    _add(group, "--max-password-age", help, metavar="TIME", type=zero_or(seconds))
+    help = "do not count a wrong password that was one of the account's last two; those are kept from now on"
+    _add(group, "--spare-old-passwords", help, **_FLAG)
 
 
 def _add_audit(parser: argparse.ArgumentParser) -> None:

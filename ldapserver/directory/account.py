@@ -1,12 +1,14 @@
 """Who can authenticate, and with what: the secrets an entry's attributes stand for, kept apart from the entry."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
 from ldapserver.directory.account_state import AccountState, read_state
 from ldapserver.directory.authzid import AuthzId
 from ldapserver.directory.entry import Entry
+from ldapserver.directory.password_history import NAMES as HISTORY
+from ldapserver.directory.password_history import former
 from ldapserver.directory.schemes import (
     InvalidPassword,
     StoredPassword,
@@ -36,7 +38,7 @@ class Account:
 
     `name` is what an audit record calls it. `credential` is for DIGEST-MD5, None when nothing stored can be used for
     it; a simple bind succeeds by any one of `passwords`. `authz_to` is who it may act as beside itself. `state` is
-    None where the entry says nothing about it.
+    None where the entry says nothing about it. `former` are the last two passwords before, in the same two ways.
     """
 
     dn: DN
@@ -45,25 +47,45 @@ class Account:
     passwords: tuple[StoredPassword, ...] = field(default=(), repr=False)
     authz_to: tuple[AuthzId, ...] = ()
     state: AccountState | None = None
+    former: tuple[StoredPassword, ...] = field(default=(), repr=False)
+    former_credential: Credential | None = field(default=None, repr=False)
 
     @property
     def has_wdigest(self) -> bool:
         """Whether some of its passwords are hashes of the domain's names too."""
-        return any(isinstance(password, StoredWDigest) for password in self.passwords)
+        return any(isinstance(password, StoredWDigest) for password in (*self.passwords, *self.former))
+
+    def with_state(self, state: AccountState) -> "Account":
+        """The same account in this state."""
+        return Account(
+            self.dn,
+            self.name,
+            self.credential,
+            self.passwords,
+            self.authz_to,
+            state,
+            self.former,
+            self.former_credential,
+        )
 
     def in_domain(self, principal_name: str | None, netbios: str, realm: str, *, saslprep: bool) -> "Account":
         """The same account, with this userPrincipalName, in the domain of these two names."""
-        passwords = tuple(
-            [
-                password.named(principal_name, netbios, realm) if isinstance(password, StoredWDigest) else password
-                for password in self.passwords
-            ]
+
+        def named(each: StoredPassword) -> StoredPassword:
+            return each.named(principal_name, netbios, realm) if isinstance(each, StoredWDigest) else each
+
+        passwords, former = tuple(map(named, self.passwords)), tuple(map(named, self.former))
+        return replace(
+            self,
+            credential=credential_of(passwords, saslprep=saslprep),
+            passwords=passwords,
+            former=former,
+            former_credential=credential_of(former) if former else None,
         )
-        return replace(self, credential=credential_of(passwords, saslprep=saslprep), passwords=passwords)
 
 
 def read_account(
-    entry: Entry, name: str, secrets: Iterable[tuple[str, tuple[bytes, ...]]], *, saslprep: bool
+    entry: Entry, name: str, secrets: Sequence[tuple[str, tuple[bytes, ...]]], *, saslprep: bool
 ) -> Account:
     """The account that an entry of this name and these password attributes is.
 
@@ -72,7 +94,11 @@ def read_account(
     passwords = _passwords(secrets, name)
     credential = credential_of(passwords, saslprep=saslprep)
     authz_to = tuple([AuthzId.of_rule(value) for value in entry.get("authzTo")])
-    return Account(entry.dn, name, credential, passwords, authz_to, read_state(entry))
+    state = read_state(entry)
+    if not any(description.lower() in HISTORY for description, _ in secrets):
+        return Account(entry.dn, name, credential, passwords, authz_to, state)
+    before = former(secrets, name)
+    return Account(entry.dn, name, credential, passwords, authz_to, state, before, credential_of(before))
 
 
 class ProvedPassword(bytes):

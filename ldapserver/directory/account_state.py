@@ -2,25 +2,43 @@
 
 Read from the attributes a domain controller keeps it in, and from those of other servers: pwdAccountLockedTime
 (draft-behera-ldap-password-policy) and nsAccountLock (389 DS). Times are FILETIME, [MS-DTYP] 2.3.3.
+
+What is looked at in which order:
+
+    locked: whatever the password is, and so before all else; a locked account does not tell which password is right
+    the password
+    disabled, expired, outside logonHours ([MS-APDS] 3.1.5, [MS-KILE] 3.3.5.6.3), not one of userWorkstations
+    the password must be changed, the password is too old ([MS-SAMR] 3.1.5.13.7.1)
+
+Samba asks in this order too, but for the password's age before the workstation and the workstation before the hours.
 """
 
 import enum
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TypeVar
 
 from ldapserver.directory.entry import Entry, Shape
-from ldapserver.directory.filetime import NEVER, filetime, moment
+from ldapserver.directory.filetime import EPOCH, NEVER
+from ldapserver.directory.matching import FOR_EVER as FOR_EVER_WRITTEN
+from ldapserver.directory.matching import generalized_time
 from ldapserver.directory.policy import Policy
-from ldapserver.directory.user_account_control import Control
+from ldapserver.directory.user_account_control import TRUSTS, Control
+
+T = TypeVar("T")
 
 SECOND = 10_000_000  # of a FILETIME
+HOUR = 3600 * SECOND
 HOURS = 21  # octets of logonHours: a bit for every hour of a week, [MS-SAMR] 2.2.6.5
 FOR_EVER = -1  # a lockout that only an administrator ends
 
 _DISABLED, _LOCKED = int(Control.ACCOUNT_DISABLE), int(Control.LOCKOUT)
-_EXPIRED, _NO_EXPIRY = int(Control.PASSWORD_EXPIRED), int(Control.DONT_EXPIRE_PASSWD)
+_EXPIRED = int(Control.PASSWORD_EXPIRED)
+_TRUSTED = int(TRUSTS)
+# Whose password has no age: [MS-SAMR] 3.1.5.14.4.
+_NO_EXPIRY = int(Control.DONT_EXPIRE_PASSWD | Control.SMARTCARD_REQUIRED | TRUSTS)
 
 
 class AccountStatus(enum.Enum):
@@ -36,7 +54,7 @@ class AccountStatus(enum.Enum):
 
 
 class InvalidAccountState(ValueError):
-    """An attribute of an account's state is of no known form; the text names it and the rule."""
+    """Attributes of an account's state are of no known form; the text names each and the rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,106 +77,183 @@ class AccountState:
     inactive: bool = False  # nsAccountLock
 
     def locked(self, policy: Policy, now: int) -> bool:
-        """Whether nobody gets in, whatever the password, at the FILETIME `now`."""
-        if self.control & _LOCKED or self.lockout_time == FOR_EVER:
+        """Whether nobody gets in, whatever the password, at the FILETIME `now`: [MS-ADTS] 3.1.1.4.5.17."""
+        if self.control & _LOCKED:
             return True
-        if not self.lockout_time:
+        locked_at = self.lockout_time
+        if not locked_at or self.control & _TRUSTED:
             return False
-        return not policy.lockout_duration or now < self.lockout_time + int(policy.lockout_duration * SECOND)
+        if locked_at == FOR_EVER or not policy.lockout_duration:
+            return True
+        return now <= locked_at + int(policy.lockout_duration * SECOND)
+
+    @property
+    def lockable(self) -> bool:
+        """Whether wrong passwords lock it: not a computer or another domain, [MS-ADTS] 3.1.1.4.5.17."""
+        return not self.control & _TRUSTED
 
     def restriction(self, policy: Policy, now: int, workstation: str, *, by_password: bool) -> AccountStatus | None:
         """What keeps out one whose password is right; `by_password` is whether the age of that matters."""
         control = self.control
         if control & _DISABLED or self.inactive:
             return AccountStatus.DISABLED
-        if 0 < self.account_expires < NEVER and now >= self.account_expires:
+        if 0 < self.account_expires < NEVER and now > self.account_expires:
             return AccountStatus.EXPIRED
         if self.logon_hours is not None and not _within(self.logon_hours, now):
             return AccountStatus.LOGON_HOURS
         if self.workstations and workstation.upper() not in self.workstations:
             return AccountStatus.WORKSTATION
-        if not by_password:
+        return self.password_status(policy, now) if by_password else None
+
+    def password_status(self, policy: Policy, now: int) -> AccountStatus | None:
+        """What is wrong with the password's age."""
+        if self.control & _NO_EXPIRY:
             return None
-        if control & _EXPIRED:
-            return AccountStatus.PASSWORD_EXPIRED
-        # What never expires need not be changed either.  [MS-ADTS] 3.1.1.4.5.33
-        if self.pwd_last_set is None or control & _NO_EXPIRY:
-            return None
-        if not self.pwd_last_set:
+        if self.pwd_last_set == 0:
             return AccountStatus.PASSWORD_MUST_CHANGE
-        if policy.max_password_age and now >= self.pwd_last_set + int(policy.max_password_age * SECOND):
+        if self.control & _EXPIRED or now > self.password_expiry(policy):
             return AccountStatus.PASSWORD_EXPIRED
         return None
+
+    def password_expiry(self, policy: Policy) -> int:
+        """The FILETIME up to which the password may be used, [MS-SAMR] 3.1.5.14.4; 0 when it must be changed."""
+        if self.control & _NO_EXPIRY or self.pwd_last_set is None:
+            return NEVER
+        if not self.pwd_last_set:
+            return 0
+        return self.pwd_last_set + int(policy.max_password_age * SECOND) if policy.max_password_age else NEVER
+
+
+NO_STATE = AccountState()
 
 
 def read_state(entry: Entry) -> AccountState | None:
     """The state that an entry says, None when it says nothing. Raises InvalidAccountState."""
-    if not _says(entry.shape):
+    places = _places(entry.shape)
+    if places is None:
         return None
-    lockout_time = _number(entry, "lockoutTime") or 0
-    if (locked := _text(entry, "pwdAccountLockedTime")) is not None:
-        lockout_time = _locked_time(locked)
-    hours = next(iter(entry.get("logonHours")), None)
-    if hours is not None and len(hours) != HOURS:
-        raise InvalidAccountState(f"logonHours: {len(hours)} octets, {HOURS} are right")
-    return AccountState(
-        _number(entry, "userAccountControl") or 0,
-        _number(entry, "accountExpires") or 0,
-        _number(entry, "pwdLastSet"),
-        lockout_time,
-        _number(entry, "badPwdCount") or 0,
-        _number(entry, "badPasswordTime") or 0,
-        hours,
-        frozenset(
-            name.strip().upper() for name in (_text(entry, "userWorkstations") or "").split(",") if name.strip()
-        ),
-        (_text(entry, "nsAccountLock") or "").lower() == "true",
-    )
+    values = entry.values
+    return _state(tuple([() if at is None else values[at] for at in places]))
 
 
-def _within(hours: bytes, now: int) -> bool:
-    """Whether the bit of this hour is set: the first is that of Sunday's first hour, UTC."""
-    at = moment(now)
-    hour = (at.isoweekday() % 7) * 24 + at.hour
-    return bool(hours[hour // 8] >> hour % 8 & 1)
-
-
-_NAMES = frozenset(
-    (
-        *("useraccountcontrol", "accountexpires", "pwdlastset", "lockouttime", "badpwdcount", "badpasswordtime"),
-        *("logonhours", "userworkstations", "pwdaccountlockedtime", "nsaccountlock"),
-    )
+# The attributes in the order of `_state`, by name and OID: clients and files write either.
+_ATTRIBUTES = (
+    ("userAccountControl", "1.2.840.113556.1.4.8"),
+    ("accountExpires", "1.2.840.113556.1.4.159"),
+    ("pwdLastSet", "1.2.840.113556.1.4.96"),
+    ("lockoutTime", "1.2.840.113556.1.4.662"),
+    ("badPwdCount", "1.2.840.113556.1.4.12"),
+    ("badPasswordTime", "1.2.840.113556.1.4.49"),
+    ("logonHours", "1.2.840.113556.1.4.64"),
+    ("userWorkstations", "1.2.840.113556.1.4.86"),
+    ("pwdAccountLockedTime", "1.3.6.1.4.1.42.2.27.8.1.17"),
+    ("nsAccountLock", "2.16.840.1.113730.3.1.610"),
 )
+_OIDS = {name.lower(): oid for name, oid in _ATTRIBUTES}
+
+
+def place_of(shape: Shape, name: str) -> int | None:
+    """Where an entry of this shape holds an attribute of the state, by its name or OID."""
+    at = shape.positions.get(name.lower())
+    return shape.positions.get(_OIDS[name.lower()]) if at is None else at
 
 
 @lru_cache(maxsize=4096)
-def _says(shape: Shape) -> bool:
-    return not _NAMES.isdisjoint(shape.positions)
+def _places(shape: Shape) -> tuple[int | None, ...] | None:
+    places = tuple([place_of(shape, name) for name, _ in _ATTRIBUTES])
+    return None if places == (None,) * len(places) else places
 
 
-def _text(entry: Entry, name: str) -> str | None:
-    values = entry.get(name)
-    return values[0].decode("utf-8", "replace") if values else None
+# The accounts of one load say the same, mostly: they share what it comes to.
+@lru_cache(maxsize=4096)
+def _state(attributes: tuple[tuple[bytes, ...], ...]) -> AccountState:
+    wrong: list[str] = []
+
+    def read(at: int, reader: Callable[[bytes], T], default: T) -> T:
+        values = attributes[at]
+        if not values:
+            return default
+        try:
+            if len(values) > 1:
+                raise ValueError(f"{len(values)} values, and one is all there can be")
+            return reader(values[0])
+        except ValueError as error:
+            wrong.append(f"{_ATTRIBUTES[at][0]}: {error}")
+            return default
+
+    lockout_time, locked_time = read(3, _not_negative, 0), read(8, _locked_time, 0)
+    state = AccountState(
+        read(0, _integer, 0),
+        read(1, _not_negative, 0),
+        read(2, _pwd_last_set, None),
+        FOR_EVER if locked_time == FOR_EVER else max(lockout_time, locked_time),
+        read(4, _not_negative, 0),
+        read(5, _not_negative, 0),
+        read(6, _logon_hours, None),
+        read(7, _workstations, frozenset()),
+        any(value.lower() == b"true" for value in attributes[9]),
+    )
+    if wrong:
+        raise InvalidAccountState("; ".join(wrong))
+    return state
 
 
-def _number(entry: Entry, name: str) -> int | None:
-    text = _text(entry, name)
-    if text is None:
-        return None
-    if not re.fullmatch(r"-?[0-9]{1,19}", text):
-        raise InvalidAccountState(f"{name}: {text[:40]!r} is not an integer")
-    return int(text)
+def _integer(value: bytes) -> int:
+    """[MS-ADTS] 3.1.1.2.2.2: 64 bits with a sign."""
+    if not re.fullmatch(rb"-?[0-9]{1,19}", value) or not -(2**63) <= int(value) < 2**63:
+        raise ValueError(f"{_shown(value)} is not an integer of 64 bits")
+    return int(value)
 
 
-def _locked_time(text: str) -> int:
-    """pwdAccountLockedTime, a GeneralizedTime; "000001010000Z" is for ever (draft-behera section 5.3.3)."""
-    if text.startswith("0000"):
-        return FOR_EVER
+def _not_negative(value: bytes) -> int:
+    number = _integer(value)
+    if number < 0:
+        raise ValueError(f"{_shown(value)} is less than 0")
+    return number
+
+
+def _pwd_last_set(value: bytes) -> int | None:
+    """-1 is what is written to say "now"; nobody knows when that was once it stands there."""
+    number = _integer(value)
+    if number < -1:
+        raise ValueError(f"{_shown(value)} is neither a FILETIME, nor 0 or -1")
+    return None if number == -1 else number
+
+
+def _logon_hours(value: bytes) -> bytes:
+    if len(value) != HOURS:
+        raise ValueError(f"{len(value)} octets, {HOURS} are right: a bit for every hour of a week")
+    return value
+
+
+def _workstations(value: bytes) -> frozenset[str]:
+    names = value.decode("utf-8", "replace").split(",")
+    return frozenset([name.strip().upper() for name in names if name.strip()])
+
+
+_MINUTES_TO_1601 = EPOCH.toordinal() * 1440
+_IN_A_SECOND = 10**20 // SECOND  # of the parts that `generalized_time` counts
+
+
+def _locked_time(value: bytes) -> int:
+    """pwdAccountLockedTime; the first moment of the year 0 is for ever (draft-behera section 5.3.3)."""
     try:
-        at = datetime.strptime(re.sub(r"[.,][0-9]+", "", text), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+        minutes, parts = generalized_time(value)
     except ValueError:
-        raise InvalidAccountState(f"pwdAccountLockedTime: {text[:40]!r} is not a GeneralizedTime") from None
-    return filetime(at)
+        raise ValueError(f"{_shown(value)} is not a GeneralizedTime") from None
+    if value == FOR_EVER_WRITTEN:
+        return FOR_EVER
+    return max(1, (minutes - _MINUTES_TO_1601) * 60 * SECOND + parts // _IN_A_SECOND)
+
+
+def _shown(value: bytes) -> str:
+    return repr(value[:40].decode("utf-8", "replace"))
+
+
+def _within(hours: bytes, now: int) -> bool:
+    """Whether the bit of this hour is set, the lowest of an octet first: the first is Sunday's first hour, UTC."""
+    hour = (now // HOUR + 24) % (HOURS * 8)  # 1601 began with a Monday
+    return bool(hours[hour // 8] >> hour % 8 & 1)
 
 
 _UNIX = 116_444_736_000_000_000  # 1970 as a FILETIME
@@ -173,11 +268,16 @@ def filetime_of(seconds: float) -> int:
 class Judgement:
     """What is said about an account whose password was looked at.
 
-    `status` is None when nothing stands against it. `locked` is whether this wrong password has just locked it.
+    `status` is None when nothing stands against it. `locked` is whether this wrong password has just locked it,
+    `gone` whether there is no such account any more.
     """
 
     status: AccountStatus | None = None
     locked: bool = False
+    gone: bool = False
 
 
 FINE = Judgement()
+JUST_LOCKED = Judgement(locked=True)
+GONE = Judgement(gone=True)
+LOCKED_OUT = Judgement(AccountStatus.LOCKED_OUT)

@@ -16,6 +16,8 @@ from ldapserver.wire.messages import ResultCode
 Attributes = Iterable[tuple[str, Sequence[bytes]]]
 
 _OBJECT_CLASS = "2.5.4.0"
+# userAccountControl, accountExpires, pwdLastSet, logonHours, userWorkstations: what a bind goes by (`account_state`).
+OF_ACCOUNTS = frozenset(f"1.2.840.113556.1.4.{number}" for number in (8, 159, 96, 64, 86))
 _EXTENSIBLE_OBJECT = "1.3.6.1.4.1.1466.101.120.111"
 
 
@@ -263,8 +265,8 @@ def _check_classes(
     if class_set.extensible:
         return
     for description, attribute_type in types:
-        # Operational attributes are in no class.  RFC 4512 section 2.4
-        if attribute_type.oid not in class_set.may and not attribute_type.operational:
+        # Operational attributes are in no class, and who may bind when is said of any.  RFC 4512 section 2.4
+        if attribute_type.oid not in class_set.may | OF_ACCOUNTS and not attribute_type.operational:
             raise _refused(
                 ResultCode.OBJECT_CLASS_VIOLATION, f"{description}: allowed by none of the entry's classes"
             )

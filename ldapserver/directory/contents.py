@@ -4,15 +4,19 @@ One place changes what stands at a node (`become`), so that the tree, the index 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
 
 from ldapserver.directory.account import Account, read_account
-from ldapserver.directory.entry import Entry
+from ldapserver.directory.account_state import AccountState, place_of
+from ldapserver.directory.entry import Entry, Shape, shape_of
 from ldapserver.directory.evaluation import compile_filter
 from ldapserver.directory.index import Index
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.names import Names
 from ldapserver.directory.operational import Operational
 from ldapserver.directory.own_password import cost
+from ldapserver.directory.policy import NO_POLICY, Policy
 from ldapserver.directory.renewal import Owner
 from ldapserver.directory.schema import Schema
 from ldapserver.directory.schemes import ClearText, StoredPassword, most_secrets
@@ -30,7 +34,13 @@ class Contents:
     """
 
     def __init__(
-        self, schema: Schema, operational: Operational, suffixes: tuple[DN, ...] = (), *, saslprep: bool = False
+        self,
+        schema: Schema,
+        operational: Operational,
+        suffixes: tuple[DN, ...] = (),
+        *,
+        saslprep: bool = False,
+        policy: Policy = NO_POLICY,
     ) -> None:
         self.root = Node(ROOT)
         self.index = Index(schema, find=self.root.find)
@@ -40,6 +50,7 @@ class Contents:
         self.operational = operational
         self.suffixes = suffixes
         self.saslprep = saslprep
+        self.policy = policy  # as it was given: the profile may know better
         self.netbios = self.realm = ""
         self.serial = 0
         self.referrals: dict[Key, DN] = {}
@@ -99,6 +110,29 @@ class Contents:
         if entry is not None:
             self.refer(entry)
 
+    def note(self, node: Node, state: AccountState, index: Index | None = None) -> None:
+        """Let the account at `node` have the counts and times of `state`: a bind's own write, and so a light one.
+
+        Nothing else of the entry changes, not even who has changed it last and when: a domain controller does not
+        replicate these either. `index` is that of the node, when it is another than this one's.
+        """
+        old, account = node.entry, node.account
+        assert old is not None
+        assert account is not None
+        # lockoutTime comes with the first lockout, or as 0 when somebody gets in.
+        kept, shape, places = _noted(old.shape, bool(state.lockout_time or not state.bad_pwd_count))
+        values = list(old.values) if kept is None else [old.values[at] for at in kept]
+        values += [()] * (len(shape.descriptions) - len(values))
+        counts = (b"%d" % state.bad_pwd_count,), (b"%d" % state.bad_password_time,), (b"%d" % state.lockout_time,)
+        for at, each in zip(places, counts, strict=False):
+            values[at] = each
+        entry = Entry.of(old.dn, shape, tuple(values))
+        node.entry = entry
+        node.account = account.with_state(state)
+        (index or self.index).note(node, old, entry, _NOTED_OIDS)
+        if shape is not old.shape and index is None:
+            self.vocabulary.learn(entry)
+
     def refer(self, entry: Entry) -> None:
         """Take note of an entry that says where else to look (RFC 3296)."""
         if any(name.lower() in _REFERRAL for name in entry.get("objectClass")):
@@ -130,8 +164,34 @@ class Contents:
         """Let failures cost what this account costs, if that is more than what they cost now."""
         if cost(account.passwords) > cost(self.dearest):
             self.dearest = account.passwords
-            self.decoy = Account(ROOT, "", passwords=tuple([password.noise() for password in account.passwords]))
+            self.decoy = replace(self.decoy, passwords=tuple([password.noise() for password in account.passwords]))
+        if cost(account.former) > cost(self.decoy.former):
+            self.decoy = replace(self.decoy, former=tuple([password.noise() for password in account.former]))
         self.most_secrets = max(self.most_secrets, most_secrets(account.credential))
+        if account.former:  # two passwords, each of which was the one some day
+            self.most_secrets = max(self.most_secrets, -(-most_secrets(account.former_credential) // 2))
+
+
+# What is counted; pwdAccountLockedTime says the same as lockoutTime, and goes when that is written.
+_NOTED = ("badPwdCount", "badPasswordTime", "lockoutTime")
+_NOTED_OIDS = ("1.2.840.113556.1.4.12", "1.2.840.113556.1.4.49", "1.2.840.113556.1.4.662")
+_LOCKED_TIME = ("pwdaccountlockedtime", "1.3.6.1.4.1.42.2.27.8.1.17")
+
+
+@lru_cache(maxsize=4096)
+def _noted(shape: Shape, locks: bool) -> tuple[tuple[int, ...] | None, Shape, tuple[int, ...]]:
+    """Which values of entries of this shape stay, None for all; the shape they then have, and where counts stand.
+
+    With `locks` lockoutTime is one of these.
+    """
+    names = shape.descriptions
+    kept = tuple([at for at, name in enumerate(names) if name.lower() not in _LOCKED_TIME])
+    names = tuple([names[at] for at in kept])
+    left = shape_of(names)
+    due = _NOTED if locks or place_of(left, _NOTED[-1]) is not None else _NOTED[:-1]
+    whole = shape_of((*names, *[name for name in due if place_of(left, name) is None]))
+    places = tuple([at for name in due if (at := place_of(whole, name)) is not None])
+    return None if len(kept) == len(shape.descriptions) else kept, whole, places
 
 
 _REFERRAL = (b"referral", b"2.16.840.1.113730.3.2.6")

@@ -14,6 +14,7 @@ from ldapserver.directory.computed import ByName
 from ldapserver.directory.dialect import Dialect
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.ldif import Attributes
+from ldapserver.directory.policy import Policy
 from ldapserver.directory.renewal import Owner
 from ldapserver.directory.schema import Schema
 from ldapserver.wire.dn import DN, Key
@@ -57,6 +58,11 @@ class Directory(Protocol):
         """The most secrets that the credential of any account offers for one name."""
         ...
 
+    @property
+    def policy(self) -> Policy:
+        """What is asked of accounts, as it now holds."""
+        ...
+
     async def find_account(self, name: str) -> Account | None:
         """The account a user typed the name of, or raise `AmbiguousName`."""
         ...
@@ -66,13 +72,22 @@ class Directory(Protocol):
         ...
 
     async def judge(
-        self, account: Account | None, *, right: bool, workstation: str, by_password: bool = True
+        self,
+        account: Account | None,
+        *,
+        right: bool,
+        workstation: str,
+        by_password: bool = True,
+        counted: bool = True,
     ) -> Judgement:
         """What there is to say about an account, once it is known whether what was proved was `right`.
 
         It is judged as it is now, and a wrong password counted, in one step that nothing comes between. `workstation`
         is where from, as event 4776 has it; without `by_password` (a certificate) nothing is counted, and the age of
-        the password does not matter. Nobody (None) takes as long as somebody.
+        the password does not matter. What is not `counted` leaves the count as it is: a wrong password that was the
+        account's own not long ago, a right one that does not end the bind. Nobody (None) takes as long as somebody.
+
+        Once an account is locked nothing is said of it but that, whenever its password began to be looked at.
         """
         ...
 

@@ -73,6 +73,13 @@ class Index:
         for held in self._held.values():
             held.change(node, old, new)
 
+    def note(self, node: Node, old: Entry, new: Entry, oids: Iterable[str]) -> None:
+        """`change(node, old, new)` where nothing but the attributes of these types is different."""
+        self._entries[node] = new
+        for oid in oids:
+            if oid in self._held:
+                self._held[oid].change(node, old, new)
+
     def prepare(self, filter: Filter, schema: Schema, computed: ByName = NOTHING) -> Iterator[None]:
         """Make what `candidates` will need for `filter`; after each `STEP` entries others may have a turn."""
         for held in self._asked(filter, schema, computed):

@@ -144,6 +144,7 @@ _GENERALIZED_TIME = re.compile(
     rb"([0-9]{4})([0-9]{2})([0-9]{2})([01][0-9]|2[0-3])(?:([0-5][0-9])([0-5][0-9]|60)?)?(?:[.,]([0-9]{1,20}))?"
     rb"(?:Z|([+-])([01][0-9]|2[0-3])([0-5][0-9])?)"
 )
+FOR_EVER = b"000001010000Z"  # the one moment of the year 0 that is in use: draft-behera section 5.3.3
 _FRACTION = 10**20  # a second in the parts that twenty digits of fraction can tell apart
 
 
@@ -152,6 +153,8 @@ def generalized_time(value: bytes) -> tuple[int, int]:
 
     It is the minute and what has passed of it, for 23:59:60 is in its minute and not the beginning of the next.
     """
+    if value == FOR_EVER:
+        return -365 * 1440, 0
     match = _GENERALIZED_TIME.fullmatch(value)
     if not match:
         raise ValueError("not a Generalized Time")

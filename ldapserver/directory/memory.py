@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import urandom
 
 from ldapserver.directory.account import Account
-from ldapserver.directory.account_state import FINE, AccountStatus, Judgement, filetime_of
+from ldapserver.directory.account_state import Judgement
 from ldapserver.directory.computed import ByName, Computed, by_name
 from ldapserver.directory.conformance import Conformance, Rules
 from ldapserver.directory.contents import Contents
@@ -24,6 +24,7 @@ from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Test, compile_filter
 from ldapserver.directory.ldif import Attributes, InvalidLDIF, Record, Report
 from ldapserver.directory.loading import Loading
+from ldapserver.directory.lockout import Lockout
 from ldapserver.directory.names import dns_domain, netbios_domain
 from ldapserver.directory.operational import NOBODY, Operational
 from ldapserver.directory.policy import NO_POLICY, Policy
@@ -69,17 +70,18 @@ class MemoryDirectory:
         that have none above them are the naming contexts. `realm` and `netbios` are the domain's two names, by
         default those of the first naming context. `saslprep` prepares passwords in the clear (RFC 4013) before
         DIGEST-MD5 uses them. `schema` is what is known, `core()` when it is None, and `conformance` how much of it
-        entries have to keep: those that are written, and under strict those of the sources too.
+        entries have to keep: those that are written, and under strict those of the sources too. `policy` is what
+        is asked of accounts; a domain's own entry says it itself, and has it from there where it does not.
 
         `clock` gives the seconds since 1970 for createTimestamp and modifyTimestamp, `random` the octets of
         entryUUID. Raises `InvalidLDIF`; with `report`, each thing that is wrong is told to it, and the rest is taken.
         """
-        self.policy = policy
-        self._clock = clock
         operational = Operational(clock, random)
         schema = core() if schema is None else schema
-        contents = Contents(schema, operational, tuple(suffixes), saslprep=saslprep)
+        contents = Contents(schema, operational, tuple(suffixes), saslprep=saslprep, policy=policy)
         self._contents = contents
+        self._policy, self._policy_of = policy, -1  # and the write it holds since
+        self._lockout = Lockout(contents, clock)
         self._root, self._index, self._names = contents.root, contents.index, contents.names
         self._profile = profile or Plain()
         self.conformance = conformance
@@ -151,6 +153,14 @@ class MemoryDirectory:
         """See `Directory`."""
         return self._contents.most_secrets
 
+    @property
+    def policy(self) -> Policy:
+        """See `Directory`."""
+        serial = self._contents.serial
+        if self._policy_of != serial:
+            self._policy, self._policy_of = self._profile.policy(self._contents), serial
+        return self._policy
+
     async def find_account(self, name: str) -> Account | None:
         """See `Directory`."""
         node = self._names.find(name, self.netbios, self.realm)
@@ -162,18 +172,18 @@ class MemoryDirectory:
         return None if node is None else node.account
 
     async def judge(
-        self, account: Account | None, *, right: bool, workstation: str, by_password: bool = True
+        self,
+        account: Account | None,
+        *,
+        right: bool,
+        workstation: str,
+        by_password: bool = True,
+        counted: bool = True,
     ) -> Judgement:
         """See `Directory`."""
-        state = None if account is None else account.state
-        if state is None:
-            return FINE
-        now = filetime_of(self._clock())
-        if state.locked(self.policy, now):
-            return Judgement(AccountStatus.LOCKED_OUT)
-        if not right:
-            return FINE
-        return Judgement(state.restriction(self.policy, now, workstation, by_password=by_password))
+        return self._lockout.judge(
+            account, self.policy, right=right, workstation=workstation, by_password=by_password, counted=counted
+        )
 
     async def privileges(self, dn: DN) -> tuple[str, ...]:
         """See `Directory`."""

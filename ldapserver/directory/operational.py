@@ -37,6 +37,10 @@ class Operational:
         """The time as GeneralizedTime (RFC 4517 section 3.3.13), to the second."""
         return (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(self._clock())).encode(),)
 
+    def seconds(self) -> float:
+        """The time in seconds since 1970."""
+        return self._clock()
+
     def completed(self, entry: Entry, schema: Schema, by: _Values, at: _Values) -> Entry:
         """The entry with those of the attributes that it has not got, added by `by` at the time `at`."""
         structural = self.structural(entry.get("objectClass"), schema)

@@ -12,6 +12,7 @@ from ldapserver.directory.dialect import Dialect
 from ldapserver.directory.directory import Written
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.ldif import Attributes
+from ldapserver.directory.policy import Policy
 from ldapserver.directory.schema import Schema
 from ldapserver.wire.dn import DN
 from ldapserver.wire.messages import Change
@@ -42,6 +43,11 @@ class View(Protocol):
     @property
     def realm(self) -> str:
         """The domain's DNS name."""
+        ...
+
+    @property
+    def policy(self) -> Policy:
+        """What was asked of accounts when the directory was made."""
         ...
 
     def having(self, attribute: str, value: bytes) -> Iterator[Entry]:
@@ -108,10 +114,14 @@ class Write(View, Protocol):
 
 
 class Profile(Protocol):
-    """The rules. Every method but `computed`, `dialect`, `state` and `restore` may raise OperationRefused."""
+    """The rules. All but `computed`, `policy`, `dialect`, `state` and `restore` may raise OperationRefused."""
 
     def computed(self, view: View) -> Iterable[Computed]:
         """Attributes that are worked out when they are asked for; the schema has to have their types."""
+        ...
+
+    def policy(self, view: View) -> Policy:
+        """What is asked of accounts, now."""
         ...
 
     def loaded(self, write: Write) -> None:
@@ -159,6 +169,10 @@ class Plain:
     def computed(self, view: View) -> Iterable[Computed]:
         """See `Profile`."""
         return ()
+
+    def policy(self, view: View) -> Policy:
+        """See `Profile`."""
+        return view.policy
 
     def loaded(self, write: Write) -> None:
         """See `Profile`."""

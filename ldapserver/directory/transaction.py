@@ -28,11 +28,14 @@ from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Test
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.own_password import check_stored
+from ldapserver.directory.password_history import remembered
+from ldapserver.directory.policy import Policy
 from ldapserver.directory.profile import Plain, Profile
 from ldapserver.directory.renewal import renewed
 from ldapserver.directory.schema import SUBSCHEMA, Schema
 from ldapserver.directory.schemes import InvalidPassword
 from ldapserver.directory.tree import Node
+from ldapserver.directory.unlocking import with_counts
 from ldapserver.errors import OperationRefused
 from ldapserver.wire.dn import DN, ROOT
 from ldapserver.wire.messages import Change, ResultCode
@@ -123,6 +126,11 @@ class Transaction:
         """See `View`."""
         return self._contents.realm
 
+    @property
+    def policy(self) -> Policy:
+        """See `View`."""
+        return self._contents.policy
+
     def having(self, attribute: str, value: bytes) -> Iterator[Entry]:
         """See `View`."""
         return self._contents.having(attribute, value)
@@ -199,7 +207,7 @@ class Transaction:
         self._check_user_modification([change.modification.type for change in changes])
         node, before = self._found(dn)
         self._assert(before)
-        changes = self._profile.translate(self, before, changes)
+        changes = self._profile.translate(self, before, with_counts(changes, before))
         account = node.account
         attributes = changed(
             (*before, *node.secrets),
@@ -211,6 +219,7 @@ class Transaction:
         self._check_named(node.dn, changes, attributes)
         stored = self._profile.complete(self, before, node.dn, attributes)
         self._rules.entry(node.dn, stored, before)
+        stored = self._remembered(node, stored)
         return self._done(node, before, self._store(node, node.dn, self._renewed(stored), node.since))
 
     def delete(self, dn: DN, *, subtree: bool = False) -> Written:
@@ -380,6 +389,13 @@ class Transaction:
     def _renewed(self, attributes: Attributes) -> Attributes:
         return self._contents.operational.renewed(attributes, self._contents.base_schema, *self._stamp)
 
+    def _remembered(self, node: Node, attributes: Attributes) -> Attributes:
+        """The attributes with the passwords that are there no more among the former ones, where these are spared."""
+        if self.loading or not self._profile.policy(self._contents).spare_old_passwords:
+            return attributes
+        plain, secrets = self._split(attributes)
+        return (*plain, *remembered(node.secrets, secrets, self._contents.operational.seconds()))
+
     def _split(self, attributes: Iterable[tuple[str, tuple[bytes, ...]]]) -> tuple[Attributes, Attributes]:
         """What everybody may see, and the secrets."""
         plain: list[tuple[str, tuple[bytes, ...]]] = []
@@ -396,9 +412,9 @@ class Transaction:
         entry = contents.operational.completed(Entry(dn, plain), contents.base_schema, *self._stamp)
         try:
             account = contents.account_of(entry, secrets)
-        except InvalidPassword as error:
+        except (InvalidPassword, InvalidAccountState) as error:
             raise OperationRefused(ResultCode.CONSTRAINT_VIOLATION, str(error)) from None
-        except (InvalidAuthzId, InvalidAccountState) as error:
+        except InvalidAuthzId as error:
             raise OperationRefused(ResultCode.INVALID_ATTRIBUTE_SYNTAX, str(error)) from None
         if not self.admin:
             check_stored(secrets, account, node.secrets, contents.dearest)

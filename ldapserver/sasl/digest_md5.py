@@ -4,6 +4,7 @@ from ldapserver.audit.record import WDIGEST
 from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account, AmbiguousName
 from ldapserver.directory.directory import Directory
+from ldapserver.directory.password_history import KEPT
 from ldapserver.sasl.mechanism import NO_FACTS, Accepted, Connection, Continue, Facts, Outcome, Refused
 from sasl_digest import QOP, Challenge, DigestServer, Failure, Lookup, Reason, Success
 from sasl_digest.channel_binding import END_POINT, NO_CHANNEL, token
@@ -96,10 +97,19 @@ class DigestExchange:
         if isinstance(verdict, Success) and account is not None:
             facts = self._facts(verdict.reading)
             return Accepted(account, verdict.data, facts, verdict.layer, barred=self._barred)
+        reason = Reason.UNKNOWN_USER if isinstance(verdict, Success) else verdict.reason
+        spared = self._is_former(account) and reason is Reason.WRONG_PASSWORD
         if isinstance(verdict, Challenge):
-            return self._go_on(verdict, ambiguous, account)
-        reason = verdict.reason if isinstance(verdict, Failure) else Reason.UNKNOWN_USER
-        return Refused(ambiguous or reason, self._facts(), account=account)
+            return self._go_on(verdict, ambiguous, account, spared=spared)
+        return Refused(ambiguous or reason or Reason.UNKNOWN_USER, self._facts(), account=account, spared=spared)
+
+    def _is_former(self, account: Account | None) -> bool:
+        """Whether what was refused is one of the account's former passwords, where that matters; nobody's is none."""
+        directory = self._directory
+        if not directory.policy.spare_old_passwords:
+            return False
+        credential = None if account is None else account.former_credential
+        return self._server.matches(credential, KEPT * directory.most_secrets)
 
     def _want_layer(self) -> Continue | Refused:
         facts = self._facts()
@@ -118,6 +128,7 @@ class DigestExchange:
     async def _barred(self, refused: Refused) -> Continue | Refused:
         """A right response of an account that may not be let in, as if it had been wrong: never with stale=true."""
         self._server.make_up()
+        self._is_former(refused.account)  # as is seen of a wrong one
         if not self._initial:
             return refused
         return Continue(self._anew(), refused.reason, refused.facts, refused.detail, refused.account)
@@ -137,14 +148,19 @@ class DigestExchange:
         return None, None
 
     def _go_on(
-        self, challenge: Challenge, ambiguous: BindReason | None = None, account: Account | None = None
+        self,
+        challenge: Challenge,
+        ambiguous: BindReason | None = None,
+        account: Account | None = None,
+        *,
+        spared: bool = False,
     ) -> Continue:
         """A challenge; one that takes the place of a verdict is worth a record."""
         self._challenged = True
         if challenge.reason is None:
             return Continue(challenge.data)
         reason, detail = ambiguous or challenge.reason, challenge.detail or None
-        return Continue(challenge.data, reason, self._facts(), detail, account, barred=self._barred)
+        return Continue(challenge.data, reason, self._facts(), detail, account, spared, self._barred)
 
     def _facts(self, reading: str | None = None) -> Facts:
         response = self._server.response

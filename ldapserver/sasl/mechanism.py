@@ -84,7 +84,8 @@ NO_FACTS = Facts()
 class Continue:
     """The exchange goes on: `data` goes to the client. With a `reason` the step is worth a record.
 
-    `account` is who was meant, where a password was looked at. `barred` is as of `Accepted`.
+    `account` is who was meant, where a password was looked at. `spared` is as in `Refused`, `barred` as in
+    `Accepted`.
     """
 
     data: bytes = field(repr=False)
@@ -92,6 +93,7 @@ class Continue:
     facts: Facts = NO_FACTS
     detail: str | None = None
     account: Account | None = None
+    spared: bool = False
     barred: "Barred | None" = field(default=None, repr=False)
 
 
@@ -113,12 +115,16 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The exchange is over. `account` is who was meant, where somebody was."""
+    """The exchange is over. `account` is who was meant, where somebody was.
+
+    `spared` is whether a wrong password was the account's own not long ago, and so is not counted.
+    """
 
     reason: Reason | BindReason
     facts: Facts = NO_FACTS
     detail: str | None = None
     account: Account | None = None
+    spared: bool = False
 
 
 Outcome = Continue | Accepted | Refused

@@ -67,8 +67,8 @@ ORDER = (
     "account-expired",
     "logon-hours",
     "workstation",
-    "password-expired",
     "password-must-change",
+    "password-expired",
 )
 BY_PASSWORD = ("password-expired", "password-must-change")  # and nothing to a certificate
 
@@ -160,8 +160,8 @@ SINGLE = (
     State(
         "secretless-shut",
         LOCKED_BY["lockout-time"] | LAST_WEEK,
-        "no-usable-secret",
-        "no-usable-secret",
+        "account-locked-out",
+        "account-locked-out",
         password=None,
     ),
 )

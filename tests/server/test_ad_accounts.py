@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldapserver.directory.ad import account_control
-from ldapserver.directory.ad.account_control import PasswordState, computed, password_expiry, stored, written
+from ldapserver.directory.ad.account_control import stored, written
 from ldapserver.directory.ad.completion import (
     Creation,
     Kind,
@@ -69,42 +69,6 @@ def test_flags_are_those_of_the_document() -> None:
 )
 def test_computed_bits_are_not_stored_and_a_kind_always_is(control: int, kept: int) -> None:
     assert stored(control) == kept
-
-
-@pytest.mark.parametrize(
-    ("control", "state", "bits"),
-    [
-        (512, PasswordState(pwd_last_set=10), 0),
-        (512, PasswordState(pwd_last_set=0), 0x800000),
-        (512, PasswordState(), 0x800000),
-        (66048, PasswordState(pwd_last_set=0), 0),
-        (0x1000, PasswordState(), 0),
-        (512, PasswordState(pwd_last_set=10, max_pwd_age=90), 0),
-        (512, PasswordState(pwd_last_set=9, max_pwd_age=90), 0x800000),
-        (66048, PasswordState(pwd_last_set=1, max_pwd_age=1), 0),
-        (512, PasswordState(pwd_last_set=10, lockout_time=1), 0x10),
-        (512, PasswordState(pwd_last_set=10, lockout_time=70, lockout_duration=31), 0x10),
-        (512, PasswordState(pwd_last_set=10, lockout_time=70, lockout_duration=30), 0),
-        (512, PasswordState(lockout_time=99), 0x800010),
-    ],
-)
-def test_computed_bits_at_time_100(control: int, state: PasswordState, bits: int) -> None:
-    assert computed(control, state, 100) == bits
-
-
-@pytest.mark.parametrize(
-    ("control", "state", "due"),
-    [
-        (512, PasswordState(pwd_last_set=10, max_pwd_age=90), 100),
-        (512, PasswordState(pwd_last_set=10), NEVER),
-        (512, PasswordState(max_pwd_age=90), 0),
-        (66048, PasswordState(pwd_last_set=10, max_pwd_age=90), NEVER),
-        (0x1000, PasswordState(max_pwd_age=90), NEVER),
-        (0x40200, PasswordState(max_pwd_age=90), NEVER),
-    ],
-)
-def test_password_expires(control: int, state: PasswordState, due: int) -> None:
-    assert password_expiry(control, state) == due
 
 
 @pytest.mark.parametrize(

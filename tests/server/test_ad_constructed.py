@@ -12,7 +12,9 @@ from ldapserver.directory.ad.guid import derived_guid
 from ldapserver.directory.ad.links import Links
 from ldapserver.directory.ad.sid import RelativeIds, domain_sid, parse_sid, sid_text, well_known
 from ldapserver.directory.entry import Entry, is_password
+from ldapserver.directory.filetime import filetime
 from ldapserver.directory.ldif import EntryRecord, read_ldif
+from ldapserver.directory.policy import NO_POLICY, Policy
 from ldapserver.wire.dn import DN
 
 BASE = "dc=contoso,dc=com"
@@ -49,7 +51,7 @@ ENTRIES = contoso()
 BY_SID = {entry.get("objectSid"): entry.dn for entry in ENTRIES.values() if entry.get("objectSid")}
 
 
-def values(name: str, attribute: str, *, lockout_duration: int | None = None) -> list[bytes]:
+def values(name: str, attribute: str, policy: Policy = NO_POLICY) -> list[bytes]:
     links = Links()
     for each in ENTRIES.values():
         links.put(each)
@@ -57,8 +59,8 @@ def values(name: str, attribute: str, *, lockout_duration: int | None = None) ->
         links,
         entry_at=lambda dn: ENTRIES.get(dn.key),
         by_sid=lambda sid: BY_SID.get((sid,)),
-        clock=lambda: NOW,
-        lockout_duration=lockout_duration,
+        now=lambda: filetime(NOW),
+        policy=lambda: policy,
     )
     (computed,) = [each for each in domain.attributes() if each.name == attribute]
     return sorted(computed.values(ENTRIES[DN.parse(f"{name},{BASE}" if name else BASE).key]))
@@ -139,7 +141,7 @@ def test_dump_is_kept_without_what_is_worked_out() -> None:
 
 
 def test_account_that_stores_nonsense_has_no_computed_bits() -> None:
-    domain = Domain(Links(), lambda dn: None, lambda sid: None, lambda: NOW)
+    domain = Domain(Links(), lambda dn: None, lambda sid: None, lambda: filetime(NOW), lambda: NO_POLICY)
     named = {each.name: each for each in domain.attributes()}
     odd = Entry(DN.parse("cn=x"), [("userAccountControl", [b"x"]), ("objectSid", [b"x"]), ("groupType", [b"2"])])
     assert [named[name].values(odd) for name in ("tokenGroups", "primaryGroupToken", "canonicalName")] == [(), (), ()]

@@ -1,14 +1,11 @@
-"""What is kept of userAccountControl and computed from it, and sAMAccountType ([MS-SAMR] 2.2.1.9)."""
+"""What is kept of userAccountControl, and sAMAccountType ([MS-SAMR] 2.2.1.9)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntFlag
 
 from ldapserver.directory.ad import sid
-from ldapserver.directory.filetime import NEVER
-from ldapserver.directory.user_account_control import Control
+from ldapserver.directory.user_account_control import TRUSTS, Control
 
-TRUSTS = Control.INTERDOMAIN_TRUST_ACCOUNT | Control.WORKSTATION_TRUST_ACCOUNT | Control.SERVER_TRUST_ACCOUNT
 KINDS = TRUSTS | Control.NORMAL_ACCOUNT | Control.TEMP_DUPLICATE_ACCOUNT
 # Told by lockoutTime, pwdLastSet and the access rights; what is written there goes nowhere.
 NOT_STORED = Control.LOCKOUT | Control.PASSWD_CANT_CHANGE | Control.PASSWORD_EXPIRED
@@ -28,34 +25,6 @@ def of_loaded(*, computer: bool, password: bool) -> int:
     if computer:
         return int(Control.WORKSTATION_TRUST_ACCOUNT)
     return int(Control.NORMAL_ACCOUNT if password else DEFAULT)
-
-
-@dataclass(frozen=True, slots=True)
-class PasswordState:
-    """What an account's computed bits depend on: file times, and durations in the same 100 ns, None without end."""
-
-    pwd_last_set: int | None = None
-    lockout_time: int = 0
-    max_pwd_age: int | None = None
-    lockout_duration: int | None = None
-
-
-def computed(control: int, state: PasswordState, now: int) -> int:
-    """msDS-User-Account-Control-Computed at the file time `now`, [MS-ADTS] 3.1.1.4.5."""
-    bits = 0
-    if state.lockout_time and (state.lockout_duration is None or now < state.lockout_time + state.lockout_duration):
-        bits |= Control.LOCKOUT
-    return bits | Control.PASSWORD_EXPIRED if now > password_expiry(control, state) else bits
-
-
-def password_expiry(control: int, state: PasswordState) -> int:
-    """msDS-UserPasswordExpiryTimeComputed, a file time: [MS-ADTS] 3.1.1.4.5.33."""
-    if control & (Control.SMARTCARD_REQUIRED | Control.DONT_EXPIRE_PASSWD | TRUSTS):
-        return NEVER
-    # A password that was never set, or is to be set anew (pwdLastSet is 0), is as good as expired.
-    if not state.pwd_last_set:
-        return 0
-    return NEVER if state.max_pwd_age is None else state.pwd_last_set + state.max_pwd_age
 
 
 def primary_group(control: int) -> int:

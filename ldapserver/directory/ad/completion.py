@@ -218,6 +218,8 @@ def _account(entry: _Filling, creation: Creation) -> None:
     entry.default("primaryGroupID", account_control.primary_group(control))
     # [MS-SAMR] 3.1.1.8.1 and what every dump of a domain shows of a new account
     entry.default("accountExpires", NEVER)
+    if entry.get("pwdLastSet") == (b"-1",):
+        entry.replace("pwdLastSet", (pwd_last_set(b"-1", creation.now),))
     for name in ("pwdLastSet", "badPwdCount", "badPasswordTime", "lastLogon", "lastLogoff", "logonCount"):
         entry.default(name, 0)
     for name in ("codePage", "countryCode"):

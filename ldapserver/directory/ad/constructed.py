@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
-from ldapserver.directory.ad import account_control
-from ldapserver.directory.ad.account_control import PasswordState, is_security_group
+from ldapserver.directory.account_state import AccountState, InvalidAccountState, read_state
+from ldapserver.directory.ad.account_control import is_security_group
 from ldapserver.directory.ad.canonical import canonical_name
 from ldapserver.directory.ad.links import FORWARD, LINKS, Links, token_groups
 from ldapserver.directory.ad.sid import InvalidSID, split_sid, with_rid
 from ldapserver.directory.computed import Computed
 from ldapserver.directory.entry import Entry
-from ldapserver.directory.filetime import filetime
+from ldapserver.directory.policy import Policy
+from ldapserver.directory.user_account_control import Control
 from ldapserver.wire.dn import DN, InvalidDN
 
 _NAMES = (
@@ -27,16 +27,14 @@ _NOT_STORED = frozenset((*map(str.lower, _NAMES), *FORWARD))
 class Domain:
     """What the attributes are worked out from.
 
-    `entry_at` and `by_sid` look entries up. `max_pwd_age` and `lockout_duration` are the domain's policy in units of
-    100 ns, None without end.
+    `entry_at` and `by_sid` look entries up. `now` is the time as FILETIME, `policy` what is asked of accounts.
     """
 
     links: Links
     entry_at: Callable[[DN], Entry | None]
     by_sid: Callable[[bytes], DN | None]
-    clock: Callable[[], datetime]
-    max_pwd_age: int | None = None
-    lockout_duration: int | None = None
+    now: Callable[[], int]
+    policy: Callable[[], Policy]
 
     def attributes(self) -> list[Computed]:
         """All of them; the schema has to have their types."""
@@ -77,22 +75,28 @@ class Domain:
         return next(iter(entry.get("objectSid")), None)
 
     def _account_control(self, entry: Entry) -> tuple[bytes, ...]:
-        control = _number(entry, "userAccountControl")
-        if control is None:
+        """[MS-ADTS] 3.1.1.4.5.17: the two bits that no entry stores."""
+        state = _state(entry)
+        if state is None:
             return ()
-        return (b"%d" % account_control.computed(control, self._password(entry), filetime(self.clock())),)
+        policy, now = self.policy(), self.now()
+        bits = Control.LOCKOUT if state.locked(policy, now) else 0
+        return (b"%d" % (bits | Control.PASSWORD_EXPIRED if state.password_status(policy, now) else bits),)
 
     def _password_expiry(self, entry: Entry) -> tuple[bytes, ...]:
-        control = _number(entry, "userAccountControl")
-        return () if control is None else (b"%d" % account_control.password_expiry(control, self._password(entry)),)
+        """[MS-ADTS] 3.1.1.4.5.33."""
+        state = _state(entry)
+        return () if state is None else (b"%d" % state.password_expiry(self.policy()),)
 
-    def _password(self, entry: Entry) -> PasswordState:
-        return PasswordState(
-            pwd_last_set=_number(entry, "pwdLastSet"),
-            lockout_time=_number(entry, "lockoutTime") or 0,
-            max_pwd_age=self.max_pwd_age,
-            lockout_duration=self.lockout_duration,
-        )
+
+def _state(entry: Entry) -> AccountState | None:
+    """The state of an account of the domain."""
+    if "userAccountControl" not in entry:
+        return None
+    try:
+        return read_state(entry)
+    except InvalidAccountState:
+        return None  # a file that was not looked at lets anything be stored
 
 
 def as_stored(attributes: Iterable[tuple[str, tuple[bytes, ...]]]) -> list[tuple[str, tuple[bytes, ...]]]:

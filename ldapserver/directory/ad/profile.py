@@ -7,14 +7,15 @@ known again from the entries when they are loaded, so that saving them is enough
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from os import urandom
 from uuid import UUID
 
-from ldapserver.directory.ad import account_control
+from ldapserver.directory.account_state import filetime_of
+from ldapserver.directory.ad import account_control, domain_policy
 from ldapserver.directory.ad.completion import (
     Creation,
     Kind,
@@ -60,6 +61,7 @@ from ldapserver.directory.directory import Written
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.names import dns_domain
+from ldapserver.directory.policy import Policy, PolicySettings
 from ldapserver.directory.profile import View, Write
 from ldapserver.directory.schemes import InvalidPassword
 from ldapserver.errors import OperationRefused
@@ -79,11 +81,22 @@ class _State:
 
 
 class ActiveDirectory:
-    """The profile; `clock` gives the seconds since 1970, `random` the octets of GUIDs and of made-up names."""
+    """The profile; `clock` gives the seconds since 1970, `random` the octets of GUIDs and of made-up names.
 
-    def __init__(self, *, clock: Callable[[], float] = time.time, random: Callable[[int], bytes] = urandom) -> None:
+    What `policy` asks of accounts is written into the domain's entry when it is loaded, whatever stood there.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.time,
+        random: Callable[[int], bytes] = urandom,
+        policy: PolicySettings | None = None,
+    ) -> None:
         self._seconds = clock
         self._random = random
+        self._asked_policy = policy or {}
+        self._policy: tuple[Entry, Policy] | None = None  # and the entry that says it
         self._domain = ROOT
         self._usn = 0
         self._rids = RelativeIds(domain_sid(""))
@@ -100,18 +113,25 @@ class ActiveDirectory:
     def computed(self, view: View) -> Iterable[Computed]:
         """See `Profile`."""
         subschema = (str(aggregate(self._domain)).encode(),)
-        head = view.entry(self._domain)
         domain = Domain(
             self._links,
             view.entry,
             lambda sid: next((entry.dn for entry in view.having("objectSid", sid)), None),
-            self._now,
-            _duration(head, "maxPwdAge"),
-            _duration(head, "lockoutDuration"),
+            lambda: filetime_of(self._seconds()),
+            lambda: self.policy(view),
         )
         attributes = [each for each in domain.attributes() if view.schema.attribute_type(each.name) is not None]
         self._token_groups = domain.token_groups
         return (*attributes, Computed("subschemaSubentry", lambda _: subschema))
+
+    def policy(self, view: View) -> Policy:
+        """See `Profile`: what the domain's entry says."""
+        head = view.entry(self._domain)
+        if head is None:
+            return replace(view.policy, counted=True)
+        if self._policy is None or self._policy[0] is not head:
+            self._policy = head, domain_policy.read(head, view.policy)
+        return self._policy[1]
 
     def dialect(self, view: View) -> DomainDialect:
         """See `Profile`."""
@@ -168,8 +188,10 @@ class ActiveDirectory:
             sid = self._sid_of_loaded(entry, kind, given)
             if sid is not None and not kind.is_principal:
                 attributes.append(("objectSid", (sid,)))
+            if entry.dn.key == self._domain.key:
+                attributes = domain_policy.written(attributes, write.policy, self._asked_policy)
             if kind.is_account and secrets and "pwdLastSet" not in entry:
-                attributes += password_set(now).items()
+                attributes.append(("pwdLastSet", (b"-1",)))
             creation = Creation(
                 entry.dn,
                 schema,
@@ -297,7 +319,7 @@ class ActiveDirectory:
         kind = kind_of(given.get("objectClass"))
         kept = tuple([each for each in attributes if write.schema.is_secret(each[0])])
         if kind.is_account and (reset or kept) and "pwdLastSet" not in given:
-            attributes += tuple(password_set(self._now()).items())
+            attributes += (("pwdLastSet", (b"-1",)),)
         uuid = UUID(bytes=self._random(16), version=4)
         creation = Creation(
             dn,
@@ -329,6 +351,8 @@ class ActiveDirectory:
             draft.replace(name, values)
         for number in _differing(before, entry, "pwdLastSet"):
             draft.replace("pwdLastSet", (pwd_last_set(b"%d" % number, self._now()),))
+        if _is_account(entry) and "pwdLastSet" not in entry:
+            draft.replace("pwdLastSet", (b"0",))  # as of an account that never had a password
         for number in _differing(before, entry, "groupType"):
             draft.replace("sAMAccountType", (b"%d" % account_control.account_type_of_group(number),))
         for number in _differing(before, entry, "primaryGroupID"):
@@ -467,12 +491,6 @@ def _number(entry: Entry, name: str) -> int | None:
         return int(entry.get(name)[0])
     except (IndexError, ValueError):
         return None  # a schema that is not enforced lets anything be stored
-
-
-def _duration(head: Entry | None, name: str) -> int | None:
-    """A time span of the domain's policy, stored below 0 (MS-DTYP 2.3.3); None where it is without end."""
-    number = None if head is None else _number(head, name)
-    return -number if number is not None and -(1 << 63) < number < 0 else None
 
 
 def _respelt(view: View, values: tuple[bytes, ...]) -> tuple[bytes, ...]:
