@@ -8,9 +8,9 @@ import twisted
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import layers, nonces, startup, timing
-from benchmarks.load import MODES, by_bindload, by_own_client
-from benchmarks.server import running
+from benchmarks import audit, layers, nonces, startup, timing
+from benchmarks.load import MODES, Load, by_bindload, by_own_client
+from benchmarks.server import RunningServer, running
 
 USERS = 1000
 CONNECTIONS = 16
@@ -50,6 +50,7 @@ def main() -> int:
         resident = server.resident_mib()
     console.print(table)
     console.print(f"memory of the server afterwards: {resident:.0f} MiB", highlight=False)
+    _print_audit(console, options)
     table = Table("layer", "MB a second", "hashing and sealing alone", title="Wrapping 64 KiB")
     for layer in layers.measure():
         table.add_row(layer.name, f"{layer.wrapped:.0f}", f"{layer.floor:.0f}")
@@ -73,6 +74,28 @@ def main() -> int:
         highlight=False,
     )
     return 0
+
+
+def _print_audit(console: Console, options: argparse.Namespace) -> None:
+    def load(server: RunningServer, connections: int) -> Load:
+        if options.bindload:
+            return by_bindload(
+                options.bindload, server, "digest", connections=connections, users=USERS, seconds=options.seconds
+            )
+        return by_own_client(server, "digest", connections=connections, users=USERS, seconds=options.seconds)
+
+    table = Table(
+        "audit", "connections", "a second", "server CPU, µs each", "p50 ms", "p99 ms", title="The price of the audit"
+    )
+    for way, connections, run in audit.digest_binds(USERS, load):
+        row = f"{run.rate:,.0f}", f"{run.server_cpu_us:.1f}", f"{run.p50_ms:.2f}", f"{run.p99_ms:.2f}"
+        table.add_row(way, str(connections), *row)
+    console.print(table)
+    cost = audit.cost_of_a_record()
+    console.print(
+        f"a record: {cost.writing:.1f} µs into a file, {cost.rendering:.1f} µs of it to put it into words",
+        highlight=False,
+    )
 
 
 if __name__ == "__main__":

@@ -69,10 +69,12 @@ class RunningServer:
 
 
 @contextlib.contextmanager
-def running(users: int, *options: str, write: Callable[[Path, int], None] = write_users) -> Iterator[RunningServer]:
-    """`ldapserver serve` with so many users, which `write` makes, and the audit written to a file."""
+def running(
+    users: int, *options: str, write: Callable[[Path, int], None] = write_users, audit: Path | None = None
+) -> Iterator[RunningServer]:
+    """`ldapserver serve` with so many users, which `write` makes, and the audit written to a file of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        ldif, ready, audit = (Path(folder, name) for name in ("users.ldif", "ready", "audit.jsonl"))
+        ldif, ready, audit = Path(folder, "users.ldif"), Path(folder, "ready"), audit or Path(folder, "audit.jsonl")
         write(ldif, users)
         command = [sys.executable, "-m", "ldapserver", "serve", "--ldif", str(ldif), "--listen", "ldap://127.0.0.1:0"]
         command += ["--host", "localhost", "--ready-file", str(ready), "--audit", str(audit), *options]
