@@ -3,12 +3,13 @@
 import argparse
 import platform
 import sys
+from collections.abc import Callable
 
 import twisted
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import audit_cost, layers, nonces, startup, timing
+from benchmarks import audit, layers, nonces, startup, timing
 from benchmarks.load import MODES, Load, by_bindload, by_own_client
 from benchmarks.server import RunningServer, running
 
@@ -33,8 +34,8 @@ def main() -> int:
         "operation", "a second", "server CPU, µs each", "p50 ms", "p99 ms", title="The audit written to a file"
     )
 
-    def load(server: RunningServer, mode: str = "digest") -> Load:
-        how = {"connections": CONNECTIONS, "users": USERS, "seconds": options.seconds}
+    def load(server: RunningServer, connections: int, mode: str = "digest") -> Load:
+        how = {"connections": connections, "users": USERS, "seconds": options.seconds}
         if options.bindload:
             return by_bindload(options.bindload, server, mode, **how)
         return by_own_client(server, mode, **how)
@@ -42,7 +43,7 @@ def main() -> int:
     with running(USERS) as server:
         modes = (*MODES, "search", "connect+digest+unbind") if options.bindload else MODES
         for mode in modes:
-            runs = [load(server, mode) for _ in range(options.rounds)]
+            runs = [load(server, CONNECTIONS, mode) for _ in range(options.rounds)]
             run = sorted(runs, key=lambda load: load.server_cpu_us)[len(runs) // 2]
             table.add_row(
                 mode, f"{run.rate:,.0f}", f"{run.server_cpu_us:.1f}", f"{run.p50_ms:.2f}", f"{run.p99_ms:.2f}"
@@ -50,10 +51,7 @@ def main() -> int:
         resident = server.resident_mib()
     console.print(table)
     console.print(f"memory of the server afterwards: {resident:.0f} MiB", highlight=False)
-    table = Table("audit", "digest binds a second", "server CPU, µs each", "more than none", title="What it costs")
-    for cost in audit_cost.measure(USERS, options.rounds, load):
-        table.add_row(cost.mode, f"{cost.rate:,.0f}", f"{cost.cpu_us:.1f}", f"{cost.more:+.1%}")
-    console.print(table)
+    _print_audit(console, options.rounds, load)
     table = Table("layer", "MB a second", "hashing and sealing alone", title="Wrapping 64 KiB")
     for layer in layers.measure():
         table.add_row(layer.name, f"{layer.wrapped:.0f}", f"{layer.floor:.0f}")
@@ -78,6 +76,21 @@ def main() -> int:
         highlight=False,
     )
     return 0
+
+
+def _print_audit(console: Console, rounds: int, load: Callable[[RunningServer, int], Load]) -> None:
+    columns = ("connections", "audit", "digest binds a second", "server CPU, µs each", "more than none", "p99 ms")
+    table = Table(*columns, title="What the audit costs")
+    for cost in audit.cost_of_binds(USERS, rounds, load):
+        run = cost.load
+        row = f"{run.rate:,.0f}", f"{run.server_cpu_us:.1f}", f"{cost.more:+.1%}", f"{run.p99_ms:.2f}"
+        table.add_row(str(cost.connections), cost.way, *row)
+    console.print(table)
+    one = audit.cost_of_a_record()
+    console.print(
+        f"a record: {one.writing:.1f} µs into a file, {one.rendering:.1f} µs of it to put it into words",
+        highlight=False,
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """An LDAP server for tests that accepts SASL DIGEST-MD5 and writes a Windows 4776 record for each verdict."""
 
+from ldapserver.audit.file import FileSink
 from ldapserver.audit.log import AuditLog
 from ldapserver.audit.record import BindRecord, EventRecord, Record
 from ldapserver.audit.render import JSONRenderer, Renderer, XMLRenderer
-from ldapserver.audit.sinks import AuditUnavailable, FileSink, MemorySink, Sink, StreamSink
+from ldapserver.audit.rotation import Rotation
+from ldapserver.audit.sinks import AuditUnavailable, MemorySink, Sink, StreamSink
 from ldapserver.audit.status import BindReason, Status
 from ldapserver.config import Config
 from ldapserver.directory.account import Account
@@ -26,6 +28,7 @@ __all__ = [
     "MemorySink",
     "Record",
     "Renderer",
+    "Rotation",
     "Service",
     "Sink",
     "Status",

@@ -42,7 +42,7 @@ _log = logging.getLogger("ldapserver")
 
 
 class Reactor(typing.Protocol):
-    """What is needed of a reactor; it may also be told to run things from threads (IReactorFromThreads)."""
+    """What is needed of a reactor."""
 
     def seconds(self) -> float:
         """The time, in seconds."""
@@ -54,6 +54,10 @@ class Reactor(typing.Protocol):
 
     def getThreadPool(self) -> ThreadPool:  # noqa: N802
         """The threads to work in."""
+        ...
+
+    def callFromThread(self, callable: Callable[[], object]) -> object:  # noqa: N802
+        """Call it in the reactor's thread; may be asked in any."""
         ...
 
 
@@ -276,12 +280,14 @@ class LDAPFactory(Factory):
     def startFactory(self) -> None:  # noqa: N802
         """The first listener is there."""
         config = self.service.config
+        self.service.audit.run_by(self.reactor.callFromThread)
         self._sweep.start(min(config.idle_timeout, config.handshake_timeout) / SWEEPS, now=False)
 
     def stopFactory(self) -> None:  # noqa: N802
         """The last listener is gone: tell everybody, and go."""
         if self._sweep.running:
             self._sweep.stop()
+        self.service.audit.settle()  # whose bind waits for the disk is answered before it is told to go
         for connection in tuple(self._connections):
             connection.dismiss("the server is stopping")
 

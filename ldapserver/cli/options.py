@@ -13,6 +13,7 @@ from ldapserver.cli.values import (
     listen_url,
     maxbuf,
     mechanism,
+    octets,
     positive,
     qop,
     seconds,
@@ -139,6 +140,8 @@ _DEFAULTS = {
     "audit": [DEFAULT_AUDIT],
     "audit_sync": False,
     "audit_best_effort": False,
+    "audit_rotate_size": None,
+    "audit_rotate_every": None,
     "workstation": "server",
     "events": EVENTS[0],
     "admin": [],
@@ -346,6 +349,13 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     _add(group, "--audit", help, metavar="TARGET", **_MANY)
     _add(group, "--audit-sync", "have each record on stable storage before its bind is answered", **_FLAG)
     _add(group, "--audit-best-effort", "answer binds even when their record could not be written", **_FLAG)
+    help = (
+        "begin a new file once it has so many octets, a number with K, M or G behind it; the old one gets the time "
+        "behind its name (default: never, but by SIGHUP after it was renamed)"
+    )
+    _add(group, "--audit-rotate-size", help, metavar="SIZE", type=octets)
+    help = "begin a new file with the first record of each such time, in UTC: 1d at midnight (default: never)"
+    _add(group, "--audit-rotate-every", help, metavar="TIME", type=seconds)
     help = "what 4776 names: server (this server's NetBIOS name, default), client (its address), or a name"
     _add(group, "--workstation", help, metavar="server|client|NAME")
     help = (

@@ -4,9 +4,11 @@ import argparse
 import logging
 import sys
 
+from ldapserver.audit.file import FileSink
 from ldapserver.audit.log import AuditLog
 from ldapserver.audit.render import JSONRenderer
-from ldapserver.audit.sinks import FileSink, Sink, StreamSink
+from ldapserver.audit.rotation import Rotation
+from ldapserver.audit.sinks import Sink, StreamSink
 from ldapserver.cli.usage import UsageFault
 
 _log = logging.getLogger("ldapserver")
@@ -20,17 +22,19 @@ def sinks_of(options: argparse.Namespace, renderer: JSONRenderer) -> list[Sink]:
             sinks.append(StreamSink(sys.stdout.buffer.write, sys.stdout.buffer.flush, renderer))
             continue
         try:
-            sink = FileSink(target, renderer, sync=options.audit_sync)
+            sink = FileSink(target, renderer, sync=options.audit_sync, rotation=_rotation(options))
         except BlockingIOError:
             raise UsageFault(f"argument --audit: {target}: another process writes this log") from None
         except OSError as error:
             raise UsageFault(f"argument --audit: {target}: {error.strerror}") from None
-        if sink.torn:
-            _log.warning(
-                "audit: %s: its last line was cut short, as by a crash; it stays, and records follow", target
-            )
         sinks.append(sink)
     return sinks
+
+
+def _rotation(options: argparse.Namespace) -> Rotation | None:
+    if options.audit_rotate_size is None and options.audit_rotate_every is None:
+        return None
+    return Rotation(options.audit_rotate_size, options.audit_rotate_every)
 
 
 def check_targets(options: argparse.Namespace) -> None:

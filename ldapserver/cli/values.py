@@ -13,6 +13,7 @@ from sasl_digest.messages import MAX_MAXBUF, MIN_MAXBUF
 T = TypeVar("T")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZES = {"K": 1024, "M": 1024**2, "G": 1024**3}
 
 
 def listen_url(text: str) -> ListenURL:
@@ -78,6 +79,15 @@ def positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)
+
+
+def octets(text: str) -> int:
+    """A size above 0, in octets."""
+    number, unit = (text[:-1], _SIZES[text[-1]]) if text[-1:] in _SIZES else (text, 1)
+    try:
+        return positive(number) * unit
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size above 0, like 5000, 64K, 100M, 1G") from None
 
 
 def zero_or(read: Callable[[str], T]) -> Callable[[str], T | int]:

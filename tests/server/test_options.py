@@ -61,6 +61,8 @@ def test_the_defaults_are_safe() -> None:
         "audit": ["audit.jsonl"],
         "audit_sync": False,
         "audit_best_effort": False,
+        "audit_rotate_size": None,
+        "audit_rotate_every": None,
         "workstation": "server",
         "events": "credential",
         "admin": [],
@@ -114,6 +116,11 @@ def test_the_defaults_are_safe() -> None:
         (["--cipher", "rc4,des,rc4"], "cipher", (Cipher.RC4, Cipher.DES)),
         (["--maxbuf", "1024"], "maxbuf", 1024),
         (["--audit-sync"], "audit_sync", True),
+        (["--audit-rotate-size", "5000"], "audit_rotate_size", 5000),
+        (["--audit-rotate-size", "64K"], "audit_rotate_size", 65536),
+        (["--audit-rotate-size", "100M"], "audit_rotate_size", 100 * 1024**2),
+        (["--audit-rotate-size", "2G"], "audit_rotate_size", 2 * 1024**3),
+        (["--audit-rotate-every", "1d"], "audit_rotate_every", 86400.0),
         (["--listen", "ldapi://%2Frun%2Fx"], "listen", [ListenURL(path="/run/x")]),
         (["--idle-timeout", "30"], "idle_timeout", 30.0),
         (["--idle-timeout", "30s"], "idle_timeout", 30.0),
@@ -143,6 +150,12 @@ def test_what_is_typed_takes_the_place_of_the_default(arguments: list[str], name
     }
 
 
+def test_when_logs_rotate_may_stand_in_the_file(toml: Toml) -> None:
+    options = read_options(["--config", toml('audit-rotate-size = "64K"\naudit-rotate-every = "1h"\n')])
+    assert (options.audit_rotate_size, options.audit_rotate_every) == (65536, 3600.0)
+    assert read_options(["--config", toml("audit-rotate-size = 5000\n")]).audit_rotate_size == 5000
+
+
 def test_the_defaults_are_not_shared_between_readings() -> None:
     read_options(["--suffix", "dc=a"])
     assert read_options([]).suffix == []
@@ -163,6 +176,10 @@ def test_the_defaults_are_not_shared_between_readings() -> None:
         (["--qop", "auth,conf"], ["--qop", "'conf'", "auth, auth-int, auth-conf"]),
         (["--qop", ""], ["--qop", "''"]),
         (["--cipher", "aes"], ["--cipher", "'aes'", "3des"]),
+        (["--audit-rotate-size", "1.5M"], ["--audit-rotate-size", "'1.5M'", "not a size above 0"]),
+        (["--audit-rotate-size", "0K"], ["--audit-rotate-size", "'0K'"]),
+        (["--audit-rotate-size", "M"], ["--audit-rotate-size", "'M'"]),
+        (["--audit-rotate-every", "0"], ["--audit-rotate-every", "'0'"]),
         (["--maxbuf", "16"], ["--maxbuf", "'16'", "from 17"]),
         (["stray"], ["unrecognized", "stray"]),
         (["--list", "ldap://127.0.0.1"], ["unrecognized", "--list"]),  # no abbreviations

@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import json
 import os
 import stat
 import subprocess
@@ -10,47 +9,22 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from ldapserver.audit import sinks
+from ldapserver.audit.file import FileSink
 from ldapserver.audit.log import AuditLog
-from ldapserver.audit.record import BindRecord, Record
-from ldapserver.audit.render import JSONRenderer
-from ldapserver.audit.sinks import AuditUnavailable, FileSink, MemorySink, Sink, StreamSink
-from sasl_digest import Reason
-from tests.server.test_audit_record import RECORD
-
-RENDERER = JSONRenderer("ldap1.contoso.com")
-VERDICT = RECORD
-EXCHANGE = replace(RECORD, status=None, reason=Reason.NONCE_FOREIGN)
-
-
-def ids(path: Path) -> list[str | None]:
-    """The record id of every line, None for a line that is no Windows event; every line is whole."""
-    lines = path.read_bytes().split(b"\n")
-    assert lines.pop() == b"", "the log ends in half a line"
-    return [json.loads(line).get("winlog", {}).get("record_id") for line in lines]
+from ldapserver.audit.record import Record
+from ldapserver.audit.rotation import Rotation
+from ldapserver.audit.sinks import AuditUnavailable, MemorySink, Sink, StreamSink
+from ldapserver.suspension import Suspension
+from tests.server.audit_logs import EXCHANGE, RENDERER, VERDICT, ids, opened, written
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     """Where a log is to be."""
     return tmp_path / "audit.jsonl"
-
-
-def opened(path: Path, **rest: Any) -> FileSink:
-    return FileSink(str(path), RENDERER, **rest)
-
-
-def written(path: Path, *records: BindRecord) -> None:
-    """The log has these records, by a server that has ended."""
-    sink = opened(path)
-    sink.write(records)
-    sink.close()
 
 
 # Files
@@ -144,6 +118,38 @@ def test_a_log_has_one_writer(log: Path) -> None:
     opened(log).close()
 
 
+def test_closing_twice_is_closing_and_nothing_is_taken_behind_it(log: Path) -> None:
+    sink = opened(log)
+    sink.close()
+    other = opened(log)
+    sink.close()
+    with pytest.raises(AuditUnavailable, match="is closed"):
+        sink.write([VERDICT])
+    with pytest.raises(BlockingIOError):
+        opened(log)
+    other.close()
+
+
+def test_a_log_that_moved_while_it_was_locked_is_locked_where_it_is_now(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who held it has put another in its place and released it, just when we asked for the lock."""
+    written(log, VERDICT)
+    flock = fcntl.flock
+
+    def late(fd: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        log.rename(log.with_suffix(".1"))
+        flock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    sink = opened(log)
+    sink.write([VERDICT])
+    assert len(ids(log)) == 1
+    with pytest.raises(BlockingIOError):
+        opened(log)
+
+
 def test_a_log_has_one_writer_among_all_processes(log: Path) -> None:
     sink = opened(log)
     program = (
@@ -165,80 +171,6 @@ def test_a_file_that_could_not_be_locked_is_not_left_open(log: Path) -> None:
             with pytest.raises(BlockingIOError):
                 opened(log)
         assert len(os.listdir("/proc/self/fd")) == before
-
-
-# A log as a crash left it
-
-
-def test_half_a_line_at_the_end_is_told_and_its_number_is_given_again(log: Path) -> None:
-    written(log, VERDICT, VERDICT)
-    whole = log.read_bytes()
-    log.write_bytes(whole + RENDERER.line(VERDICT, 3).encode()[:-200])
-    sink = opened(log)
-    assert sink.torn
-    sink.write([VERDICT])
-    *first, torn, last, nothing = log.read_bytes().split(b"\n")
-    assert b"\n".join([*first, b""]) == whole
-    assert torn
-    assert json.loads(last)["winlog"]["record_id"] == "3"
-    assert nothing == b""
-
-
-def test_a_last_line_that_lacks_only_its_end_counts(log: Path) -> None:
-    written(log, VERDICT, VERDICT)
-    log.write_bytes(log.read_bytes()[:-1])
-    sink = opened(log)
-    assert sink.torn
-    sink.write([VERDICT])
-    assert ids(log) == ["1", "2", "3"]
-
-
-def test_a_whole_log_is_not_torn(log: Path) -> None:
-    assert not opened(log).torn
-
-
-def test_lines_of_others_are_passed_over(log: Path) -> None:
-    written(log, VERDICT)
-    with log.open("ab") as file:
-        file.write(b'{"winlog":{"record_id":"x"}}\n{"winlog":[]}\n"record_id":"77"\n[{"record_id":"9"}]\n\xff\n\n')
-    sink = opened(log)
-    sink.write([VERDICT])
-    assert json.loads(log.read_bytes().splitlines()[-1])["winlog"]["record_id"] == "2"
-
-
-def test_the_last_number_is_found_behind_more_than_one_window(log: Path) -> None:
-    written(log, *[VERDICT] * 3, *[EXCHANGE] * 400)
-    assert log.stat().st_size > 3 * sinks._TAIL
-    written(log, VERDICT)
-    assert ids(log)[-1] == "4"
-
-
-def test_a_line_longer_than_a_window_is_read_whole(log: Path) -> None:
-    written(log, VERDICT, replace(VERDICT, account="x" * 2 * sinks._TAIL), EXCHANGE)
-    written(log, VERDICT)
-    assert ids(log) == ["1", "2", None, "3"]
-
-
-@settings(deadline=None, max_examples=60)
-@given(
-    lines=st.lists(st.booleans(), max_size=8),
-    window=st.integers(1, 3000),
-    cut=st.integers(0, 100),
-)
-def test_wherever_a_window_falls_the_last_number_is_found(
-    lines: list[bool], window: int, cut: int, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    log = tmp_path_factory.mktemp("log") / "audit.jsonl"
-    written(log, *(VERDICT if verdict else EXCHANGE for verdict in lines))
-    octets = log.read_bytes()
-    log.write_bytes(octets[: len(octets) - cut])
-    torn = 1 < cut <= len(octets) and lines and lines[-1]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sinks, "_TAIL", window)
-        fd = os.open(log, os.O_RDONLY)
-        last, _ = sinks._resume(fd)
-        os.close(fd)
-    assert last == sum(lines) - bool(torn)
 
 
 # A disk that fails
@@ -285,30 +217,41 @@ def test_a_full_disk_is_named_with_the_path_and_the_reason() -> None:
     sink.close()
 
 
-def test_with_sync_a_record_is_on_stable_storage_before_write_returns(
+def test_what_cannot_even_be_taken_back_is_cut_off_when_the_disk_works_again(
     log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced: list[int] = []
-    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_size))
-    opened(log, sync=True).write([VERDICT])
-    assert synced == [log.stat().st_size] != [0]
-    opened(log.with_suffix(".other")).write([VERDICT])
-    assert len(synced) == 1
+    def fails(fd: int, size: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
 
-
-def test_a_record_that_could_not_be_synced_is_taken_back(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(fd: int) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    sink = opened(log, sync=True)
+    said: list[str] = []
+    sink = opened(log, report=said.append)
     sink.write([VERDICT])
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", fails)
+        patch.setattr(os, "write", short(10))
+        patch.setattr(os, "ftruncate", fails)
         with pytest.raises(AuditUnavailable, match="Input/output error"):
             sink.write([VERDICT])
-    assert ids(log) == ["1"]
+    assert said == []
     sink.write([VERDICT])
     assert ids(log) == ["1", "2"]
+    assert len(said) == 1
+    assert "no whole record" in said[0]
+
+
+def test_what_is_no_file_can_neither_be_synced_nor_rotated() -> None:
+    with pytest.raises(OSError, match="is no file that could be synced"):
+        opened(Path("/dev/null"), sync=True)
+    with pytest.raises(OSError, match="is no file that could be rotated"):
+        opened(Path("/dev/null"), rotation=Rotation(size=1))
+
+
+def test_what_is_no_file_is_nobodys_alone() -> None:
+    one, other = opened(Path("/dev/null")), opened(Path("/dev/null"))
+    one.write([VERDICT])
+    one.reopen()
+    other.write([VERDICT])
+    one.close()
+    other.close()
 
 
 # Standard output and memory
@@ -361,6 +304,9 @@ class Scripted:
         self.closed = False
         self.records: list[Record] = []
 
+    def __str__(self) -> str:
+        return "audit.jsonl"
+
     def write(self, records: Sequence[Record]) -> None:
         if self.broken:
             raise AuditUnavailable("audit.jsonl: it burns")
@@ -397,7 +343,7 @@ def test_a_failure_is_reported_once_when_it_begins_and_once_when_it_ends(best_ef
         sink.broken = False
         audit.write([VERDICT])
         audit.write([VERDICT])
-        assert lines[1:] == ["audit: records are written again"]
+        assert lines[1:] == ["audit: audit.jsonl: records are written again"]
 
 
 @pytest.mark.parametrize("broken", [0, 1])
@@ -408,6 +354,43 @@ def test_one_sink_that_fails_is_enough_and_the_others_have_the_record(broken: in
     with pytest.raises(AuditUnavailable):
         audit.write([VERDICT])
     assert both[1 - broken].records == [VERDICT]
+
+
+class Waiting(Scripted):
+    """A sink that needs time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.suspensions: list[Suspension[None]] = []
+
+    def __str__(self) -> str:
+        return "syslog"
+
+    def write(self, records: Sequence[Record]) -> Suspension[None]:  # type: ignore[override]
+        self.suspensions.append(Suspension())
+        return self.suspensions[-1]
+
+
+def test_each_sink_that_fails_is_named_and_each_that_works_again() -> None:
+    now, later, lines = Scripted(), Waiting(), list[str]()
+    audit = AuditLog([now, later], best_effort=True, report=lines.append)
+    now.broken = True
+    for failure in (AuditUnavailable("syslog: it is gone"), None):
+        coroutine = audit.write([VERDICT])
+        assert coroutine is not None
+        if failure is None:
+            later.suspensions[-1].resume(None)
+        else:
+            later.suspensions[-1].fail(failure)
+        with pytest.raises(StopIteration):
+            coroutine.send(None)
+        now.broken = False
+    assert lines == [
+        "audit: audit.jsonl: it burns; binds go on until it works again",
+        "audit: syslog: it is gone; binds go on until it works again",
+        "audit: audit.jsonl: records are written again",
+        "audit: syslog: records are written again",
+    ]
 
 
 def test_without_a_sink_every_record_is_taken() -> None:
