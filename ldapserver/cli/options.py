@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from ldapserver.cli.usage import Once, Parser, UsageFault
 from ldapserver.cli.values import (
+    address,
     certificate_maps,
     ciphers,
     listed,
@@ -137,6 +138,7 @@ _DEFAULTS = {
     "audit_sync": False,
     "audit_best_effort": False,
     "workstation": "server",
+    "metrics": None,
     "admin": [],
     "anonymous_search": False,
     "insecure_public": False,
@@ -300,12 +302,21 @@ def _add_authentication(parser: argparse.ArgumentParser) -> None:
 
 def _add_audit(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("audit")
-    help = f"a file for JSON lines, or - for standard output, repeatable (default: {DEFAULT_AUDIT})"
+    help = (
+        "a file for JSON lines, xml:FILE for Windows' XML, - for standard output, or a syslog receiver: "
+        "syslog:///PATH, syslog+udp://HOST:PORT, syslog+tcp://HOST:PORT, syslog+tls://HOST:PORT?ca=FILE; repeatable "
+        f"(default: {DEFAULT_AUDIT})"
+    )
     _add(group, "--audit", help, metavar="TARGET", **_MANY)
     _add(group, "--audit-sync", "have each record on stable storage before its bind is answered", **_FLAG)
     _add(group, "--audit-best-effort", "answer binds even when their record could not be written", **_FLAG)
     help = "what 4776 names: server (this server's NetBIOS name, default), client (its address), or a name"
     _add(group, "--workstation", help, metavar="server|client|NAME")
+    help = (
+        "serve counts and times for Prometheus at http://HOST:PORT/metrics, a loopback address; port 0 is any free "
+        "one; needs the extra, sasl-digest[metrics] (default: not at all)"
+    )
+    _add(group, "--metrics", help, metavar="HOST:PORT", type=address)
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:

@@ -61,6 +61,7 @@ def test_the_defaults_are_safe() -> None:
         "audit": ["audit.jsonl"],
         "audit_sync": False,
         "audit_best_effort": False,
+        "metrics": None,
         "workstation": "server",
         "admin": [],
         "channel_binding": "never",
@@ -106,6 +107,9 @@ def test_the_defaults_are_safe() -> None:
         (["--cipher", "rc4,des,rc4"], "cipher", (Cipher.RC4, Cipher.DES)),
         (["--maxbuf", "1024"], "maxbuf", 1024),
         (["--audit-sync"], "audit_sync", True),
+        (["--metrics", "127.0.0.1:9389"], "metrics", ListenURL("127.0.0.1", 9389)),
+        (["--metrics", "[::1]:0"], "metrics", ListenURL("::1", 0)),
+        (["--metrics", "localhost:1"], "metrics", ListenURL("localhost", 1)),
         (["--listen", "ldapi://%2Frun%2Fx"], "listen", [ListenURL(path="/run/x")]),
         (["--idle-timeout", "30"], "idle_timeout", 30.0),
         (["--idle-timeout", "30s"], "idle_timeout", 30.0),
@@ -186,6 +190,15 @@ def test_the_defaults_are_not_shared_between_readings() -> None:
             (["--idle-timeout", text], ["--idle-timeout", f"'{text}'", "like 30"])
             for text in ("", "0", "0s", "s", "soon", "1w", "nan", "inf", "1e30d", "1_0x")
         ],
+        *[
+            (["--metrics", text], ["--metrics", f"'{text}'", "is not HOST:PORT, like 127.0.0.1:9389"])
+            for text in ("", "9389", "127.0.0.1", "127.0.0.1:", ":9389", "::1:9389x", "[::1]", "[::1:9389", "h:65536")
+        ],
+        *[
+            (["--metrics", text], ["--metrics", "is not HOST:PORT"])
+            for text in ("h:1/metrics", "http://h:1", "u@h:1", "h:1?x", "h:٣")
+        ],
+        (["--metrics", "h:1", "--metrics", "h:2"], ["--metrics", "is not repeatable"]),
         (["--idle-timeout=-1"], ["--idle-timeout", "'-1'"]),
     ],
 )
@@ -220,7 +233,7 @@ def test_a_file_has_the_same_names_and_lists_where_an_option_may_be_repeated(tom
     path = toml(
         'listen = ["ldap://127.0.0.1:0", "ldapi://%2Frun%2Fx"]\nldif = "one.ldif"\nidle-timeout = "15m"\n'
         "handshake-timeout = 10\nmax-connections = 5\naudit-sync = true\nanonymous-search = false\n"
-        'realm = "contoso.com"\nadmin = ["cn=a,dc=b", "cn=c,dc=d"]\n'
+        'metrics = "127.0.0.1:0"\nrealm = "contoso.com"\nadmin = ["cn=a,dc=b", "cn=c,dc=d"]\n'
     )
     options = read_options(["--config", path])
     assert options.config == path
@@ -229,6 +242,7 @@ def test_a_file_has_the_same_names_and_lists_where_an_option_may_be_repeated(tom
     assert (options.idle_timeout, options.handshake_timeout, options.max_connections) == (900.0, 10.0, 5)
     assert (options.audit_sync, options.anonymous_search) == (True, False)
     assert options.realm == "contoso.com"
+    assert options.metrics == ListenURL("127.0.0.1", 0)
     assert options.audit == ["audit.jsonl"]
 
 
