@@ -266,7 +266,7 @@ class LDAPFactory(Factory):
             self.use_certificate(tls, clients)
         self.reactor = reactor
         self._connections: set[LDAPProtocol] = set()
-        self._count = 0
+        self.count = 0  # connections since the start
         self._offloaded = 0
         self._gone: Deferred[None] | None = None
         self._recording: set[LDAPProtocol] = set()  # gone, and their last records are on their way
@@ -310,8 +310,13 @@ class LDAPFactory(Factory):
 
     def next_number(self) -> int:
         """The number of a new connection, as audit records name it."""
-        self._count += 1
-        return self._count
+        self.count += 1
+        return self.count
+
+    @property
+    def open(self) -> int:
+        """How many connections there are."""
+        return len(self._connections)
 
     def admit(self, connection: LDAPProtocol) -> bool:
         """Whether there is room for one more."""

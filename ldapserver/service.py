@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ldapserver.access import Identity
 from ldapserver.audit.log import AuditLog
@@ -21,6 +22,9 @@ from ldapserver.sasl.plain import Plain
 from ldapserver.wire.dn import DN
 from sasl_digest import QOP, DigestServer, NonceBook
 from sasl_digest.nonces import Nonces
+
+if TYPE_CHECKING:
+    from ldapserver.metrics import Metrics
 
 BUFFER_OVERSHOOT = 64  # octets: a message of the greatest length, wrapped by a client that counts only its payload
 
@@ -46,7 +50,7 @@ class Service:
     `mechanisms` is what a bind may name, and `offered` what of it the root DSE lists; `workstation` is what event
     4776 names, or None for the client's address. `start_tls` is whether clients may begin TLS on a connection.
     `refusals` are the answers to binds that fail. `clock_ns` gives nanoseconds since the epoch: the time of records
-    and nonces.
+    and nonces. `metrics` counts, where that is asked for.
     """
 
     config: Config
@@ -59,6 +63,7 @@ class Service:
     logons: Logons  # makes the events beside 4776
     start_tls: bool = False
     clock_ns: Callable[[], int] = time.time_ns
+    metrics: "Metrics | None" = None
     lookups: Lookups = field(default_factory=Lookups, repr=False, compare=False)
 
     @classmethod

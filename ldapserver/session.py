@@ -6,7 +6,7 @@ later messages, so that they can be abandoned. What is answered in one turn leav
 
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ldapserver.access import ANONYMOUS, Identity
 from ldapserver.audit.record import Record
@@ -43,6 +43,9 @@ from ldapserver.wire.messages import (
     UnbindRequest,
 )
 from sasl_digest import BrokenLayer
+
+if TYPE_CHECKING:
+    from ldapserver.metrics import Histogram
 
 
 class Channel(Host, Protocol):
@@ -95,7 +98,10 @@ class Session:
         self._service = service
         self._channel = channel
         config = service.config
-        self._stream = Stream(min(config.max_message_before_bind, config.max_message), channel)
+        self._metrics = service.metrics
+        self._timing: tuple[Histogram, float] | None = None  # of the bind under way, where that is asked for
+        limit = min(config.max_message_before_bind, config.max_message)
+        self._stream = Stream(limit, channel, service.metrics)
         self._binder = Binder(service, peer, channel)
         self._bind: Task[Any] | None = None
         self._decided_bind = False  # whether `_bind` is decided, and only its records are on their way
@@ -315,6 +321,8 @@ class Session:
             self._record((logon.ended(self._service.clock_ns()),))
 
     def _begin_bind(self, message: LDAPMessage, request: BindRequest) -> None:
+        if self._metrics is not None:
+            self._timing = self._metrics.duration_of(request), self._metrics.clock()
         self._become_anonymous()
         message_id = message.message_id
         try:
@@ -382,6 +390,10 @@ class Session:
             self._logon = decision.logon
             self._stream.limit = self._service.config.max_message
         self._send(message_id, response)
+        if self._timing is not None and self._metrics is not None:
+            histogram, begun = self._timing
+            histogram.observe(self._metrics.clock() - begun)
+            self._timing = None
         # The layer starts behind the success, for both directions; what the client has already sent behind its
         # response is inside it.  RFC 4422 section 3.7, RFC 4513 section 5.2.1.4. A bind without one leaves the layer
         # of an earlier bind as it is.

@@ -5,11 +5,14 @@ buffer that arrives in one piece with one in which a message has ended: so an an
 longer one the last is no short one, which would arrive so.
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ldapserver.wire.framing import Framer
 from sasl_digest import SecurityLayer
 from sasl_digest.layers import cut
+
+if TYPE_CHECKING:
+    from ldapserver.metrics import Metrics
 
 _WRITE_SIZE = 64 * 1024  # octets gathered before they leave in the middle of a turn: a layer's usual buffer
 
@@ -23,11 +26,15 @@ class Transport(Protocol):
 
 
 class Stream:
-    """What stands between a session and its transport; `limit` is the longest message taken, in octets."""
+    """What stands between a session and its transport; `limit` is the longest message taken, in octets.
 
-    def __init__(self, limit: int, transport: Transport) -> None:
+    `metrics` counts the octets of layers, where that is asked for.
+    """
+
+    def __init__(self, limit: int, transport: Transport, metrics: "Metrics | None" = None) -> None:
         self.layer: SecurityLayer | None = None
         self._transport = transport
+        self._metrics = metrics
         self._framer = Framer(limit)
         self._wrapped = bytearray()  # received, and not yet taken off the layer
         self._of_buffer = 0  # octets still to come of the buffer that the layer was last given a part of
@@ -63,6 +70,8 @@ class Stream:
             piece, self._of_buffer = cut(self._wrapped, self._of_buffer)
             if not piece:
                 return None
+            if self._metrics is not None:
+                self._metrics.received[self.layer.qop] += len(piece)
             self._framer.feed(self.layer.receive(piece))
             element = self._framer.next()
         return element
@@ -96,7 +105,10 @@ class Stream:
         else:
             half = len(rest) if len(rest) <= layer.most else len(rest) // 2
             buffers += [layer.wrap(rest[:half]), layer.wrap(rest[half:])]
-        return b"".join(buffers)
+        wrapped = b"".join(buffers)
+        if self._metrics is not None:
+            self._metrics.sent[layer.qop] += len(wrapped)
+        return wrapped
 
     def lay(self, layer: SecurityLayer) -> None:
         """From here on all is inside `layer`: what is written, and what came behind the message last taken."""

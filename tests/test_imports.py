@@ -2,7 +2,7 @@
 
 1. `sasl_digest` imports the standard library; `ciphers` and `end_point` alone cryptography, `saslprep`
    alone passlib (libpass), `ldap3` alone ldap3.
-2. Twisted is imported by `protocol`, `handshake`, `testing` and `cli.serve` only.
+2. Twisted is imported by `protocol`, `handshake`, `testing`, `cli.serve` and `cli.scraping` only.
 3. `directory` and `audit` never import `sasl` or `bind`.
 """
 
@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "sasl_digest.saslprep": "passlib",
     "sasl_digest.ldap3": "ldap3",
 }
-KNOW_TWISTED = {"ldapserver.protocol", "ldapserver.handshake", "ldapserver.testing", "ldapserver.cli.serve"}
+KNOW_TWISTED = {"ldapserver.protocol", "ldapserver.handshake", "ldapserver.testing"}
+KNOW_TWISTED |= {"ldapserver.cli.serve", "ldapserver.cli.scraping"}
 # What must stay usable without Twisted, directly and through all it imports: everything but the edge.
 EDGE = (*KNOW_TWISTED, "ldapserver.cli", "ldapserver.__main__", "ldapserver.pytest_plugin")
 
@@ -118,6 +119,12 @@ def test_directory_and_audit_know_neither_sasl_nor_bind(module: str) -> None:
     assert not {name for name in imported(module) if within(name, ["ldapserver.sasl", "ldapserver.bind"])}
 
 
+@pytest.mark.parametrize("module", SOURCES)
+def test_prometheus_is_imported_by_what_measures_only(module: str) -> None:
+    knows = bool({name for name in imported(module) if within(name, ["prometheus_client"])})
+    assert knows == (module in ("ldapserver.metrics", "ldapserver.cli.scraping"))
+
+
 def test_importing_the_engine_loads_the_standard_library_only() -> None:
     found = loaded("sasl_digest")
     assert outside_the_standard_library(found) == {"sasl_digest"}
@@ -138,6 +145,39 @@ def test_directory_and_audit_load_neither_sasl_nor_bind() -> None:
     found = loaded(*names, prelude=WITHOUT_THE_FACADE)
     assert set(names) <= found
     assert not {name for name in found if within(name, ["ldapserver.sasl", "ldapserver.bind"])}
+
+
+# Builds a server of one audit target, up to where its reactor would run.
+SERVE = (
+    "import json, sys\n"
+    "sys.path.insert(0, sys.argv[1])\n"
+    "from twisted.internet import reactor\n"
+    "reactor.run = lambda: None\n"
+    "from ldapserver.cli import main\n"
+    "assert main(['serve', '--listen', 'ldap://127.0.0.1:0', *sys.argv[2:]]) == 0\n"
+    "print(json.dumps(sorted(sys.modules)))\n"
+)
+ASKED_FOR = ("ldapserver.audit.syslog", "ldapserver.metrics", "prometheus_client", "twisted.web")
+
+
+@pytest.mark.parametrize(
+    ("options", "loads"),
+    [
+        ([], set()),
+        (["--audit", "syslog:///none"], {"ldapserver.audit.syslog"}),
+        (["--metrics", "127.0.0.1:0"], set(ASKED_FOR)),
+    ],
+    ids=["nothing", "syslog", "metrics"],
+)
+def test_syslog_and_metrics_are_loaded_by_who_asks_for_them(
+    options: list[str], loads: set[str], tmp_path: Path
+) -> None:
+    audit = [] if "--audit" in options else ["--audit", str(tmp_path / "audit.jsonl")]
+    command = [sys.executable, "-I", "-c", SERVE, str(ROOT), *audit, *options]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    found = set(json.loads(done.stdout))
+    assert {name for name in ASKED_FOR if name in found} == loads
 
 
 @pytest.mark.parametrize("module", [name for name in SOURCES if name == "ldapserver.cli.serve"])

@@ -40,6 +40,7 @@ class AuditLog:
         self._best_effort = best_effort
         self._report = report
         self._failing: set[Sink] = set()
+        self.failures: dict[Sink, int] = {}  # how often each could not take records
         self._threads: list[OwnThread] = []
 
     def run_by(self, call_in_loop: Callable[[Work], object]) -> None:
@@ -96,6 +97,7 @@ class AuditLog:
             raise failure
 
     def _failed(self, sink: Sink, error: AuditUnavailable) -> None:
+        self.failures[sink] = self.failures.get(sink, 0) + 1
         if sink not in self._failing:
             self._failing.add(sink)
             self._report(f"audit: {error}; binds {'go on' if self._best_effort else 'fail'} until it works again")

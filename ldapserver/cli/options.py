@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from ldapserver.cli.usage import Once, Parser, UsageFault
 from ldapserver.cli.values import (
+    address,
     certificate_maps,
     ciphers,
     listed,
@@ -144,6 +145,7 @@ _DEFAULTS = {
     "audit_rotate_every": None,
     "workstation": "server",
     "events": EVENTS[0],
+    "metrics": None,
     "admin": [],
     "lockout_threshold": None,  # as of the domain's entry with --profile ad, else as `Policy` has it; so the others
     "lockout_window": None,
@@ -345,7 +347,11 @@ def _add_accounts(parser: argparse.ArgumentParser) -> None:
 
 def _add_audit(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("audit")
-    help = f"a file for JSON lines, or - for standard output, repeatable (default: {DEFAULT_AUDIT})"
+    help = (
+        "a file for JSON lines, xml:FILE for Windows' XML, - for standard output, or a syslog receiver: "
+        "syslog:///PATH, syslog+udp://HOST:PORT, syslog+tcp://HOST:PORT, syslog+tls://HOST:PORT?ca=FILE; repeatable "
+        f"(default: {DEFAULT_AUDIT})"
+    )
     _add(group, "--audit", help, metavar="TARGET", **_MANY)
     _add(group, "--audit-sync", "have each record on stable storage before its bind is answered", **_FLAG)
     _add(group, "--audit-best-effort", "answer binds even when their record could not be written", **_FLAG)
@@ -363,6 +369,11 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
         "(default); logon: beside them 4624, 4625 and 4634, for every bind and its end"
     )
     _add(group, "--events", help, choices=EVENTS)
+    help = (
+        "serve counts and times for Prometheus at http://HOST:PORT/metrics, a loopback address; port 0 is any free "
+        "one; needs the extra, sasl-digest[metrics] (default: not at all)"
+    )
+    _add(group, "--metrics", help, metavar="HOST:PORT", type=address)
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:

@@ -12,11 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ldapserver.audit.log import AuditLog
-from ldapserver.audit.render import JSONRenderer
 from ldapserver.cli.assembly import assemble, configure, load
 from ldapserver.cli.listening import listening_addresses
 from ldapserver.cli.options import read_options
 from ldapserver.cli.saving import Saving, prepare_to_save
+from ldapserver.cli.scraping import listen, metrics_of
 from ldapserver.cli.targets import reopen, sinks_of
 from ldapserver.cli.tls import authorities, certificate_of, renew, used
 from ldapserver.cli.usage import UsageFault
@@ -62,8 +62,16 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _service(options: argparse.Namespace, config: Config, directory: MemoryDirectory) -> Service:
-    sinks = sinks_of(options, JSONRenderer(config.computer))
-    return assemble(config, directory, AuditLog(sinks, best_effort=options.audit_best_effort, report=_log.error))
+    metrics = metrics_of(options)
+    sinks = sinks_of(options, config.computer)
+    if metrics is not None:
+        sinks.append(metrics)
+    audit = AuditLog(sinks, best_effort=options.audit_best_effort, report=_log.error)
+    try:
+        return replace(assemble(config, directory, audit), metrics=metrics)
+    except UsageFault:
+        audit.close()
+        raise
 
 
 def _raise_file_limit(connections: int) -> None:
@@ -101,6 +109,13 @@ def _run(
         factory = used(options, lambda: LDAPFactory(service, reactor, certificate, clients))
     opened = _listen(reactor, addresses, factory, LDAPSFactory(factory))
     urls = [str(url) for url, _ in opened]
+    scraped = None
+    if service.metrics is not None:
+        try:
+            scraped = listen(reactor, options, service.metrics, factory)
+        except UsageFault:
+            _close(opened)
+            raise
     status = 0
 
     def announce() -> None:
@@ -117,6 +132,8 @@ def _run(
                 return
         for listening in urls:
             _log.info("listening on %s", listening)
+        if scraped is not None:
+            _log.info("metrics on %s", scraped[0])
         if saving is None:
             _log.info("changes end with this process: there is no --save")
 
@@ -124,7 +141,7 @@ def _run(
         """End what is under way, and let everybody be told."""
         if status == 0:
             _log.info("stopping")
-        closed = DeferredList([port.stopListening() for _, port in opened])
+        closed = DeferredList([port.stopListening() for _, port in (*opened, *([scraped] if scraped else ()))])
         return closed.addCallback(lambda _: factory.farewell())
 
     def hang_up() -> None:
@@ -168,14 +185,18 @@ def _listen(
                 else reactor.listenTCP(url.port, secure if url.tls else factory, 511, address)
             )
         except (error.CannotListenError, OSError) as refused:
-            # Sockets close with the process; the file of a Unix socket would stay.
-            for _, other in opened:
-                other.connectionLost(None)
+            _close(opened)
             raise UsageFault(
                 f"argument --listen: {url}: {_reason(getattr(refused, 'socketError', refused))}"
             ) from None
         opened.append((url if url.path else replace(url, port=port.getHost().port), port))
     return opened
+
+
+def _close(opened: Sequence[tuple[ListenURL, Any]]) -> None:
+    """Sockets close with the process; the file of a Unix socket would stay."""
+    for _, port in opened:
+        port.connectionLost(None)
 
 
 def _reason(cause: object) -> object:

@@ -2,33 +2,63 @@
 
 import argparse
 import logging
+import os
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ldapserver.audit.file import FileSink
 from ldapserver.audit.log import AuditLog
-from ldapserver.audit.render import JSONRenderer
+from ldapserver.audit.render import JSONRenderer, Renderer
 from ldapserver.audit.rotation import Rotation
 from ldapserver.audit.sinks import Sink, StreamSink
 from ldapserver.cli.usage import UsageFault
 
+if TYPE_CHECKING:
+    from ldapserver.audit.syslog_url import SyslogURL
+
+STANDARD_OUTPUT = "-"
+XML = "xml:"
+
+_KINDS = "a file, xml:FILE, -, syslog:///PATH, syslog+udp://HOST, syslog+tcp://HOST or syslog+tls://HOST"
+
 _log = logging.getLogger("ldapserver")
 
 
-def sinks_of(options: argparse.Namespace, renderer: JSONRenderer) -> list[Sink]:
+def sinks_of(options: argparse.Namespace, computer: str) -> list[Sink]:
+    """A sink for each target of --audit, in their order; `computer` is what records name. Raises UsageFault."""
     sinks: list[Sink] = []
     check_targets(options)
-    for target in options.audit:
-        if target == "-":
-            sinks.append(StreamSink(sys.stdout.buffer.write, sys.stdout.buffer.flush, renderer))
-            continue
-        try:
-            sink = FileSink(target, renderer, sync=options.audit_sync, rotation=_rotation(options))
-        except BlockingIOError:
-            raise UsageFault(f"argument --audit: {target}: another process writes this log") from None
-        except OSError as error:
-            raise UsageFault(f"argument --audit: {target}: {error.strerror}") from None
-        sinks.append(sink)
+    try:
+        for target in options.audit:
+            sinks.append(_sink(target, options, computer))
+    except UsageFault:
+        for sink in sinks:
+            sink.close()
+        raise
     return sinks
+
+
+def _sink(target: str, options: argparse.Namespace, computer: str) -> Sink:
+    if target == STANDARD_OUTPUT:
+        return StreamSink(sys.stdout.buffer.write, sys.stdout.buffer.flush, JSONRenderer(computer))
+    if target.startswith(XML):
+        # Loaded for who asks for it only, as are those of syslog.
+        from ldapserver.audit.xml_form import XMLRenderer
+
+        return _file(target, target.removeprefix(XML), XMLRenderer(computer), options)
+    if _is_syslog(target):
+        return _syslog(target, computer)
+    return _file(target, target, JSONRenderer(computer), options)
+
+
+def _file(target: str, path: str, renderer: Renderer, options: argparse.Namespace) -> FileSink:
+    try:
+        return FileSink(path, renderer, sync=options.audit_sync, rotation=_rotation(options))
+    except BlockingIOError:
+        raise UsageFault(f"argument --audit: {target}: another process writes this log") from None
+    except OSError as error:
+        raise UsageFault(f"argument --audit: {target}: {error.strerror}") from None
 
 
 def _rotation(options: argparse.Namespace) -> Rotation | None:
@@ -37,15 +67,83 @@ def _rotation(options: argparse.Namespace) -> Rotation | None:
     return Rotation(options.audit_rotate_size, options.audit_rotate_every)
 
 
+def _syslog(target: str, computer: str) -> Sink:
+    from ldapserver.audit.syslog import SyslogSink
+    from ldapserver.audit.syslog_message import SyslogRenderer
+    from ldapserver.audit.syslog_transport import connector
+
+    url = _syslog_url(target)
+    try:
+        connect = connector(url)
+    except OSError as error:
+        raise _unusable_ca(target, url, error) from None
+    # A renderer of its own: it is used in another thread.
+    renderer = SyslogRenderer(computer, JSONRenderer(computer))
+    return SyslogSink(str(url), connect, renderer, report=_log.error)
+
+
 def check_targets(options: argparse.Namespace) -> None:
-    """Raise UsageFault for a target of --audit that is of no known kind."""
+    """Raise UsageFault for a target of --audit that is none, that is there twice, or whose CAs cannot be used."""
+    seen: dict[str, str] = {}
     for target in options.audit:
-        scheme = target.partition(":")[0]
-        if scheme in ("xml", "syslog", "syslog+udp", "syslog+tcp", "syslog+tls") and ":" in target:
-            raise UsageFault(f"argument --audit: {target}: {scheme} is not supported in this version")
+        place = _place(target)
+        if place in seen:
+            as_what = "" if seen[place] == target else f" as {seen[place]}"
+            raise UsageFault(f"argument --audit: {target}: is there already{as_what}")
+        seen[place] = target
+
+
+def _place(target: str) -> str:
+    """What two targets must not have in common. Raises UsageFault."""
+    if target == STANDARD_OUTPUT:
+        return target
+    if _is_syslog(target):
+        url = _syslog_url(target)
+        if url.ca is not None:
+            from ldapserver.audit.syslog_transport import tls_context
+
+            try:
+                tls_context(url.ca)
+            except OSError as error:
+                raise _unusable_ca(target, url, error) from None
+        return str(url)
+    if "://" in target:
+        raise UsageFault(f"argument --audit: {target}: must be {_KINDS}")
+    path = target.removeprefix(XML)
+    if not path or path == STANDARD_OUTPUT or "\0" in path:
+        raise UsageFault(f"argument --audit: {target!r}: needs the path of a file")
+    return os.path.realpath(path)
+
+
+def _is_syslog(target: str) -> bool:
+    scheme, colon, _ = target.partition(":")
+    return bool(colon) and (scheme == "syslog" or scheme.startswith("syslog+"))
+
+
+def _syslog_url(target: str) -> "SyslogURL":
+    from ldapserver.audit.syslog_url import InvalidSyslogURL, SyslogURL
+
+    try:
+        return SyslogURL.parse(target)
+    except InvalidSyslogURL as error:
+        raise UsageFault(f"argument --audit: {target}: {error}") from None
+
+
+def _unusable_ca(target: str, url: "SyslogURL", error: OSError) -> UsageFault:
+    import ssl
+
+    # OpenSSL says of such a file "no certificate or crl found", and of some nothing at all.
+    why = "holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+    return UsageFault(f"argument --audit: {target}: {url.ca}: {why}")
+
+
+def targets_of(options: argparse.Namespace, audit: AuditLog) -> Iterator[tuple[str, Sink]]:
+    """Each sink with its target as it was given."""
+    return zip(options.audit, audit.sinks, strict=False)
 
 
 def reopen(audit: AuditLog) -> None:
+    """Open the files again, which may be others by now."""
     for sink in audit.sinks:
         if isinstance(sink, FileSink):
             try:

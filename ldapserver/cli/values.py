@@ -24,6 +24,17 @@ def listen_url(text: str) -> ListenURL:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def address(text: str) -> ListenURL:
+    """HOST:PORT, an IPv6 address in brackets."""
+    host, _, port = text.rpartition(":")
+    try:
+        if host and port.isdigit():
+            return ListenURL.parse(f"ldap://{text}")
+    except InvalidURL:
+        pass  # it says what is wrong with a URL, and nobody has typed one
+    raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, like 127.0.0.1:9389")
+
+
 def store(text: str) -> str:
     """Where entries are kept."""
     if text != "memory:":

@@ -144,16 +144,25 @@ def test_what_may_surprise_is_a_warning_and_no_problem(check: Check, write: Writ
     ]
 
 
+def test_where_records_and_metrics_would_go_is_looked_at(check: Check) -> None:
+    status, lines = check("--audit", "x", "--audit", "./x", "--metrics", "0.0.0.0:9389")
+    assert status == 1
+    assert lines[0] == "error: argument --audit: ./x: is there already as x"
+    assert lines[1].startswith("error: argument --metrics: 0.0.0.0:9389: others can reach this address")
+    good = ("--audit", "syslog+tcp://192.0.2.1", "--audit", "xml:audit.xml", "--metrics", "127.0.0.1:0")
+    assert check(*good) == (0, ["1 entry, 0 accounts", "0 errors, 0 warnings"])
+
+
 def test_json_is_one_object(check: Check, write: Write) -> None:
     path = write(DOMAIN + "dn: uid=a,dc=x\nuid a\n\ndn: uid=b,dc=x\nuserPassword: x\n")
-    status, (line,) = check(path, "--json", "--audit", "xml:x")
+    status, (line,) = check(path, "--json", "--audit", "syslog:x")
     assert status == 1
     found: dict[str, Any] = json.loads(line)
     assert found == {
         "findings": [
             {
                 "severity": "error",
-                "message": "argument --audit: xml:x: xml is not supported in this version",
+                "message": "argument --audit: syslog:x: must look like syslog:///dev/log",
                 "file": None,
                 "line": None,
             },

@@ -63,6 +63,7 @@ def test_the_defaults_are_safe() -> None:
         "audit_best_effort": False,
         "audit_rotate_size": None,
         "audit_rotate_every": None,
+        "metrics": None,
         "workstation": "server",
         "events": "credential",
         "admin": [],
@@ -121,6 +122,9 @@ def test_the_defaults_are_safe() -> None:
         (["--audit-rotate-size", "100M"], "audit_rotate_size", 100 * 1024**2),
         (["--audit-rotate-size", "2G"], "audit_rotate_size", 2 * 1024**3),
         (["--audit-rotate-every", "1d"], "audit_rotate_every", 86400.0),
+        (["--metrics", "127.0.0.1:9389"], "metrics", ListenURL("127.0.0.1", 9389)),
+        (["--metrics", "[::1]:0"], "metrics", ListenURL("::1", 0)),
+        (["--metrics", "localhost:1"], "metrics", ListenURL("localhost", 1)),
         (["--listen", "ldapi://%2Frun%2Fx"], "listen", [ListenURL(path="/run/x")]),
         (["--idle-timeout", "30"], "idle_timeout", 30.0),
         (["--idle-timeout", "30s"], "idle_timeout", 30.0),
@@ -226,6 +230,15 @@ def test_the_defaults_are_not_shared_between_readings() -> None:
             (["--idle-timeout", text], ["--idle-timeout", f"'{text}'", "like 30"])
             for text in ("", "0", "0s", "s", "soon", "1w", "nan", "inf", "1e30d", "1_0x")
         ],
+        *[
+            (["--metrics", text], ["--metrics", f"'{text}'", "is not HOST:PORT, like 127.0.0.1:9389"])
+            for text in ("", "9389", "127.0.0.1", "127.0.0.1:", ":9389", "::1:9389x", "[::1]", "[::1:9389", "h:65536")
+        ],
+        *[
+            (["--metrics", text], ["--metrics", "is not HOST:PORT"])
+            for text in ("h:1/metrics", "http://h:1", "u@h:1", "h:1?x", "h:٣")
+        ],
+        (["--metrics", "h:1", "--metrics", "h:2"], ["--metrics", "is not repeatable"]),
         (["--idle-timeout=-1"], ["--idle-timeout", "'-1'"]),
     ],
 )
@@ -260,7 +273,7 @@ def test_a_file_has_the_same_names_and_lists_where_an_option_may_be_repeated(tom
     path = toml(
         'listen = ["ldap://127.0.0.1:0", "ldapi://%2Frun%2Fx"]\nldif = "one.ldif"\nidle-timeout = "15m"\n'
         "handshake-timeout = 10\nmax-connections = 5\naudit-sync = true\nanonymous-search = false\n"
-        'events = "logon"\n'
+        'events = "logon"\nmetrics = "127.0.0.1:0"\n'
         'realm = "contoso.com"\nadmin = ["cn=a,dc=b", "cn=c,dc=d"]\n'
     )
     options = read_options(["--config", path])
@@ -270,6 +283,7 @@ def test_a_file_has_the_same_names_and_lists_where_an_option_may_be_repeated(tom
     assert (options.idle_timeout, options.handshake_timeout, options.max_connections) == (900.0, 10.0, 5)
     assert (options.audit_sync, options.anonymous_search, options.events) == (True, False, "logon")
     assert options.realm == "contoso.com"
+    assert options.metrics == ListenURL("127.0.0.1", 0)
     assert options.audit == ["audit.jsonl"]
 
 

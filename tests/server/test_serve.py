@@ -44,7 +44,11 @@ from ldapserver.wire.messages import (
 from sasl_digest import __version__
 from tests.authority import Authority
 from tests.server.stage import LDIF, NOTICE, WHO_AM_I, digest_response, sasl, search, simple
+from tests.server.syslog_receiving import unix_datagrams
 
+PUBLIC = (
+    "others can reach this address, and what they read is not for everybody; say --insecure-public if that is meant"
+)
 WHO = ExtendedRequest(WHO_AM_I)
 SCRIPT = Path(sys.executable).with_name("ldapserver")
 
@@ -287,6 +291,25 @@ def test_a_log_that_cannot_be_written_fails_binds_and_says_so_once(serve: Serve)
     assert server.lines[1:] == [said, "ldapserver: stopping"]
 
 
+def test_with_audit_to_syslog_each_record_is_a_message_and_no_bind_waits_for_it(serve: Serve, tmp_path: Path) -> None:
+    receiver = unix_datagrams(tmp_path).start()
+    nobody = f"syslog://{tmp_path / 'nobody'}"
+    try:
+        server = serve("--audit", receiver.url, "--audit", nobody, "--audit", str(tmp_path / "audit.jsonl"))
+        client = server.connect()
+        assert [client.bind(simple("u1", each)) for each in ("password", "wrong")] == [0, 49]
+        found = [receiver.next() for _ in range(2)]
+        assert server.stop() == 0
+    finally:
+        receiver.close()
+    assert [(each.severity, each.record_id) for each in found] == [(6, "1"), (4, "2")]
+    kept = records(tmp_path / "audit.jsonl")
+    assert [each.record["winlog"]["event_data"] for each in found] == [each["winlog"]["event_data"] for each in kept]
+    left = "records dropped since the start: 0; left unsent at the end: 2"
+    assert server.lines[-2:] == ["ldapserver: stopping", f"ldapserver: audit: {nobody}: {left}"]
+    assert sum("No such file or directory; records wait" in line for line in server.lines) == 1
+
+
 def test_a_configuration_file_makes_the_same_server(serve: Serve, tmp_path: Path) -> None:
     config = tmp_path / "server.toml"
     config.write_text('realm = "from.file"\nanonymous-search = true\nlog-level = "info"\nhandshake-timeout = "1h"\n')
@@ -481,7 +504,9 @@ Refuses = Callable[..., str]
         (["--admin", ""], "argument --admin: must not be empty"),
         (["--audit", "/"], "argument --audit: /: Is a directory"),
         (["--audit", "/none/x"], "argument --audit: /none/x: No such file or directory"),
-        (["--audit", "xml:/tmp/x"], "argument --audit: xml:/tmp/x: xml is not supported in this version"),
+        (["--audit", "syslog:x"], "argument --audit: syslog:x: must look like syslog:///dev/log"),
+        (["--metrics", "0.0.0.0:0"], f"argument --metrics: 0.0.0.0:0: {PUBLIC}"),
+        (["--metrics", "none.invalid:1"], "argument --metrics: none.invalid:1: Name or service not known"),
         (["--workstation", "\udcff"], "workstation: must be text in UTF-8"),
         (["--realm", "Ж", "--charset", "none"], "realm: not in ISO 8859-1, and charset is none"),
         (["--listen", "ldapi://%2Fnone%2Fx"], "argument --listen: ldapi://%2Fnone%2Fx: No such file or directory"),
@@ -627,6 +652,15 @@ def test_a_port_in_use_is_named_and_the_other_listeners_are_gone(refuses: Refuse
         url = f"ldap://127.0.0.1:{taken.getsockname()[1]}"
         listen = ("--listen", f"ldapi://{str(path).replace('/', '%2F')}", "--listen", "ldap://127.0.0.1:0")
         assert refuses(*listen, "--listen", url) == f"argument --listen: {url}: Address already in use"
+    assert not path.exists()
+
+
+def test_a_port_in_use_for_metrics_is_named_and_the_listeners_are_gone(refuses: Refuses, tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        listen = ("--listen", f"ldapi://{str(path).replace('/', '%2F')}")
+        assert refuses(*listen, "--metrics", where) == f"argument --metrics: {where}: Address already in use"
     assert not path.exists()
 
 
