@@ -10,6 +10,7 @@ COMMANDS = {
     "serve": "answer LDAP binds and searches, and write an audit record for every verdict",
     "check": "say what is wrong with a configuration and with LDIF files, without serving",
     "export": "write the entries of a server, or of an LDIF file, as LDIF or JSON",
+    "events": "show the records of audit logs, follow them, or sum them up",
 }
 
 USAGE = """\
