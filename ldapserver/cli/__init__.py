@@ -11,6 +11,7 @@ COMMANDS = {
     "check": "say what is wrong with a configuration and with LDIF files, without serving",
     "export": "write the entries of a server, or of an LDIF file, as LDIF or JSON",
     "passwd": "set a password, on a server or in an LDIF file; unlock an account, have its password changed",
+    "events": "show the records of audit logs, follow them, or sum them up",
 }
 
 USAGE = """\

@@ -1,0 +1,336 @@
+"""`ldapserver events`: the records of audit logs as a table, as JSON, as XML, or summed up; followed, if asked."""
+
+import argparse
+import json
+import os
+import sys
+import textwrap
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from typing import TypeVar
+
+from ldapserver.cli.printable import printable
+from ldapserver.cli.progress import watched
+from ldapserver.cli.usage import Once, Parser, UsageFault
+from ldapserver.cli.values import positive
+from ldapserver.viewer.event import Event
+from ldapserver.viewer.filtering import NAMES, Filter, wanted_ids, wanted_status
+from ldapserver.viewer.following import Followed, follow
+from ldapserver.viewer.logs import STANDARD_INPUT, each_once, is_packed, opened, rotated
+from ldapserver.viewer.output import Output, json_lines, table, xml_document
+from ldapserver.viewer.reading import Lost, merged, read
+from ldapserver.viewer.summary import Summary
+from ldapserver.viewer.summary_text import as_json, plain_text, show
+from ldapserver.viewer.times import moment
+
+T = TypeVar("T")
+
+NOTHING_MATCHED = 1
+USAGE = 2
+INTERRUPTED = 130  # what a shell shows for a process ended by SIGINT, and the next by SIGPIPE
+NO_READER = 141
+
+PAUSE = 0.25  # seconds between two looks at a log that does not grow
+
+_DESCRIPTION = """\
+Show the records of audit logs: JSON lines and Windows events in XML, gzipped or not, several logs in the order of
+their times. Times are UTC.
+"""
+_EPILOG = f"""\
+TIME is ISO 8601, in UTC where it names no zone (2026-01-02, 2026-01-02T03:04:05+01:00), or how long ago: 30s, 15m,
+2h, 7d, 1w. STATUS is hexadecimal in any case, or one of these, or how only one of them begins:
+{{names}}
+
+A record is shown when it passes every kind of filter that is given, and one of the values of each.
+
+example:
+  ldapserver events audit.jsonl --failed --since 2h
+  ldapserver events --follow audit.jsonl --id 4776,4625 --user u1
+  ldapserver events --summary --rotated audit.jsonl
+  zcat old.gz | ldapserver events - --status wrong-password --json
+
+exit status: 0 something was shown; 1 no record passed; 2 wrong usage, or a file that cannot be read; {INTERRUPTED}
+interrupted (--follow ends with 0). Lines that are no records are passed over, counted, and told of at the end.
+"""
+
+
+def main(
+    arguments: Sequence[str],
+    *,
+    clock: Callable[[], float] = time.time,
+    wait: Callable[[], object] = lambda: time.sleep(PAUSE),
+) -> int:
+    """Show the records; the exit status. `wait` is called between two looks at a log that is followed."""
+    try:
+        return _Run(_options(arguments, clock), wait).run()
+    except UsageFault as fault:
+        return _failed(USAGE, str(fault))
+    except BrokenPipeError:
+        # Whoever read has seen enough; what is still buffered must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_READER
+    except OSError as error:
+        return _failed(USAGE, f"{error.filename or 'standard output'}: {error.strerror}")
+    except KeyboardInterrupt:
+        return _failed(INTERRUPTED, "interrupted")
+
+
+def _failed(status: int, line: str) -> int:
+    print("ldapserver events:", printable(line), file=sys.stderr)
+    return status
+
+
+class _Run:
+    """One run: what was shown, what was no record, and which files could not be read."""
+
+    def __init__(self, options: argparse.Namespace, wait: Callable[[], object]) -> None:
+        self._options = options
+        self._wait = wait
+        self._filter: Filter = options.filter
+        self._lost = Lost()
+        self._unreadable = False
+        self._shown = 0
+
+    def run(self) -> int:
+        paths = self._paths()
+        try:
+            if self._options.summary:
+                self._sum_up(paths)
+            else:
+                self._show(paths)
+        finally:
+            if self._lost.count:
+                print("ldapserver events:", printable(str(self._lost)), file=sys.stderr)
+        if self._unreadable:
+            return USAGE
+        return 0 if self._shown or self._options.follow else NOTHING_MATCHED
+
+    def _paths(self) -> Sequence[str]:
+        paths: list[str] = []
+        for path in self._options.files:
+            if self._options.rotated and path != STANDARD_INPUT:
+                try:
+                    paths += rotated(path)
+                except OSError as error:
+                    self._complain(path, error)
+            paths.append(path)
+        return each_once(paths)
+
+    def _complain(self, path: str, error: OSError | EOFError | zlib.error) -> None:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        self._unreadable = True
+        _failed(USAGE, f"{path}: {reason}")
+
+    def _records(self, path: str, *, progress: bool) -> Iterator[Event]:
+        """The records of a file that are asked for, as far as it can be read."""
+        try:
+            with opened(path) as file:
+                events: Iterable[Event] = read(file, path, self._lost)
+                if progress and path != STANDARD_INPUT:
+                    events = watched(events, file, path)
+                yield from filter(self._filter.accepts, events) if self._filter.asks else events
+        except (OSError, EOFError, zlib.error) as error:
+            self._complain(path, error)
+
+    def _sum_up(self, paths: Sequence[str]) -> None:
+        summary = Summary()
+        for path in paths:
+            summary.take(self._records(path, progress=True))
+        self._shown = summary.records
+        top = self._options.top
+        if self._options.json:
+            print(json.dumps(as_json(summary, top)))
+        elif not summary.records:
+            print("no records")
+        elif sys.stdout.isatty():
+            from rich.console import Console
+
+            show(summary, top, Console(highlight=False))
+        else:
+            sys.stdout.buffer.writelines(f"{line}\n".encode() for line in plain_text(summary, top))
+        sys.stdout.flush()
+
+    def _show(self, paths: Sequence[str]) -> None:
+        form = json_lines if self._options.json else xml_document if self._options.xml else table
+        with form() as output:
+            if self._options.follow:
+                self._follow(paths, output)
+            else:
+                self._show_all(paths, output)
+        if output.left_out:
+            _failed(0, f"left out of the XML, for they are no Windows events: {output.left_out:,}")
+
+    def _show_all(self, paths: Sequence[str], output: Output) -> None:
+        alone = len(paths) == 1 and not sys.stdout.isatty()
+        events = merged([self._records(path, progress=alone) for path in paths])
+        if self._options.lines is not None:
+            events = iter(deque(events, self._options.lines))
+        # What comes from a pipe may be waited for line by line.
+        at_once = STANDARD_INPUT in paths
+        for event in events:
+            self._shown += output.show(event)
+            if at_once:
+                output.flush()
+
+    def _follow(self, paths: Sequence[str], output: Output) -> None:
+        last = self._options.lines
+        old = [path for path in paths if path not in self._options.files]
+        with ExitStack() as stack, suppress(KeyboardInterrupt):
+            logs = [Followed(path, self._lost) for path in paths if path not in old]
+            for log in logs:
+                stack.callback(log.close)
+                if log.absent:
+                    _failed(0, f"{log.path}: is not there yet")
+            # Without a filter the last records are those of the last lines.
+            lines = None if self._filter.asks else last
+            asked = filter(self._filter.accepts, merged(log.begin(lines) for log in logs))
+            found = merged([*(self._records(path, progress=False) for path in old), asked])
+            self._put(found if last is None else deque(found, last), output)
+            for events in follow(logs, self._wait):
+                self._put(filter(self._filter.accepts, events), output)
+
+    def _put(self, events: Iterable[Event], output: Output) -> None:
+        for event in events:
+            self._shown += output.show(event)
+        output.flush()
+
+
+def _options(arguments: Sequence[str], clock: Callable[[], float]) -> argparse.Namespace:
+    options = _parser(clock).parse_intermixed_args(arguments, _defaults())
+    options.filter = Filter(
+        ids=frozenset().union(*options.ids),
+        users=tuple(options.users),
+        statuses=tuple(options.statuses),
+        since=getattr(options, "since", None),
+        until=getattr(options, "until", None),
+        failed=options.failed,
+    )
+    given = vars(options)
+    for option, other in _NOT_TOGETHER:
+        if given.get(option) and given.get(other):
+            raise UsageFault(f"argument --{option}: has no place with --{other}")
+    if not options.summary and "top" in given:
+        raise UsageFault("argument --top: has no place without --summary")
+    if options.summary and "lines" in given:
+        raise UsageFault("argument --lines: has no place with --summary")
+    if options.follow:
+        for path in options.files:
+            _check_to_follow(path)
+    options.top = given.get("top", _TOP)
+    options.lines = given.get("lines", _LINES if options.follow else None)
+    return options
+
+
+_TOP = 10
+_LINES = 10
+_NOT_TOGETHER = (("json", "xml"), ("xml", "summary"), ("follow", "summary"))
+
+
+def _defaults() -> argparse.Namespace:
+    flags = dict.fromkeys(("failed", "follow", "rotated", "json", "xml", "summary"), False)
+    return argparse.Namespace(ids=[], users=[], statuses=[], **flags)
+
+
+def _check_to_follow(path: str) -> None:
+    if path == STANDARD_INPUT:
+        raise UsageFault("argument --follow: standard input is read to its end without it")
+    if os.path.exists(path) and is_packed(path):
+        raise UsageFault(f"argument --follow: {path}: is gzipped, and will not grow")
+
+
+def _parser(clock: Callable[[], float]) -> argparse.ArgumentParser:
+    names = textwrap.indent("\n".join(textwrap.wrap(", ".join(NAMES), 114, break_on_hyphens=False)), "  ")
+    parser = Parser(
+        prog="ldapserver events",
+        description=_DESCRIPTION,
+        epilog=_EPILOG.replace("{names}", names),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a log; - is standard input")
+    parser.add_argument(
+        "--rotated",
+        action="store_true",
+        help="with each FILE those that were it once, beside it: FILE-20260102T030405Z, FILE.1, FILE.2.gz",
+    )
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="go on with what is written, over rotation and truncation"
+    )
+    parser.add_argument(
+        "-n",
+        "--lines",
+        metavar="N",
+        action=Once,
+        type=_or_all,
+        help=f"the last N that pass, or all (default: all; with --follow {_LINES})",
+    )
+    _add_filters(parser, clock)
+    form = parser.add_argument_group("form", "a table, if none is given")
+    form.add_argument(
+        "--json", action="store_true", help="JSON lines, as they stand in the log; one object of --summary"
+    )
+    form.add_argument("--xml", action="store_true", help="an <Events> document of Windows events")
+    form.add_argument(
+        "--summary",
+        action="store_true",
+        help="how many, whose and why they failed, and who still uses DIGEST-MD5, and how",
+    )
+    form.add_argument(
+        "--top",
+        metavar="N",
+        action=Once,
+        type=_or_all,
+        help=f"rows of each table of --summary, or all (default: {_TOP})",
+    )
+    return parser
+
+
+def _add_filters(parser: argparse.ArgumentParser, clock: Callable[[], float]) -> None:
+    filters = parser.add_argument_group("filters")
+    filters.add_argument(
+        "--id",
+        metavar="ID,...",
+        dest="ids",
+        action="append",
+        type=_typed(wanted_ids),
+        help="events with these ids, like 4776,4625 or sasl-exchange; repeatable",
+    )
+    filters.add_argument(
+        "--user",
+        metavar="NAME",
+        dest="users",
+        action="append",
+        help="of this account, in any case; a bare name also as DOMAIN\\NAME and NAME@domain; repeatable",
+    )
+    filters.add_argument(
+        "--status",
+        metavar="STATUS",
+        dest="statuses",
+        action="append",
+        type=_typed(wanted_status),
+        help="which ended so: 0xc000006a, wrong-password; repeatable",
+    )
+    when = _typed(lambda text: moment(text, clock))
+    filters.add_argument("--since", metavar="TIME", action=Once, type=when, help="from this time on")
+    filters.add_argument("--until", metavar="TIME", action=Once, type=when, help="before this time")
+    filters.add_argument("--failed", action="store_true", help="whose outcome is failure")
+
+
+def _typed(read: Callable[[str], T]) -> Callable[[str], T]:
+    """`read` as a type of argparse, which tells what a ValueError says only of its own."""
+
+    def typed(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return typed
+
+
+def _or_all(text: str) -> int | None:
+    return None if text == "all" else positive(text)

@@ -1,0 +1,117 @@
+"""In which form records are shown, one after the other: a table, JSON lines, an XML document."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, Protocol
+
+from ldapserver.viewer.event import Event
+from ldapserver.viewer.table import HEADINGS, Screen, cells, plain
+from ldapserver.viewer.xml_form import json_of, xml_of
+
+
+class Output(Protocol):
+    """Where records are shown."""
+
+    left_out: int
+
+    def show(self, event: Event) -> bool:
+        """One more; whether this form has a place for it, else it counts as left out. Raises OSError."""
+        ...
+
+    def flush(self) -> None:
+        """Whoever reads may have it all now. Raises OSError."""
+        ...
+
+
+class _ToFile:
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.left_out = 0
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+class PlainTable(_ToFile):
+    """A line each, in columns, for pipes and files."""
+
+    def show(self, event: Event) -> bool:
+        """See `Output`."""
+        self._file.write(f"{plain(cells(event))}\n".encode())
+        return True
+
+
+class JSONLines(_ToFile):
+    """The lines of the log as they are; events that were XML as JSON."""
+
+    def show(self, event: Event) -> bool:
+        """See `Output`."""
+        text = json_of(event)
+        # A half of a surrogate pair can't come out of XML, and in JSON stands as an escape.
+        self._file.write((text if text.endswith("\n") else f"{text}\n").encode())
+        return True
+
+
+class XMLDocument(_ToFile):
+    """The events of an `<Events>` document, one a line; a bind that reached no verdict has no place in it."""
+
+    def show(self, event: Event) -> bool:
+        """See `Output`."""
+        text = xml_of(event)
+        if text is None:
+            self.left_out += 1
+            return False
+        self._file.write(f"{text.strip()}\n".encode())
+        return True
+
+
+class TerminalTable:
+    """Rows on a terminal."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self.left_out = 0
+
+    def show(self, event: Event) -> bool:
+        """See `Output`."""
+        self._screen.show(cells(event))
+        return True
+
+    def flush(self) -> None:
+        """A terminal has all that was shown."""
+
+
+@contextmanager
+def json_lines() -> Iterator[Output]:
+    """JSON lines on standard output."""
+    output = JSONLines(sys.stdout.buffer)
+    yield output
+    output.flush()
+
+
+@contextmanager
+def xml_document() -> Iterator[Output]:
+    """A document on standard output, which ends with the block."""
+    output = XMLDocument(sys.stdout.buffer)
+    sys.stdout.buffer.write(b'<?xml version="1.0" encoding="utf-8"?>\n<Events>\n')
+    yield output
+    sys.stdout.buffer.write(b"</Events>\n")
+    output.flush()
+
+
+@contextmanager
+def table() -> Iterator[Output]:
+    """A table on standard output, as it suits a terminal or a pipe."""
+    if not sys.stdout.isatty():
+        sys.stdout.buffer.write(f"{plain(HEADINGS)}\n".encode())
+        output = PlainTable(sys.stdout.buffer)
+        yield output
+        output.flush()
+        return
+    # A terminal library takes its time to load, and a pipe has no use for it.
+    from rich.console import Console
+
+    screen = Screen(Console(highlight=False))
+    screen.show(HEADINGS, heading=True)
+    yield TerminalTable(screen)
