@@ -4,12 +4,13 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from benchmarks.load import Load
 from benchmarks.server import RunningServer, running
-from ldapserver import BindReason, BindRecord, FileSink, JSONRenderer, Status
+from ldapserver import FileSink, JSONRenderer
+from tests.server.generated_logs import BIND
 
 RECORDS = 20_000
 CONNECTIONS = (16, 64)
@@ -32,27 +33,7 @@ class RecordCost:
 
 def cost_of_a_record() -> RecordCost:
     """The least of five runs, in this process."""
-    record = BindRecord(
-        time_ns=time.time_ns(),
-        status=Status.SUCCESS,
-        package="WDigest",
-        account="user1",
-        workstation="LDAP1",
-        source_ip="127.0.0.1",
-        source_port=50123,
-        connection=1,
-        message_id=2,
-        mechanism="DIGEST-MD5",
-        realm="example.org",
-        authzid=None,
-        qop="auth",
-        cipher=None,
-        digest_uri="ldap/localhost",
-        result_code=0,
-        reason=BindReason.SUCCESS,
-        detail=None,
-        tls=False,
-    )
+    record = replace(BIND, time_ns=time.time_ns())
     renderer = JSONRenderer("ldap1.example.org")
     with tempfile.TemporaryDirectory() as folder:
         sink = FileSink(os.path.join(folder, "audit.jsonl"), renderer)

@@ -7,6 +7,7 @@ from ldapserver.audit.render import JSONRenderer, Renderer, XMLRenderer
 from ldapserver.audit.rotation import Rotation
 from ldapserver.audit.sinks import AuditUnavailable, MemorySink, Sink, StreamSink
 from ldapserver.audit.status import BindReason, Status
+from ldapserver.clock import Clock, StoppedClock
 from ldapserver.config import Config
 from ldapserver.directory.account import Account
 from ldapserver.directory.directory import Directory
@@ -19,6 +20,7 @@ __all__ = [
     "AuditUnavailable",
     "BindReason",
     "BindRecord",
+    "Clock",
     "Config",
     "Directory",
     "EventRecord",
@@ -32,6 +34,7 @@ __all__ = [
     "Service",
     "Sink",
     "Status",
+    "StoppedClock",
     "StreamSink",
     "XMLRenderer",
 ]

@@ -239,7 +239,7 @@ class Binder:
         ending = ENDINGS[reason]
         peer = self._peer
         return BindRecord(
-            self._service.clock_ns(),
+            self._service.clock.ns(),
             # Where no package has checked credentials (EXTERNAL) there is no verdict about any.
             ending.status if package else None,
             package,

@@ -6,7 +6,7 @@ Loads `cryptography`, and is loaded itself only by a server that does TLS.
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TypeAlias
 
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ldapserver.clock import SYSTEM_CLOCK
 from sasl_digest import UsageError
 from sasl_digest.end_point import end_point
 
@@ -103,7 +104,7 @@ def throw_away(names: Iterable[str], now: datetime | None = None) -> tuple[Serve
 
     The CA's key is gone with this call: it has signed this one certificate and will never sign another.
     """
-    begin = (datetime.now(UTC) if now is None else now) - _SLOW_CLOCKS
+    begin = (SYSTEM_CLOCK.now() if now is None else now) - _SLOW_CLOCKS
     end = begin + _SLOW_CLOCKS + VALID_FOR
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = _name("ldapserver throw-away CA")

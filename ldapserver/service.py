@@ -1,13 +1,13 @@
 """What all connections of one server share."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ldapserver.access import Identity
 from ldapserver.audit.log import AuditLog
+from ldapserver.clock import Clock
 from ldapserver.config import Config
 from ldapserver.directory.account import Account
 from ldapserver.directory.directory import Directory
@@ -49,8 +49,7 @@ class Service:
 
     `mechanisms` is what a bind may name, and `offered` what of it the root DSE lists; `workstation` is what event
     4776 names, or None for the client's address. `start_tls` is whether clients may begin TLS on a connection.
-    `refusals` are the answers to binds that fail. `clock_ns` gives nanoseconds since the epoch: the time of records
-    and nonces. `metrics` counts, where that is asked for.
+    `refusals` are the answers to binds that fail. `metrics` counts, where that is asked for.
     """
 
     config: Config
@@ -62,7 +61,6 @@ class Service:
     refusals: Refusals = field(repr=False)
     logons: Logons  # makes the events beside 4776
     start_tls: bool = False
-    clock_ns: Callable[[], int] = time.time_ns
     metrics: "Metrics | None" = None
     lookups: Lookups = field(default_factory=Lookups, repr=False, compare=False)
 
@@ -73,10 +71,12 @@ class Service:
         directory: Directory,
         audit: AuditLog,
         nonces: Nonces | None = None,
-        clock_ns: Callable[[], int] = time.time_ns,
         ids: Iterator[int] | None = None,
     ) -> "Service":
-        """The service that `config` describes, over this directory and this audit; `ids` are those of logons."""
+        """The service that `config` describes, over this directory and this audit; `ids` are those of logons.
+
+        `nonces` that are given come with a clock of their own, for which there is `directory.clock.seconds`.
+        """
         terms = partial(
             DigestServer,
             realms=(config.realm,) if config.realm else (),
@@ -88,7 +88,7 @@ class Service:
             ciphers=config.ciphers,
             maxbuf=config.maxbuf,
             buffer_limit=config.max_message + BUFFER_OVERSHOOT,
-            nonces=nonces or _nonces(config, clock_ns),
+            nonces=nonces or _nonces(config, directory.clock),
         )
         digest = DigestMD5(
             terms(qop=config.qop),
@@ -113,9 +113,13 @@ class Service:
             workstation=None if config.workstation == "client" else config.workstation,
             admins=frozenset(DN.parse(dn).key for dn in config.admins),
             refusals=refusals(ad_errors=config.ad_errors, build=config.ad_build),
-            logons=Logons(config, directory, ids or logon_ids(clock_ns() // 1000)),
-            clock_ns=clock_ns,
+            logons=Logons(config, directory, ids or logon_ids(directory.clock.ns() // 1000)),
         )
+
+    @property
+    def clock(self) -> Clock:
+        """The directory's, so that there is one: it is the time of records, nonces and logons too."""
+        return self.directory.clock
 
     def offered(self, connection: Connection) -> tuple[str, ...]:
         """The mechanisms that are of use on this connection, as it now is."""
@@ -126,11 +130,11 @@ class Service:
         return Identity(account.dn, account.name, account.dn.key in self.admins)
 
 
-def _nonces(config: Config, clock_ns: Callable[[], int]) -> NonceBook:
+def _nonces(config: Config, clock: Clock) -> NonceBook:
     # Windows' form says that the server knows of channel bindings.
     return NonceBook(
         identity=f"ldap/{config.computer}",
         remembered_for=config.remember,
         upgraded=config.channel_binding != "never",
-        clock=lambda: clock_ns() / 1e9,
+        clock=clock.seconds,
     )

@@ -318,7 +318,7 @@ class Session:
         """End the logon of the bind that made the connection somebody."""
         logon, self._logon = self._logon, None
         if logon is not None:
-            self._record((logon.ended(self._service.clock_ns()),))
+            self._record((logon.ended(self._service.clock.ns()),))
 
     def _begin_bind(self, message: LDAPMessage, request: BindRequest) -> None:
         if self._metrics is not None:

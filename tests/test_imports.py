@@ -3,7 +3,7 @@
 1. `sasl_digest` imports the standard library; `ciphers` and `end_point` alone cryptography, `saslprep`
    alone passlib (libpass), `ldap3` alone ldap3.
 2. Twisted is imported by `protocol`, `handshake`, `testing`, `cli.serve` and `cli.scraping` only.
-3. `directory` and `audit` never import `sasl` or `bind`.
+3. Of the server, each package in `LAYERS` imports what stands there and no more; `cli` is imported by nobody.
 """
 
 import ast
@@ -25,6 +25,18 @@ MAY_IMPORT = {
 }
 KNOW_TWISTED = {"ldapserver.protocol", "ldapserver.handshake", "ldapserver.testing"}
 KNOW_TWISTED |= {"ldapserver.cli.serve", "ldapserver.cli.scraping"}
+# Of `ldapserver`, what each package may import beside itself: arrows point down.
+LAYERS: dict[str, set[str]] = {
+    "clock": set(),
+    "printable": set(),
+    "suspension": set(),
+    "wire": {"errors"},
+    "directory": {"clock", "errors", "wire"},
+    "audit": {"suspension", "wire"},
+    "viewer": {"audit", "clock", "printable"},
+    "metrics": {"audit", "config", "wire"},
+    "controls": {"errors", "wire"},
+}
 # What must stay usable without Twisted, directly and through all it imports: everything but the edge.
 EDGE = (*KNOW_TWISTED, "ldapserver.cli", "ldapserver.__main__", "ldapserver.pytest_plugin")
 
@@ -114,9 +126,23 @@ def test_twisted_is_imported_at_the_edge_only(module: str) -> None:
     assert not knows or module in KNOW_TWISTED
 
 
-@pytest.mark.parametrize("module", [n for n in SOURCES if within(n, ["ldapserver.directory", "ldapserver.audit"])])
-def test_directory_and_audit_know_neither_sasl_nor_bind(module: str) -> None:
-    assert not {name for name in imported(module) if within(name, ["ldapserver.sasl", "ldapserver.bind"])}
+def part(module: str) -> str:
+    """The package or module right below `ldapserver`."""
+    return module.split(".")[1]
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in SOURCES if within(name, ["ldapserver"]) and "." in name and part(name) in LAYERS]
+)
+def test_arrows_between_packages_point_down(module: str) -> None:
+    found = {part(name) for name in imported(module) if name.startswith("ldapserver.")}
+    assert found <= LAYERS[part(module)] | {part(module)}
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if not within(name, ["ldapserver.cli"])])
+def test_commands_are_imported_by_nobody(module: str) -> None:
+    knows = {name for name in imported(module) if within(name, ["ldapserver.cli"])}
+    assert not knows or module == "ldapserver.__main__"
 
 
 @pytest.mark.parametrize("module", SOURCES)

@@ -8,12 +8,12 @@ MSG is the JSON line without its end, in US-ASCII, what else there is as \\u esc
 
 import os
 import re
-import time
 from dataclasses import replace
 
 from ldapserver.audit.kinds import LOCKED_OUT
 from ldapserver.audit.record import EventRecord, Record
 from ldapserver.audit.render import Renderer
+from ldapserver.audit.system import TimeText
 
 # Octets of a message. Receivers should take 2,048 and more (RFC 5424 section 6.1) and 8,192 over TLS (RFC 5425
 # section 4.3.1); rsyslog cuts what is longer than its 8 KiB, and half a line of JSON is of no use.
@@ -40,6 +40,7 @@ class SyslogRenderer:
         self._hostname = _not_printable.sub("?", computer)[:255] or "-"
         self._renderer = renderer
         self._procid = os.getpid()
+        self._time = TimeText()
 
     def message(self, record: Record, record_id: int, sequence: int) -> bytes | None:
         """The message, of MAX_MESSAGE octets at most; None where the renderer has no place for the record.
@@ -57,10 +58,10 @@ class SyslogRenderer:
         line = self._renderer.line(record, record_id)
         if line is None:
             return None
-        second, rest = divmod(record.time_ns, 1_000_000_000)
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        # A TIMESTAMP has six digits of a second at most.  RFC 5424 section 6.2.3
+        stamp = self._time.of(record.time_ns)[: len("2026-01-02T03:04:05.678901")]
         header = (
-            f"<{_AUTHPRIV + _severity(record)}>1 {stamp}.{rest // 1000:06d}Z {self._hostname} ldapserver "
+            f"<{_AUTHPRIV + _severity(record)}>1 {stamp}Z {self._hostname} ldapserver "
             f"{self._procid} {_message_id(record)} "
         )
         structured = f'[meta sequenceId="{(sequence - 1) % MAX_SEQUENCE + 1}"] '

@@ -3,17 +3,16 @@
 import argparse
 import json
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from ldapserver.audit.log import AuditLog
 from ldapserver.cli.assembly import assemble, configure, load
+from ldapserver.cli.exit_status import USAGE, failed
 from ldapserver.cli.ldif_file import records_of
 from ldapserver.cli.listening import listening_addresses
 from ldapserver.cli.options import options_parser, read_options
-from ldapserver.cli.printable import printable
 from ldapserver.cli.saving import prepare_to_save
 from ldapserver.cli.scraping import metrics_address
 from ldapserver.cli.targets import check_targets
@@ -23,6 +22,7 @@ from ldapserver.config import Config
 from ldapserver.directory.ldif import InvalidLDIF, Record
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.directory.schemes import StoredHA1
+from ldapserver.printable import printable
 from ldapserver.protocol import LDAPFactory
 from ldapserver.wire.dn import DN
 
@@ -30,7 +30,6 @@ ERROR = "error"  # `serve` would not start
 WARNING = "warning"  # it would, and somebody may be surprised
 
 PROBLEMS = 1
-USAGE = 2
 
 _DESCRIPTION = """\
 Say what is wrong with a configuration and with LDIF files, without serving: all of it, each with its file and line.
@@ -90,8 +89,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         typed = parser.parse_args(arguments)
     except UsageFault as fault:
-        print(f"ldapserver check: {fault}", file=sys.stderr)
-        return USAGE
+        return failed("ldapserver check", USAGE, str(fault))
     checked = _Check()
     try:
         options = read_options(arguments, parser)

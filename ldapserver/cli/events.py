@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from typing import TypeVar
 
-from ldapserver.cli.printable import printable
+from ldapserver.cli.exit_status import INTERRUPTED, USAGE, ended, failed
 from ldapserver.cli.progress import watched
 from ldapserver.cli.usage import Once, Parser, UsageFault
 from ldapserver.cli.values import positive
+from ldapserver.clock import SYSTEM_CLOCK, Clock
 from ldapserver.viewer.event import Event
 from ldapserver.viewer.filtering import NAMES, Filter, wanted_ids, wanted_status
 from ldapserver.viewer.following import Followed, follow
@@ -28,10 +29,8 @@ from ldapserver.viewer.times import moment
 
 T = TypeVar("T")
 
+_PROGRAM = "ldapserver events"
 NOTHING_MATCHED = 1
-USAGE = 2
-INTERRUPTED = 130  # what a shell shows for a process ended by SIGINT, and the next by SIGPIPE
-NO_READER = 141
 
 PAUSE = 0.25  # seconds between two looks at a log that does not grow
 
@@ -60,27 +59,11 @@ interrupted (--follow ends with 0). Lines that are no records are passed over, c
 def main(
     arguments: Sequence[str],
     *,
-    clock: Callable[[], float] = time.time,
+    clock: Clock = SYSTEM_CLOCK,
     wait: Callable[[], object] = lambda: time.sleep(PAUSE),
 ) -> int:
     """Show the records; the exit status. `wait` is called between two looks at a log that is followed."""
-    try:
-        return _Run(_options(arguments, clock), wait).run()
-    except UsageFault as fault:
-        return _failed(USAGE, str(fault))
-    except BrokenPipeError:
-        # Whoever read has seen enough; what is still buffered must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NO_READER
-    except OSError as error:
-        return _failed(USAGE, f"{error.filename or 'standard output'}: {error.strerror}")
-    except KeyboardInterrupt:
-        return _failed(INTERRUPTED, "interrupted")
-
-
-def _failed(status: int, line: str) -> int:
-    print("ldapserver events:", printable(line), file=sys.stderr)
-    return status
+    return ended(_PROGRAM, lambda: _Run(_options(arguments, clock), wait).run(), system=USAGE)
 
 
 class _Run:
@@ -103,7 +86,7 @@ class _Run:
                 self._show(paths)
         finally:
             if self._lost.count:
-                print("ldapserver events:", printable(str(self._lost)), file=sys.stderr)
+                failed(_PROGRAM, 0, str(self._lost))
         if self._unreadable:
             return USAGE
         return 0 if self._shown or self._options.follow else NOTHING_MATCHED
@@ -122,7 +105,7 @@ class _Run:
     def _complain(self, path: str, error: OSError | EOFError | zlib.error) -> None:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         self._unreadable = True
-        _failed(USAGE, f"{path}: {reason}")
+        failed(_PROGRAM, USAGE, f"{path}: {reason}")
 
     def _records(self, path: str, *, progress: bool) -> Iterator[Event]:
         """The records of a file that are asked for, as far as it can be read."""
@@ -161,7 +144,7 @@ class _Run:
             else:
                 self._show_all(paths, output)
         if output.left_out:
-            _failed(0, f"left out of the XML, for they are no Windows events: {output.left_out:,}")
+            failed(_PROGRAM, 0, f"left out of the XML, for they are no Windows events: {output.left_out:,}")
 
     def _show_all(self, paths: Sequence[str], output: Output) -> None:
         alone = len(paths) == 1 and not sys.stdout.isatty()
@@ -183,7 +166,7 @@ class _Run:
             for log in logs:
                 stack.callback(log.close)
                 if log.absent:
-                    _failed(0, f"{log.path}: is not there yet")
+                    failed(_PROGRAM, 0, f"{log.path}: is not there yet")
             # Without a filter the last records are those of the last lines.
             lines = None if self._filter.asks else last
             asked = filter(self._filter.accepts, merged(log.begin(lines) for log in logs))
@@ -198,7 +181,7 @@ class _Run:
         output.flush()
 
 
-def _options(arguments: Sequence[str], clock: Callable[[], float]) -> argparse.Namespace:
+def _options(arguments: Sequence[str], clock: Clock) -> argparse.Namespace:
     options = _parser(clock).parse_intermixed_args(arguments, _defaults())
     options.filter = Filter(
         ids=frozenset().union(*options.ids),
@@ -241,7 +224,7 @@ def _check_to_follow(path: str) -> None:
         raise UsageFault(f"argument --follow: {path}: is gzipped, and will not grow")
 
 
-def _parser(clock: Callable[[], float]) -> argparse.ArgumentParser:
+def _parser(clock: Clock) -> argparse.ArgumentParser:
     names = textwrap.indent("\n".join(textwrap.wrap(", ".join(NAMES), 114, break_on_hyphens=False)), "  ")
     parser = Parser(
         prog="ldapserver events",
@@ -289,7 +272,7 @@ def _parser(clock: Callable[[], float]) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_filters(parser: argparse.ArgumentParser, clock: Callable[[], float]) -> None:
+def _add_filters(parser: argparse.ArgumentParser, clock: Clock) -> None:
     filters = parser.add_argument_group("filters")
     filters.add_argument(
         "--id",

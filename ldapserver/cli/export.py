@@ -3,31 +3,25 @@
 import argparse
 import gc
 import json
-import os
 import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
+from ldapserver.cli.exit_status import ended
 from ldapserver.cli.ldif_file import records_of, text_of
 from ldapserver.cli.login import PASSWORD, add_login_options, check_no_login, check_transport, login_of
-from ldapserver.cli.password import NoPassword, from_stdin
-from ldapserver.cli.printable import printable
-from ldapserver.cli.remote import Login, RemoteFailure, remote_entries
+from ldapserver.cli.password import from_stdin
+from ldapserver.cli.remote import Login, remote_entries
 from ldapserver.cli.search_url import SearchURL, is_url
-from ldapserver.cli.usage import UsageFault
+from ldapserver.cli.usage import Parser, UsageFault
 from ldapserver.cli.whole_file import WholeFile
 from ldapserver.directory.entry import is_password
-from ldapserver.directory.ldif import Attributes, InvalidLDIF
+from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.directory.schema import Schema
-from ldapserver.url import InvalidURL
-
-USAGE = 2
-ANOTHER_FAILURE = 80
-INTERRUPTED = 130  # what a shell shows for a process ended by SIGINT, and the next by SIGPIPE
-NO_READER = 141
+from ldapserver.printable import printable
 
 Named = Iterable[tuple[Any, Attributes]]  # what names an entry is a DN, or a server's text
 
@@ -59,36 +53,16 @@ reachable; 82 the server's proof (rspauth) is wrong or missing. After a failure 
 
 def main(arguments: Sequence[str]) -> int:
     """Write the entries; the exit status."""
-    try:
-        options = _parser().parse_args(arguments)
-        _export(options)
-    except (UsageFault, InvalidURL, InvalidLDIF, NoPassword) as fault:
-        return _failed(USAGE, str(fault))
-    except RemoteFailure as failure:
-        return _failed(failure.status, str(failure))
-    except BrokenPipeError:
-        # Whoever read has seen enough; what is still buffered must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NO_READER
-    except OSError as error:
-        return _failed(ANOTHER_FAILURE, f"{error.filename or 'standard output'}: {error.strerror}")
-    except KeyboardInterrupt:
-        return _failed(INTERRUPTED, "interrupted")
-    return 0
 
+    def work() -> int:
+        _export(_parser().parse_args(arguments))
+        return 0
 
-def _failed(status: int, line: str) -> int:
-    print("ldapserver export:", printable(line), file=sys.stderr)
-    return status
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageFault(message)
+    return ended("ldapserver export", work)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="ldapserver export",
         description=_DESCRIPTION,
         epilog=_EPILOG,

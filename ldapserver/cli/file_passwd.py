@@ -2,8 +2,7 @@
 
 import fcntl
 import os
-import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from io import StringIO
@@ -13,11 +12,12 @@ from ldapserver.cli.password import made_up
 from ldapserver.cli.password_change import CONSTRAINT_VIOLATION, NO_SUCH_OBJECT, Changed, NotChanged, PasswordChange
 from ldapserver.cli.usage import UsageFault
 from ldapserver.cli.whole_file import WholeFile
+from ldapserver.clock import SYSTEM_CLOCK, Clock
 from ldapserver.directory.account import Account, AmbiguousName
 from ldapserver.directory.account_reset import reset
-from ldapserver.directory.account_state import filetime_of
 from ldapserver.directory.authzid import AuthzId
 from ldapserver.directory.entry import Entry
+from ldapserver.directory.filetime import filetime_at
 from ldapserver.directory.ldif import Attributes, EntryRecord, read_ldif
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.directory.renewal import Owner, renewed, stored_as
@@ -38,12 +38,11 @@ def change_in_file(
     *,
     schemes: Sequence[str] = (),
     saslprep: bool = False,
-    clock: Callable[[], float] = time.time,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Changed:
     """Do it; the password is kept in the forms `schemes` names, or without them in those it was kept in.
 
-    `clock` gives the seconds since 1970. Raises UsageFault, InvalidLDIF, NoPassword and NotChanged; the file is as it
-    was then.
+    Raises UsageFault, InvalidLDIF, NoPassword and NotChanged; the file is as it was then.
     """
     with _text_of(path) as text:
         record, owner = _found(text, path, asked)
@@ -60,7 +59,7 @@ def change_in_file(
                 hint = "" if schemes else "; --scheme says in which form to keep it instead"
                 raise NotChanged(CONSTRAINT_VIOLATION, f"{record.dn}: {error}{hint}") from None
         changes = reset(
-            Entry(record.dn, attributes), asked.reset, filetime_of(clock()), new_password=asked.new_password
+            Entry(record.dn, attributes), asked.reset, filetime_at(clock.ns()), new_password=asked.new_password
         )
         changed = rewritten(now, record, _merged(attributes, dict(changes)))
         _write(path, changed)

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ldapserver.cli.exit_status import INTERRUPTED, NO_READER
 from ldapserver.cli.password import NoPassword, asked, from_stdin
-from ldapserver.cli.printable import printable
+from ldapserver.printable import printable
 
 if TYPE_CHECKING:
     from sasl_digest.ldap3 import DigestConnection
@@ -25,8 +26,6 @@ USAGE = 64
 ANOTHER_CODE = 80  # also: the client would not go on
 UNREACHABLE = 81
 UNPROVEN = 82
-INTERRUPTED = 130  # what a shell shows for a process ended by SIGINT, and the next by SIGPIPE
-NO_READER = 141
 CODES = range(1, 64)
 
 CONNECT_TIMEOUT = 10  # seconds; a host that drops packets would hold us for minutes

@@ -5,9 +5,9 @@ import os
 from collections.abc import Callable
 
 from ldapserver.cli.password import asked
-from ldapserver.cli.printable import printable
 from ldapserver.cli.remote import Login
 from ldapserver.cli.usage import UsageFault
+from ldapserver.printable import printable
 from ldapserver.url import ListenURL
 
 PASSWORD = "LDP_PASSWORD"  # the environment's name for it

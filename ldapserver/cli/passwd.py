@@ -3,28 +3,22 @@
 import argparse
 import gc
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
+from ldapserver.cli.exit_status import ended
 from ldapserver.cli.file_passwd import change_in_file
 from ldapserver.cli.login import PASSWORD, add_login_options, check_no_login, check_transport, is_utf8, login_of
 from ldapserver.cli.password import NoPassword, asked_twice, lines_of_stdin
-from ldapserver.cli.password_change import Changed, NotChanged, PasswordChange
-from ldapserver.cli.printable import printable
-from ldapserver.cli.remote import Login, RemoteFailure
+from ldapserver.cli.password_change import Changed, PasswordChange
+from ldapserver.cli.remote import Login
 from ldapserver.cli.remote_passwd import change_on_server
 from ldapserver.cli.search_url import EVERY_ENTRY, SearchURL, is_url
 from ldapserver.cli.usage import Parser, UsageFault
 from ldapserver.directory.account_reset import AccountReset
-from ldapserver.directory.ldif import InvalidLDIF
 from ldapserver.directory.renewal import FORMS
-from ldapserver.url import InvalidURL, is_loopback
-
-USAGE = 2
-ANOTHER_FAILURE = 80
-INTERRUPTED = 130  # what a shell shows for a process ended by SIGINT, and the next by SIGPIPE
-NO_READER = 141
+from ldapserver.printable import printable
+from ldapserver.url import is_loopback
 
 _ASK = object()  # of --new-password without one
 
@@ -67,27 +61,13 @@ _VISIBLE = (
 
 def main(arguments: Sequence[str]) -> int:
     """Do it, and say what was done; the exit status."""
-    try:
+
+    def work() -> int:
         options = _options(arguments)
         _say(_changed(options), as_json=options.json)
-    except (UsageFault, InvalidURL, InvalidLDIF, NoPassword) as fault:
-        return _failed(USAGE, str(fault))
-    except (RemoteFailure, NotChanged) as failure:
-        return _failed(failure.status, str(failure))
-    except BrokenPipeError:
-        # Whoever read has gone; what is still buffered must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NO_READER
-    except OSError as error:
-        return _failed(ANOTHER_FAILURE, f"{error.filename or 'standard output'}: {error.strerror}")
-    except KeyboardInterrupt:
-        return _failed(INTERRUPTED, "interrupted")
-    return 0
+        return 0
 
-
-def _failed(status: int, line: str) -> int:
-    print("ldapserver passwd:", printable(line), file=sys.stderr)
-    return status
+    return ended("ldapserver passwd", work)
 
 
 def _say(changed: Changed, *, as_json: bool) -> None:

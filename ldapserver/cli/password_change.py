@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ldapserver.cli.exit_status import Failure
 from ldapserver.directory.account_reset import AccountReset
 
 CONSTRAINT_VIOLATION = 19
@@ -65,9 +66,5 @@ class Changed:
         return f"{self.name}: {'; '.join(words[each] for each in self.what)}"
 
 
-class NotChanged(Exception):
-    """It was refused, and nothing has changed: the exit status, and the line to print."""
-
-    def __init__(self, status: int, line: str) -> None:
-        super().__init__(line)
-        self.status = status
+class NotChanged(Failure):
+    """It was refused, and nothing has changed."""

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ldapserver.cli.exit_status import ANOTHER_FAILURE, USAGE, Failure
 from ldapserver.cli.password import NoPassword
-from ldapserver.cli.printable import printable
 from ldapserver.cli.search_url import SearchURL
 from ldapserver.directory.ldif import Attributes
 from ldapserver.wire.messages import Scope
@@ -21,8 +21,6 @@ ANSWER_TIMEOUT = 60  # seconds
 PAGE = 500  # entries; Active Directory gives no more than 1000 at once
 
 # Exit status beside the server's own result codes, as of `ldp`.
-USAGE = 2
-ANOTHER_CODE = 80
 UNREACHABLE = 81
 UNPROVEN = 82
 _CODES = range(1, 64)
@@ -31,12 +29,8 @@ _WRAPPED = re.compile(r"""\(["'](.*)["'],\)""", re.DOTALL)
 _PAGED_RESULTS = "1.2.840.113556.1.4.319"  # RFC 2696
 
 
-class RemoteFailure(Exception):
-    """What was asked for was not had: the exit status, and the line to print."""
-
-    def __init__(self, status: int, line: str) -> None:
-        super().__init__(printable(line))
-        self.status = status
+class RemoteFailure(Failure):
+    """A server did not do what was asked of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +73,7 @@ def connected(url: SearchURL, login: Login) -> "Iterator[DigestConnection]":
     except UsageError as error:
         raise RemoteFailure(USAGE, str(error)) from None
     except UnicodeError:  # what a name of no host comes to, of more than 63 characters in a label
-        raise RemoteFailure(ANOTHER_CODE, f"{url}: a name in it, or in the server's answer, is none") from None
+        raise RemoteFailure(ANOTHER_FAILURE, f"{url}: a name in it, or in the server's answer, is none") from None
     except RspauthError as error:
         raise RemoteFailure(UNPROVEN, f"{url}: {error}") from None
     except (LDAPCommunicationError, LDAPStartTLSError) as error:
@@ -87,10 +81,10 @@ def connected(url: SearchURL, login: Login) -> "Iterator[DigestConnection]":
     except (RemoteFailure, NoPassword):
         raise
     except (LDAPExceptionError, OSError) as error:
-        raise RemoteFailure(ANOTHER_CODE, f"{url}: {_reason(error)}") from None
+        raise RemoteFailure(ANOTHER_FAILURE, f"{url}: {_reason(error)}") from None
     except Exception as error:
         # ldap3's decoder raises whatever it stumbles over in what is no LDAP, or has a result code it does not know.
-        raise RemoteFailure(ANOTHER_CODE, f"{url}: the server's answer cannot be read: {error!r}") from None
+        raise RemoteFailure(ANOTHER_FAILURE, f"{url}: the server's answer cannot be read: {error!r}") from None
     finally:
         if connection is not None:
             with contextlib.suppress(OSError, LDAPExceptionError):
@@ -153,7 +147,9 @@ def _search(
     if not url.base and url.scope != Scope.BASE_OBJECT:
         bases = _naming_contexts(connection)
         if not bases:
-            raise RemoteFailure(ANOTHER_CODE, f"{url}: the server names no naming contexts: the URL must name a base")
+            raise RemoteFailure(
+                ANOTHER_FAILURE, f"{url}: the server names no naming contexts: the URL must name a base"
+            )
     attributes = list(url.attributes or ("*",)) + (["+"] if operational else [])
     told: set[str] = set()
     for base in bases:
@@ -226,7 +222,7 @@ def expect_success(what: str, connection: "DigestConnection") -> None:
         return
     said = (result.get("message") or "").rstrip("\0 \r\n")  # Active Directory's ends with a NUL
     line = f"{what}: {result['description']} ({code})" + (f": {said}" if said else "")
-    raise RemoteFailure(code if code in _CODES else ANOTHER_CODE, line)
+    raise RemoteFailure(code if code in _CODES else ANOTHER_FAILURE, line)
 
 
 def _reason(error: Exception) -> str:

@@ -1,26 +1,25 @@
 """`ldapserver passwd` on a server: by Password Modify (RFC 3062), or as Active Directory has it, by unicodePwd."""
 
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ldapserver.cli.exit_status import ANOTHER_FAILURE, USAGE
 from ldapserver.cli.password import made_up
 from ldapserver.cli.password_change import CONSTRAINT_VIOLATION, NO_SUCH_OBJECT, Changed, PasswordChange
 from ldapserver.cli.remote import (
-    ANOTHER_CODE,
-    USAGE,
     Login,
     RemoteFailure,
     connected,
     expect_success,
 )
 from ldapserver.cli.search_url import SearchURL
+from ldapserver.clock import SYSTEM_CLOCK, Clock
 from ldapserver.directory.account_reset import ATTRIBUTES, AccountReset, reset
-from ldapserver.directory.account_state import filetime_of
 from ldapserver.directory.authzid import AuthzId
 from ldapserver.directory.entry import Entry
+from ldapserver.directory.filetime import filetime_at
 from ldapserver.directory.names import PEOPLE, dns_domain, netbios_domain
 from ldapserver.wire.dn import DN, InvalidDN
 
@@ -39,10 +38,8 @@ _WINDOWS_ERRORS = {
 }
 
 
-def change_on_server(
-    url: SearchURL, login: Login, asked: PasswordChange, clock: Callable[[], float] = time.time
-) -> Changed:
-    """Do it; `clock` gives the seconds since 1970. Raises RemoteFailure and NoPassword."""
+def change_on_server(url: SearchURL, login: Login, asked: PasswordChange, clock: Clock = SYSTEM_CLOCK) -> Changed:
+    """Do it. Raises RemoteFailure and NoPassword."""
     with connected(url, login) as connection:
         return _Server(url, login, connection).change(asked, clock)
 
@@ -65,7 +62,7 @@ class _Server:
         self._connection = connection
         self._facts = self._read_facts()
 
-    def change(self, asked: PasswordChange, clock: Callable[[], float]) -> Changed:
+    def change(self, asked: PasswordChange, clock: Clock) -> Changed:
         """See `change_on_server`."""
         facts = self._facts
         if asked.new_password:
@@ -102,7 +99,7 @@ class _Server:
         if self._facts.password_modify:
             return
         if not self._facts.active_directory:
-            raise RemoteFailure(ANOTHER_CODE, f"{self._url}: the server has no Password Modify (RFC 3062)")
+            raise RemoteFailure(ANOTHER_FAILURE, f"{self._url}: the server has no Password Modify (RFC 3062)")
         server, login = self._url.server, self._login
         if not (server.tls or server.path or login.start_tls or login.qop == "auth-conf"):
             raise RemoteFailure(
@@ -121,7 +118,7 @@ class _Server:
         if meant.dn is not None and meant.dn.rdns:
             return authzid.partition(":")[2]
         if not meant.name:
-            raise RemoteFailure(ANOTHER_CODE, f"{self._url}: the server does not say who you are: name the user")
+            raise RemoteFailure(ANOTHER_FAILURE, f"{self._url}: the server does not say who you are: name the user")
         return self._named(meant.name, asked)
 
     def _named(self, user: str, asked: PasswordChange) -> str:
@@ -169,7 +166,7 @@ class _Server:
             return bytes(response["genPasswd"]).decode()
         except (OperationRefused, UnicodeDecodeError, TypeError):
             line = "Password Modify: the server has changed the password, and does not say to what"
-            raise RemoteFailure(ANOTHER_CODE, line) from None
+            raise RemoteFailure(ANOTHER_FAILURE, line) from None
 
     def _unicode_pwd(self, password: str, *, own: bool) -> list[tuple[str, list[bytes]]]:
         """Users change theirs by taking the old one away, administrators reset it: [MS-ADTS] 3.1.1.3.1.5.1."""
@@ -181,7 +178,7 @@ class _Server:
             return [(ldap3.MODIFY_DELETE, [encode(self._login.password)]), (ldap3.MODIFY_ADD, [encode(password)])]
         return [(ldap3.MODIFY_REPLACE, [encode(password)])]
 
-    def _state_changes(self, dn: str, asked: AccountReset, clock: Callable[[], float]) -> dict[str, Any]:
+    def _state_changes(self, dn: str, asked: AccountReset, clock: Clock) -> dict[str, Any]:
         import ldap3
 
         if not asked:
@@ -190,7 +187,7 @@ class _Server:
         if held is None:
             raise RemoteFailure(NO_SUCH_OBJECT, f"{dn}: there is no such entry to be seen")
         entry = Entry(DN(()), held[1])
-        changes = dict(reset(entry, asked, filetime_of(clock()), new_password=False))
+        changes = dict(reset(entry, asked, filetime_at(clock.ns()), new_password=False))
         if self._facts.active_directory:
             # The bits and counts follow there; -1 stands for now.  [MS-SAMR] 3.1.1.8.8, [MS-ADA3] pwdLastSet
             changes.pop("userAccountControl", None)

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,6 +28,7 @@ from ldapserver.url import ListenURL
 
 if TYPE_CHECKING:
     from ldapserver.certificates import ClientAuthorities, ServerCertificate
+    from ldapserver.protocol import LDAPFactory
 
 _log = logging.getLogger("ldapserver")
 
@@ -93,13 +94,12 @@ def _run(
     clients: "ClientAuthorities | None",
     saving: Saving | None,
 ) -> int:
+    """Listen, and serve until a signal ends it; the exit status."""
     from twisted.internet import reactor as installed
-    from twisted.internet.defer import DeferredList
     from twisted.python import log
 
     from ldapserver.protocol import LDAPFactory, LDAPSFactory
 
-    ready_file: str | None = options.ready_file
     reactor = cast(Any, installed)
     log.PythonLoggingObserver("ldapserver.twisted").start()  # type: ignore[no-untyped-call]  # Twisted's own
     logging.getLogger("ldapserver.twisted").setLevel(logging.WARNING)
@@ -108,7 +108,6 @@ def _run(
     else:
         factory = used(options, lambda: LDAPFactory(service, reactor, certificate, clients))
     opened = _listen(reactor, addresses, factory, LDAPSFactory(factory))
-    urls = [str(url) for url, _ in opened]
     scraped = None
     if service.metrics is not None:
         try:
@@ -116,58 +115,80 @@ def _run(
         except UsageFault:
             _close(opened)
             raise
-    status = 0
+    return _Run(reactor, factory, opened, scraped, options, certificate, saving).status()
 
-    def announce() -> None:
+
+@dataclass
+class _Run:
+    """A server that listens: who is told that it does, and what signals do to it."""
+
+    reactor: Any
+    factory: "LDAPFactory"
+    opened: Sequence[tuple[ListenURL, Any]]
+    scraped: tuple[str, Any] | None
+    options: argparse.Namespace
+    certificate: "ServerCertificate | None"
+    saving: Saving | None
+    unannounced: bool = False  # the file of --ready-file could not be written
+
+    def status(self) -> int:
+        """Serve until a signal ends it; the exit status."""
+        reactor = self.reactor
+        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(self._hang_up))
+        signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(self._save))
+        reactor.callWhenRunning(self._announce)
+        reactor.addSystemEventTrigger("before", "shutdown", self._stop)
+        reactor.run()
+        if self.unannounced:
+            return 2
+        if self.options.ready_file is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.options.ready_file)
+        return 0 if self.saving is None or self.saving.at_exit() else 1
+
+    def _announce(self) -> None:
         """Say that we listen: who is told so may send a signal at once, and the reactor has its handlers by now."""
-        nonlocal status
-        if ready_file is not None:
+        urls = [str(url) for url, _ in self.opened]
+        path: str | None = self.options.ready_file
+        if path is not None:
             try:
-                with WholeFile(ready_file, private=False) as file:
+                with WholeFile(path, private=False) as file:
                     file.write("".join(f"{listening}\n" for listening in urls).encode())
             except OSError as refused:
-                print(f"ldapserver serve: argument --ready-file: {ready_file}: {refused.strerror}", file=sys.stderr)
-                status = 2
-                reactor.stop()
+                print(f"ldapserver serve: argument --ready-file: {path}: {refused.strerror}", file=sys.stderr)
+                self.unannounced = True
+                self.reactor.stop()
                 return
         for listening in urls:
             _log.info("listening on %s", listening)
-        if scraped is not None:
-            _log.info("metrics on %s", scraped[0])
-        if saving is None:
+        if self.scraped is not None:
+            _log.info("metrics on %s", self.scraped[0])
+        if self.saving is None:
             _log.info("changes end with this process: there is no --save")
 
-    def stop() -> object:
+    def _stop(self) -> object:
         """End what is under way, and let everybody be told."""
-        if status == 0:
+        from twisted.internet.defer import DeferredList
+
+        if not self.unannounced:
             _log.info("stopping")
-        closed = DeferredList([port.stopListening() for _, port in (*opened, *([scraped] if scraped else ()))])
-        return closed.addCallback(lambda _: factory.farewell())
+        listeners = [*self.opened, *([self.scraped] if self.scraped else ())]
+        closed = DeferredList([port.stopListening() for _, port in listeners])
+        return closed.addCallback(lambda _: self.factory.farewell())
 
-    def hang_up() -> None:
+    def _hang_up(self) -> None:
         """Open the logs again, and read the certificates again."""
-        reopen(service.audit)
+        options, certificate = self.options, self.certificate
+        reopen(self.factory.service.audit)
         if certificate is not None and (options.tls_cert is not None or options.tls_ca is not None):
-            renew(options, certificate, factory.use_certificate)
+            renew(options, certificate, self.factory.use_certificate)
 
-    def save() -> None:
+    def _save(self) -> None:
         """Save while we serve."""
-        if saving is None:
+        if self.saving is None:
             _log.warning("SIGUSR1: there is no --save")
         else:
-            saving.begin(reactor)
-
-    signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(hang_up))
-    signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(save))
-    reactor.callWhenRunning(announce)
-    reactor.addSystemEventTrigger("before", "shutdown", stop)
-    reactor.run()
-    if ready_file is not None and status == 0:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(ready_file)
-    if saving is not None and status == 0 and not saving.at_exit():
-        return 1
-    return status
+            self.saving.begin(self.reactor)
 
 
 def _listen(

@@ -7,8 +7,6 @@ import tempfile
 from types import TracebackType
 from typing import Self
 
-PRIVATE = 0o600  # of a file that holds secrets
-
 
 class WholeFile:
     """A file under way. `finish` puts it in place of what is there; until then that stays, and after `abandon`.

@@ -256,14 +256,6 @@ def _within(hours: bytes, now: int) -> bool:
     return bool(hours[hour // 8] >> hour % 8 & 1)
 
 
-_UNIX = 116_444_736_000_000_000  # 1970 as a FILETIME
-
-
-def filetime_of(seconds: float) -> int:
-    """The FILETIME of so many seconds since 1970."""
-    return _UNIX + int(seconds * SECOND)
-
-
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What is said about an account whose password was looked at.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
+from ldapserver.clock import Clock
 from ldapserver.directory.account import Account, read_account
 from ldapserver.directory.account_state import AccountState, place_of
 from ldapserver.directory.entry import Entry, Shape, shape_of
@@ -69,6 +70,11 @@ class Contents:
     def naming_contexts(self) -> tuple[DN, ...]:
         """The names that need no entry above them: the suffixes, without any the entries that have none."""
         return self.suffixes or tuple([node.dn for node in self.root.tops()])
+
+    @property
+    def clock(self) -> Clock:
+        """What time it is in this directory."""
+        return self.operational.clock
 
     def entry(self, dn: DN) -> Entry | None:
         """The entry of this name."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ldapserver.clock import Clock
 from ldapserver.directory.account import Account
 from ldapserver.directory.account_state import Judgement
 from ldapserver.directory.computed import ByName
@@ -46,6 +47,11 @@ class Directory(Protocol):
     @property
     def subschema(self) -> Entry:
         """The subschema entry (RFC 4512 section 4.2): the definitions of what is in use."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """What time it is, for what is kept here and for a server of it."""
         ...
 
     @property

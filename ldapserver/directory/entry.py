@@ -97,6 +97,13 @@ class Entry:
         at = self.shape.positions.get(description.lower())
         return () if at is None else self.values[at]
 
+    def number(self, description: str) -> int | None:
+        """The first value as a number; None where it is none, for a schema may not be enforced."""
+        try:
+            return int(self.get(description)[0])
+        except (IndexError, ValueError):
+            return None
+
     def __iter__(self) -> Iterator[tuple[str, tuple[bytes, ...]]]:
         return zip(self.shape.descriptions, self.values, strict=True)
 

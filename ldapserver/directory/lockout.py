@@ -5,7 +5,6 @@ as it is now and not as it was when its password began to be looked at, and a wr
 dear password may be checked beside others for the same account.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from ldapserver.directory.account import Account
@@ -18,10 +17,10 @@ from ldapserver.directory.account_state import (
     SECOND,
     AccountState,
     Judgement,
-    filetime_of,
 )
 from ldapserver.directory.contents import Contents
 from ldapserver.directory.entry import Entry
+from ldapserver.directory.filetime import filetime_at
 from ldapserver.directory.index import Index
 from ldapserver.directory.policy import Policy
 from ldapserver.directory.tree import Node
@@ -33,11 +32,11 @@ _ATTRIBUTES = 10  # as many as a small account has
 
 
 class Lockout:
-    """The judge of the accounts in `contents`; `clock` gives the seconds since 1970."""
+    """The judge of the accounts in `contents`."""
 
-    def __init__(self, contents: Contents, clock: Callable[[], float]) -> None:
+    def __init__(self, contents: Contents) -> None:
         self._contents = contents
-        self._clock = clock
+        self._clock = contents.clock
         self._nobody = Node(_NOBODY)
         self._nowhere = Index(contents.base_schema)
         self._nobody.entry = Entry(_NOBODY, [(f"x-{each}", (b"nobody",)) for each in range(_ATTRIBUTES)])
@@ -65,7 +64,7 @@ class Lockout:
             if right or not policy.counts:
                 return FINE
             state = NO_STATE
-        now = filetime_of(self._clock())
+        now = filetime_at(self._clock.ns())
         # Whatever the password: a right one must not be told from a wrong one, nor be the sooner refused.
         if state.locked(policy, now):
             self._count_nobody(policy)
@@ -93,7 +92,7 @@ class Lockout:
             return
         account = self._nobody.account
         assert account is not None
-        after = _failed(account.state or NO_STATE, policy, filetime_of(self._clock()))
+        after = _failed(account.state or NO_STATE, policy, filetime_at(self._clock.ns()))
         self._contents.note(self._nobody, after, self._nowhere)
 
 

@@ -9,10 +9,10 @@ entry that nobody touches, once; of an entry that is changed or renamed under th
 passes over one that came to its place after the search began.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import urandom
 
+from ldapserver.clock import SYSTEM_CLOCK, Clock
 from ldapserver.directory.account import Account
 from ldapserver.directory.account_state import Judgement
 from ldapserver.directory.computed import ByName, Computed, by_name
@@ -61,7 +61,7 @@ class MemoryDirectory:
         conformance: Conformance = Conformance.LENIENT,
         profile: Profile | None = None,
         policy: Policy = NO_POLICY,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM_CLOCK,
         random: Callable[[int], bytes] = urandom,
     ) -> None:
         """Take the records of each source, which are a name for errors and what `read_ldif` gives.
@@ -73,17 +73,18 @@ class MemoryDirectory:
         entries have to keep: those that are written, and under strict those of the sources too. `policy` is what
         is asked of accounts; a domain's own entry says it itself, and has it from there where it does not.
 
-        `clock` gives the seconds since 1970 for createTimestamp and modifyTimestamp, `random` the octets of
-        entryUUID. Raises `InvalidLDIF`; with `report`, each thing that is wrong is told to it, and the rest is taken.
+        `clock` is the time of all that is kept here, and of a server of it; `random` gives the octets of entryUUID.
+        Raises `InvalidLDIF`; with `report`, each thing that is wrong is told to it, and the rest is taken.
         """
         operational = Operational(clock, random)
         schema = core() if schema is None else schema
         contents = Contents(schema, operational, tuple(suffixes), saslprep=saslprep, policy=policy)
         self._contents = contents
         self._policy, self._policy_of = policy, -1  # and the write it holds since
-        self._lockout = Lockout(contents, clock)
+        self._lockout = Lockout(contents)
         self._root, self._index, self._names = contents.root, contents.index, contents.names
         self._profile = profile or Plain()
+        self.clock = clock
         self.conformance = conformance
         self._rules = Rules(schema, conformance)
         strict = conformance is Conformance.STRICT
@@ -112,7 +113,7 @@ class MemoryDirectory:
                 self._profile.loaded(write)
         except OperationRefused as refused:
             raise InvalidLDIF(f"{refused}") from None
-        self._subschema = Subschema(clock)
+        self._subschema = Subschema(operational)
         self.computed: ByName = self._compute()
         self.dialect: Dialect | None = self._profile.dialect(contents)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from os import urandom
 
+from ldapserver.clock import SYSTEM_CLOCK, Clock
 from ldapserver.directory.changes import Draft
 from ldapserver.directory.conformance import structural_object_class
 from ldapserver.directory.entry import Entry, Shape, shape_of
@@ -25,21 +26,17 @@ _Values = tuple[bytes, ...]
 
 
 class Operational:
-    """Where the values come from: `clock` gives seconds since 1970, `random` so many octets of chance."""
+    """Where the values come from: a clock, and `random`, which gives so many octets of chance."""
 
-    def __init__(self, clock: Callable[[], float] = time.time, random: Callable[[int], bytes] = urandom) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock = SYSTEM_CLOCK, random: Callable[[int], bytes] = urandom) -> None:
+        self.clock = clock
         self._uuids = _uuids(random)
         self._missing: dict[tuple[Shape, bool], tuple[Shape, tuple[int, ...]]] = {}
         self._structural: dict[_Values, _Values] = {}
 
     def now(self) -> _Values:
         """The time as GeneralizedTime (RFC 4517 section 3.3.13), to the second."""
-        return (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(self._clock())).encode(),)
-
-    def seconds(self) -> float:
-        """The time in seconds since 1970."""
-        return self._clock()
+        return (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(self.clock.seconds())).encode(),)
 
     def completed(self, entry: Entry, schema: Schema, by: _Values, at: _Values) -> Entry:
         """The entry with those of the attributes that it has not got, added by `by` at the time `at`."""

@@ -9,7 +9,7 @@ more is kept than the last two passwords: what Active Directory spares of lockou
 import re
 from base64 import b64encode
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.schemes import InvalidPassword, StoredPassword, read_password
@@ -27,20 +27,16 @@ _OCTET_STRING = b"1.3.6.1.4.1.1466.115.121.1.40"
 _VALUE = re.compile(rb"([0-9]{14}(?:\.[0-9]{1,6})?)Z#[0-9.]+#([0-9]{1,5})#(.*)", re.DOTALL)
 
 
-def remembered(before: Attributes, after: Attributes, now: float) -> Attributes:
-    """The password attributes `after` a change of those `before`, with what is gone among the former ones.
-
-    `now` is in seconds since 1970.
-    """
+def remembered(before: Attributes, after: Attributes, now: datetime) -> Attributes:
+    """The password attributes `after` a change of those `before`, with what is gone among the former ones."""
     stay = set(_stored(after))
     gone = [data for data in _stored(before) if data not in stay][:MOST_FORMS]
     if not gone:
         return after
     kept = _last([value for name, values in before if name.lower() in NAMES for value in values], KEPT - 1)
-    at = datetime.fromtimestamp(now, UTC)
     taken = {found[1] for value in kept if (found := _VALUE.fullmatch(value))}
-    while (stamp := at.strftime("%Y%m%d%H%M%S.%f").encode()) in taken:  # two in a moment are two all the same
-        at += timedelta(microseconds=1)
+    while (stamp := now.strftime("%Y%m%d%H%M%S.%f").encode()) in taken:  # two in a moment are two all the same
+        now += timedelta(microseconds=1)
     values = [b"%bZ#%b#%d#%b" % (stamp, _OCTET_STRING, len(data), data) for data in gone]
     others = tuple([(name, each) for name, each in after if name.lower() not in NAMES])
     return (*others, ("pwdHistory", (*values, *kept)))

@@ -7,6 +7,7 @@ what is stored, and may change other entries, all of which happens together or n
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
+from ldapserver.clock import Clock
 from ldapserver.directory.computed import Computed
 from ldapserver.directory.dialect import Dialect
 from ldapserver.directory.directory import Written
@@ -28,6 +29,11 @@ class View(Protocol):
 
     @property
     def naming_contexts(self) -> tuple[DN, ...]:
+        """See `Directory`."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
         """See `Directory`."""
         ...
 

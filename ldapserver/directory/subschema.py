@@ -1,11 +1,11 @@
 """The subschema entry (RFC 4512 section 4.2): what clients read to learn the whole schema."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import readable_type
 from ldapserver.directory.matching import EQUALITY, ORDERING, Rule, equality_rule
+from ldapserver.directory.operational import Operational
 from ldapserver.directory.schema import SUBSCHEMA, Schema
 
 _ANY_INTEGER = ("integerbitandmatch", "integerbitormatch")
@@ -14,22 +14,21 @@ _ANY_INTEGER = ("integerbitandmatch", "integerbitormatch")
 class Subschema:
     """The entry, made when it is asked for and again when the schema is another."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """`clock` gives seconds since 1970."""
-        self._clock = clock
-        self._created = _generalized_time(clock())
+    def __init__(self, operational: Operational) -> None:
+        self._operational = operational
+        self._created = operational.now()
         self._of: Schema | None = None
         self._entry = Entry(SUBSCHEMA, ())
 
     def entry(self, schema: Schema) -> Entry:
         """The entry that publishes all of `schema`."""
         if schema is not self._of:
-            modified = _generalized_time(self._clock()) if self._of is not None else self._created
+            modified = self._operational.now() if self._of is not None else self._created
             self._of, self._entry = schema, _entry(schema, self._created, modified)
         return self._entry
 
 
-def _entry(schema: Schema, created: bytes, modified: bytes) -> Entry:
+def _entry(schema: Schema, created: tuple[bytes, ...], modified: tuple[bytes, ...]) -> Entry:
     described = {each.oid: each.definition for each in schema.syntaxes}
     syntaxes = {each.syntax for each in schema.attribute_types} | {each.syntax for each in schema.matching_rules}
     return Entry(
@@ -40,9 +39,9 @@ def _entry(schema: Schema, created: bytes, modified: bytes) -> Entry:
             # "{ }" is the whole administrative area, RFC 3672 section 2.1.
             ("subtreeSpecification", (b"{ }",)),
             ("structuralObjectClass", (b"subentry",)),
-            ("createTimestamp", (created,)),
+            ("createTimestamp", created),
             # Clients that keep what they have read compare it before they read again.
-            ("modifyTimestamp", (modified,)),
+            ("modifyTimestamp", modified),
             (
                 "ldapSyntaxes",
                 [described.get(oid, f"( {oid} )").encode() for oid in sorted(syntaxes | described.keys(), key=_arcs)],
@@ -76,10 +75,6 @@ def _extensible_rule(schema: Schema, name: str) -> Rule | None:
     if name in _ANY_INTEGER:
         return EQUALITY["integermatch"]
     return equality_rule(schema, name) or ORDERING.get(name)
-
-
-def _generalized_time(seconds: float) -> bytes:
-    return time.strftime("%Y%m%d%H%M%SZ", time.gmtime(seconds)).encode()
 
 
 def _arcs(oid: str) -> list[int]:

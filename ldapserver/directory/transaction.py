@@ -10,6 +10,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
+from ldapserver.clock import Clock
 from ldapserver.directory.account import Account, verifies
 from ldapserver.directory.account_state import InvalidAccountState
 from ldapserver.directory.authzid import InvalidAuthzId
@@ -111,6 +112,11 @@ class Transaction:
     def naming_contexts(self) -> tuple[DN, ...]:
         """See `View`."""
         return self._contents.naming_contexts
+
+    @property
+    def clock(self) -> Clock:
+        """See `View`."""
+        return self._contents.clock
 
     def entry(self, dn: DN) -> Entry | None:
         """See `View`."""
@@ -394,7 +400,7 @@ class Transaction:
         if self.loading or not self._profile.policy(self._contents).spare_old_passwords:
             return attributes
         plain, secrets = self._split(attributes)
-        return (*plain, *remembered(node.secrets, secrets, self._contents.operational.seconds()))
+        return (*plain, *remembered(node.secrets, secrets, self.clock.now()))
 
     def _split(self, attributes: Iterable[tuple[str, tuple[bytes, ...]]]) -> tuple[Attributes, Attributes]:
         """What everybody may see, and the secrets."""

@@ -1,12 +1,9 @@
 """Which records are asked for."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ldapserver.audit.status import ENDINGS, Status
 from ldapserver.viewer.event import EXCHANGE, FAILURE, Event
-
-Accepts = Callable[[Event], bool]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ldapserver.cli.printable import printable
+from ldapserver.printable import printable
 from ldapserver.viewer.summary import Summary, Tallies, Tally
 
 if TYPE_CHECKING:

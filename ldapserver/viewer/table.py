@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ldapserver.cli.printable import printable
+from ldapserver.printable import printable
 from ldapserver.viewer.event import FAILURE, Event, words
 
 if TYPE_CHECKING:

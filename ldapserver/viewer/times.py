@@ -1,8 +1,9 @@
 """Times as text that compares as the times do, and the times that a person types."""
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+
+from ldapserver.clock import Clock
 
 _ISO_8601 = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9})\d*)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII
@@ -29,10 +30,10 @@ def canonical(text: str) -> str:
     return f"{seconds:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + "." + (fraction or "").ljust(9, "0")
 
 
-def moment(text: str, clock: Callable[[], float]) -> str:
+def moment(text: str, clock: Clock) -> str:
     """What a person types for a time: ISO 8601, or how long ago (`30s`, `15m`, `2h`, `7d`, `1w`) by `clock`.
 
-    `clock` gives seconds since the epoch. Raises ValueError.
+    Raises ValueError.
     """
     ago = _AGO.fullmatch(text)
     if ago is None:
@@ -43,7 +44,7 @@ def moment(text: str, clock: Callable[[], float]) -> str:
                 f"{text!r} is neither a time of ISO 8601, like 2026-01-02T03:04, nor how long ago, like 30m, 2h, 7d"
             ) from None
     try:
-        then = datetime.fromtimestamp(clock(), UTC) - timedelta(seconds=float(ago[1]) * _UNITS[ago[2]])
+        then = clock.now() - timedelta(seconds=float(ago[1]) * _UNITS[ago[2]])
     except OverflowError:
         return canonical("0001-01-01")
     return f"{then:%Y-%m-%dT%H:%M:%S.%f}".rjust(26, "0") + "000"

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from ldapserver.directory.policy import Policy
+from tests.server.stage import NOW
 
-NOW = 1_767_323_045.0  # 2026-01-02 03:04:05 UTC, a Friday
 PASSWORD = "right horse"
 POLICY = Policy(max_password_age=42 * 86400.0)
 
 
 def filetime(seconds_ago: float) -> str:
     """So long before NOW, in the 100 ns since 1601 that a domain controller counts in."""
-    return str(116_444_736_000_000_000 + int((NOW - seconds_ago) * 10_000_000))
+    return str(116_444_736_000_000_000 + int((NOW.timestamp() - seconds_ago) * 10_000_000))
 
 
 def hours(*allowed: int) -> str:

@@ -3,11 +3,14 @@
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import pbkdf2_hmac
 from typing import Any
 
-from ldapserver.directory.account_state import Judgement, filetime_of
+from ldapserver.clock import StoppedClock
+from ldapserver.directory.account_state import Judgement
 from ldapserver.directory.ad.profile import ActiveDirectory
+from ldapserver.directory.filetime import filetime
 from ldapserver.directory.ldif import read_ldif
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.directory.policy import Policy
@@ -25,23 +28,13 @@ from .domain import schema
 from .stage import LDIF, Stage, search, simple, stage
 from .test_directory import run
 
-START = 1_767_323_045.0
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ADMIN = "uid=u1,ou=people,dc=contoso,dc=com"
 ADD, DELETE, REPLACE = ModifyOperation.ADD, ModifyOperation.DELETE, ModifyOperation.REPLACE
 COUNTED = ("badPwdCount", "badPasswordTime", "lockoutTime")
 ALICE = "uid=alice,ou=people,dc=contoso,dc=com"
 WHO = f"\ndn: {ALICE}\nobjectClass: inetOrgPerson\nuid: alice\ncn: Alice\nsn: A\nuserPassword: right\n"
 THREE = Policy(lockout_threshold=3, lockout_window=60, lockout_duration=300)
-
-
-@dataclass
-class Clock:
-    """A clock that goes when it is told to."""
-
-    now: float = START
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Court(MemoryDirectory):
@@ -65,9 +58,9 @@ class World:
     rest: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.clock = Clock()
+        self.clock = StoppedClock(START)
         if self.ad:
-            self.rest |= {"schema": schema(), "profile": ActiveDirectory(clock=self.clock)}
+            self.rest |= {"schema": schema(), "profile": ActiveDirectory()}
         self.directory = Court(
             [("world", read_ldif(self.ldif, "world"))],
             policy=self.policy,
@@ -111,7 +104,7 @@ class World:
 
 
 def since_start(number: int) -> int:
-    return 0 if number == 0 else round((number - filetime_of(START)) / 10**7)
+    return 0 if number == 0 else round((number - filetime(START)) / 10**7)
 
 
 WRONG, LOCKED = "wrong-password", "account-locked-out"
@@ -149,7 +142,7 @@ def change(world: World, password: str, how: str) -> None:
     if how == "modify":
         world.modify((REPLACE, "userPassword", [password.encode()]))
     elif how == "unicodePwd":
-        world.clock.now += 1
+        world.clock.advance(seconds=1)
         quoted = f'"{password}"'.encode("utf-16-le")
         account = DN.parse(ALICE)
         changes = [Change(REPLACE, PartialAttribute("unicodePwd", (quoted,)))]

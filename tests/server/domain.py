@@ -26,7 +26,7 @@ from ldapserver.wire.messages import (
     SearchResultEntry,
 )
 
-from .stage import Stage, search, simple, stage
+from .stage import Stage, search, simple, stage, stopped
 
 BASE = "dc=contoso,dc=com"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "contoso.ldif"
@@ -37,8 +37,6 @@ RESEARCH = f"cn=research,ou=groups,{BASE}"
 ALL_HANDS = f"cn=all-hands,ou=groups,{BASE}"
 ENGINEERS = f"cn=engineers,ou=groups,{BASE}"
 U1 = f"uid=u1,ou=people,{BASE}"
-NOW = 1_767_323_045.0  # 2026-01-02 03:04:05 UTC
-
 ADD, DELETE, REPLACE = ModifyOperation.ADD, ModifyOperation.DELETE, ModifyOperation.REPLACE
 
 
@@ -56,8 +54,8 @@ def counted(octets: int) -> bytes:
 def directory(ldif: str | None = None, **rest: Any) -> MemoryDirectory:
     """The example, or these entries, as a domain."""
     text = EXAMPLE.read_text("utf-8") if ldif is None else ldif
-    profile = ActiveDirectory(clock=lambda: NOW)
-    return MemoryDirectory([("ldif", read_ldif(text, "ldif"))], schema=schema(), profile=profile, **rest)
+    rest.setdefault("clock", stopped())
+    return MemoryDirectory([("ldif", read_ldif(text, "ldif"))], schema=schema(), profile=ActiveDirectory(), **rest)
 
 
 class Domain:

@@ -7,36 +7,24 @@ from random import Random
 from typing import Any
 
 from ldapserver.audit.kinds import KINDS
-from ldapserver.audit.record import MSV1_0, WDIGEST, BindRecord
+from ldapserver.audit.record import MSV1_0, BindRecord
 from ldapserver.audit.render import JSONRenderer
 from ldapserver.audit.status import ENDINGS, BindReason, Status
 from ldapserver.wire.messages import ResultCode
 from sasl_digest import Reason
+from tests.server.windows_events import VALIDATED
 
 COMPUTER = "dc1.contoso.com"
 START_NS = 1_767_323_045_678_901_200  # 2026-01-02T03:04:05.6789012Z
 SECOND = 1_000_000_000
 
-BIND = BindRecord(
+BIND = replace(
+    VALIDATED,
     time_ns=START_NS,
     status=Status.SUCCESS,
-    package=WDIGEST,
-    account="u1",
-    workstation="LDAP1",
-    source_ip="192.0.2.10",
-    source_port=50123,
     connection=1,
-    message_id=2,
-    mechanism="DIGEST-MD5",
-    realm="CONTOSO",
-    authzid=None,
-    qop="auth",
-    cipher=None,
-    digest_uri="ldap/dc1.contoso.com",
     result_code=ResultCode.SUCCESS,
     reason=BindReason.SUCCESS,
-    detail=None,
-    tls=False,
 )
 
 # How binds end on a busy server: mostly well.

@@ -7,12 +7,14 @@ import hashlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from hashlib import md5
 from typing import Any, TypeVar
 
 from ldapserver.audit.log import AuditLog
 from ldapserver.audit.record import BindRecord, EventRecord
 from ldapserver.audit.sinks import MemorySink, Sink
+from ldapserver.clock import SYSTEM_CLOCK, Clock, StoppedClock
 from ldapserver.config import Config
 from ldapserver.directory.account import Account
 from ldapserver.directory.directory import Directory
@@ -138,6 +140,8 @@ cn: Dora Dear
 sn: Dear
 userPassword: {{PBKDF2-SHA256}}2${b64encode(b"salt").decode()}${_DERIVED}
 """
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)  # a Friday
 
 CONFIG = {
     "realm": REALM,
@@ -317,6 +321,7 @@ def stage(
     directory: Directory | None = None,
     sinks: Sequence[Sink] = (),
     best_effort: bool = False,
+    clock: Clock = SYSTEM_CLOCK,
     nonces: Nonces | None = None,
     report: Callable[[str], object] = lambda line: None,
     start_tls: bool = False,
@@ -324,12 +329,18 @@ def stage(
     **settings: Any,
 ) -> Stage:
     """A new session of a server with this directory and these settings; `sinks` come before the one that is read."""
+    assert directory is None or clock is SYSTEM_CLOCK, "a directory has a clock already"
     if directory is None:
-        directory = MemoryDirectory([("stage", read_ldif(ldif, "stage"))], netbios="CONTOSO")
+        directory = MemoryDirectory([("stage", read_ldif(ldif, "stage"))], netbios="CONTOSO", clock=clock)
     sink = MemorySink()
     audit = AuditLog([*sinks, sink], best_effort=best_effort, report=report)
     service = Service.assemble(Config(**{**CONFIG, **settings}), directory, audit, nonces)
     return Stage(replace(service, start_tls=start_tls), sink, process=process)
+
+
+def stopped() -> StoppedClock:
+    """A clock for a server, that goes when it is told to."""
+    return StoppedClock(NOW)
 
 
 def sasl(credentials: bytes | None = None, mechanism: str = "DIGEST-MD5") -> BindRequest:

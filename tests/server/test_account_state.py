@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldapserver.cli.check import main as check
+from ldapserver.clock import StoppedClock
 from ldapserver.directory.account_state import (
     FOR_EVER,
     SECOND,
     AccountState,
     AccountStatus,
     InvalidAccountState,
-    filetime_of,
     read_state,
 )
 from ldapserver.directory.entry import Entry
-from ldapserver.directory.filetime import NEVER, filetime
+from ldapserver.directory.filetime import NEVER, filetime, filetime_at
 from ldapserver.directory.ldif import InvalidLDIF, read_ldif
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.directory.policy import NO_POLICY, Policy
@@ -315,8 +315,9 @@ def test_a_write_is_refused() -> None:
     assert refused.diagnostic_message.startswith("logonHours: 3 octets, 21 are right")
 
 
-def test_seconds_and_moments_are_the_same_times() -> None:
+def test_nanoseconds_and_moments_are_the_same_times() -> None:
     at = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-    assert abs(filetime_of(at.timestamp()) - filetime(at)) <= SECOND // 10**6
-    assert filetime_of(0) == filetime(datetime(1970, 1, 1, tzinfo=UTC))
+    assert filetime_at(StoppedClock(at).ns()) == filetime(at)
+    assert filetime_at(0) == filetime(datetime(1970, 1, 1, tzinfo=UTC))
+    assert filetime_at(199) == filetime_at(0) + 1
     assert filetime(at + timedelta(hours=1)) - filetime(at) == HOUR

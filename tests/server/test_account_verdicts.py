@@ -10,6 +10,7 @@ import pytest
 
 from ldapserver.audit.kinds import LOGON_FAILED
 from ldapserver.audit.record import MSV1_0, WDIGEST
+from ldapserver.clock import SYSTEM_CLOCK, Clock
 from ldapserver.directory import schemes
 from ldapserver.directory.account import Account
 from ldapserver.directory.account_state import Judgement
@@ -27,7 +28,6 @@ from tests.server.account_states import (
     DISABLED,
     LDIF,
     LOCKED_BY,
-    NOW,
     ORDER,
     PASSWORD,
     POLICY,
@@ -38,9 +38,8 @@ from tests.server.account_states import (
     State,
     control,
 )
-from tests.server.stage import DEAR, Stage, digest_response, sasl, simple, stage
+from tests.server.stage import DEAR, Stage, digest_response, sasl, simple, stage, stopped
 from tests.server.test_directory import run
-from tests.server.test_endings import Clock
 
 WRONG = "wrong horse"
 PLAIN_TEXT = "Invalid credentials"
@@ -65,16 +64,17 @@ ROWS = (*STATES, *NAMES.values())
 def directory(profile: str) -> MemoryDirectory:
     """All accounts of the table, as the RFCs or as a domain has them, at the hour of the table."""
     ldif = "\n".join([LDIF, TWIN.format("A"), TWIN.format("B")])
-    settings: dict[str, Any] = {"netbios": "CONTOSO", "clock": lambda: NOW, "policy": POLICY}
+    settings: dict[str, Any] = {"netbios": "CONTOSO", "clock": stopped(), "policy": POLICY}
     if profile == "ad":
         return domain.directory(ldif, **settings)
     return MemoryDirectory([("table", read_ldif(ldif, "table"))], **settings)
 
 
-def of(*states: State, more: str = "") -> MemoryDirectory:
+def of(*states: State, more: str = "", clock: Clock | None = None) -> MemoryDirectory:
     """These accounts only."""
     ldif = "\n".join([ROOT, *[state.ldif for state in states]]) + more
-    return MemoryDirectory([("table", read_ldif(ldif, "table"))], netbios="CONTOSO", clock=lambda: NOW, policy=POLICY)
+    sources = [("table", read_ldif(ldif, "table"))]
+    return MemoryDirectory(sources, netbios="CONTOSO", clock=clock or stopped(), policy=POLICY)
 
 
 def on(profile: str = "plain", **settings: Any) -> Stage:
@@ -214,10 +214,10 @@ FINE = State("fine", {}, "success")
 def test_an_old_nonce_does_not_tell_that_the_password_is_right(state: State) -> None:
     answers = {}
     for name, password in ((state.name, PASSWORD), (state.name, WRONG), ("nobody", WRONG)):
-        clock = Clock()
-        staged = stage(directory=of(state), nonces=NonceBook(clock=clock, lifetime=300))
+        clock = stopped()
+        staged = stage(directory=of(state, clock=clock))
         challenge = staged.challenge()
-        clock.now += 301
+        clock.advance(seconds=301)
         answers[name, password] = staged.bind(sasl(digest_response(challenge, name, password)))
         if password == PASSWORD:
             assert staged.reasons == [state.right]
@@ -242,10 +242,9 @@ class Counted(NonceBook):
 
 def initial(state: State, name: str, password: str, *, old: bool) -> tuple[str, tuple[int, str]]:
     """An initial response with the nonce of a bind before the account came into `state`: its record, its answer."""
-    clock = Clock()
-    where = of(State(state.name, {}, "success"))
-    nonces = NonceBook(clock=clock, lifetime=300, remembered_for=600)
-    staged = stage(directory=where, nonces=nonces, ad_errors=True)
+    clock = stopped()
+    where = of(State(state.name, {}, "success"), clock=clock)
+    staged = stage(directory=where, remember=600, ad_errors=True)
     challenge = staged.challenge()
     assert staged.bind(sasl(digest_response(challenge, state.name, PASSWORD))).result_code is ResultCode.SUCCESS
     changes = [
@@ -254,7 +253,7 @@ def initial(state: State, name: str, password: str, *, old: bool) -> tuple[str, 
     ]
     dn = DN.parse(f"uid={state.name},ou=people,dc=contoso,dc=com")
     run(where.modify(dn, changes, by=DN.parse("cn=admin"), admin=True))
-    clock.now += 601 if old else 0
+    clock.advance(seconds=601 if old else 0)
     following = Stage(staged.service, staged.sink)
     response = following.bind(sasl(digest_response(challenge, name, password, nc="00000002")))
     assert following.session.identity.anonymous or response.result_code is ResultCode.SUCCESS
@@ -282,8 +281,7 @@ def test_initial_responses_get_the_same_challenge_whatever_the_state(old: bool) 
 def test_a_wrong_initial_response_costs_one_nonce_whoever_it_is_about() -> None:
     issued = {}
     for name in ("fine", "shut", "nobody"):
-        clock = Clock()
-        nonces = Counted(clock=clock, lifetime=300, remembered_for=600)
+        nonces = Counted(remembered_for=600)
         staged = stage(directory=of(SHUT, FINE), nonces=nonces)
         challenge = staged.challenge()
         staged.bind(sasl(digest_response(challenge, "fine", PASSWORD)))
@@ -295,11 +293,10 @@ def test_a_wrong_initial_response_costs_one_nonce_whoever_it_is_about() -> None:
 
 
 def test_the_challenge_of_a_barred_initial_response_can_be_answered() -> None:
-    clock = Clock()
-    where = of(OFF, FINE)
-    staged = stage(directory=where, nonces=NonceBook(clock=clock, lifetime=300, remembered_for=600), ad_errors=True)
+    clock = stopped()
+    staged = stage(directory=of(OFF, FINE, clock=clock), remember=600, ad_errors=True)
     old = digest_response(staged.challenge(), "off", PASSWORD, nc="00000002")
-    clock.now += 601
+    clock.advance(seconds=601)
     following = Stage(staged.service, staged.sink)
     challenge = following.bind(sasl(old)).server_sasl_creds or b""
     answer = following.bind(sasl(digest_response(challenge, "off", PASSWORD)))
@@ -324,9 +321,9 @@ class Asked(MemoryDirectory):
         return Judgement(locked=account is not None and not right)
 
 
-def asked(state: State) -> Asked:
+def asked(state: State, clock: Clock = SYSTEM_CLOCK) -> Asked:
     """One account."""
-    return Asked([("table", read_ldif(ROOT + "\n" + state.ldif, "table"))], netbios="CONTOSO")
+    return Asked([("table", read_ldif(ROOT + "\n" + state.ldif, "table"))], netbios="CONTOSO", clock=clock)
 
 
 @every_mechanism
@@ -341,9 +338,8 @@ def test_every_password_that_is_looked_at_is_judged_once(mechanism: str) -> None
 
 
 def test_a_wrong_initial_response_counts_and_is_answered_by_its_challenge() -> None:
-    clock = Clock()
     where = asked(FINE)
-    staged = stage(directory=where, nonces=NonceBook(clock=clock, lifetime=300, remembered_for=600))
+    staged = stage(directory=where, remember=600)
     challenge = staged.challenge()
     staged.bind(sasl(digest_response(challenge, "fine", PASSWORD)))
     following = Stage(staged.service, staged.sink)
@@ -355,11 +351,11 @@ def test_a_wrong_initial_response_counts_and_is_answered_by_its_challenge() -> N
 
 def test_an_old_nonce_is_judged_by_its_password() -> None:
     for password, right in ((PASSWORD, True), (WRONG, False)):
-        clock = Clock()
-        where = asked(FINE)
-        staged = stage(directory=where, nonces=NonceBook(clock=clock, lifetime=300))
+        clock = stopped()
+        where = asked(FINE, clock=clock)
+        staged = stage(directory=where)
         challenge = staged.challenge()
-        clock.now += 301
+        clock.advance(seconds=301)
         staged.bind(sasl(digest_response(challenge, "fine", password)))
         assert where.asked == [("fine", right, True)]
 

@@ -1,8 +1,8 @@
 """Any sequence of writes to a domain: what is kept beside the entries is always what the entries say."""
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,8 +19,7 @@ from ldapserver.wire.filters import Equality
 from ldapserver.wire.messages import Change, ModifyOperation, PartialAttribute, ResultCode, Scope
 
 from .domain import schema
-
-T = TypeVar("T")
+from .test_directory import run
 
 BY = DN.parse("cn=admin")
 LDIF = """\
@@ -61,20 +60,11 @@ manager: cn=a0,ou=b,dc=x
 FORWARD = {name.lower(): name for name in LINKS}
 
 
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    raise AssertionError("it waits")
-
-
 class Refusing(ActiveDirectory):
     """One that may have something against a write when all of it is done."""
 
     def __init__(self) -> None:
-        super().__init__(clock=lambda: 1e9)
+        super().__init__()
         self.after: int | None = None
 
     def done(self, write: Write, written: Written) -> None:

@@ -19,20 +19,10 @@ from ldapserver.wire.messages import (
     SaslAuthentication,
     SimpleAuthentication,
 )
-from sasl_digest import NonceBook, Reason
-from tests.server.stage import DEAR, LDIF, REALM, U1, Stage, digest_response, sasl, search, simple, stage
+from sasl_digest import Reason
+from tests.server.stage import DEAR, LDIF, REALM, U1, Stage, digest_response, sasl, search, simple, stage, stopped
 
 REFUSED = BindResponse(ResultCode.INVALID_CREDENTIALS, diagnostic_message="Invalid credentials")
-
-
-class Clock:
-    """Seconds that pass when they are told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Full:
@@ -231,10 +221,10 @@ def test_an_administrator_is_one_by_the_configured_dn() -> None:
 
 
 def test_a_response_to_an_expired_nonce_gets_a_stale_challenge_and_then_success() -> None:
-    clock = Clock()
-    on = stage(nonces=NonceBook(clock=clock, lifetime=300))
+    clock = stopped()
+    on = stage(clock=clock)
     challenge = on.challenge()
-    clock.now += 301
+    clock.advance(seconds=301)
     again = on.bind(sasl(digest_response(challenge, "u1", "password")))
     assert again.result_code is ResultCode.SASL_BIND_IN_PROGRESS
     assert b"stale=true" in (again.server_sasl_creds or b"")
@@ -318,10 +308,10 @@ def test_a_wrong_password_that_cannot_be_recorded_is_answered_as_a_right_one() -
 
 
 def test_a_stale_challenge_that_cannot_be_recorded_ends_the_exchange() -> None:
-    clock = Clock()
-    on = stage(sinks=[Full()], nonces=NonceBook(clock=clock, lifetime=300))
+    clock = stopped()
+    on = stage(sinks=[Full()], clock=clock)
     challenge = on.challenge()
-    clock.now += 301
+    clock.advance(seconds=301)
     response = on.bind(sasl(digest_response(challenge, "u1", "password")))
     assert response.result_code is ResultCode.UNAVAILABLE
     assert on.who() == ""  # no operationsError: no exchange is under way

@@ -7,8 +7,8 @@ import pytest
 
 from ldapserver.cli.assembly import load
 from ldapserver.cli.options import read_options
-from ldapserver.directory.account_state import filetime_of
 from ldapserver.directory.ad.profile import ActiveDirectory
+from ldapserver.directory.filetime import filetime
 from ldapserver.directory.ldif import read_ldif
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.directory.policy import Policy
@@ -23,7 +23,7 @@ from .test_directory import run
 def test_a_domain_counts_without_a_threshold_and_replicates_nothing() -> None:
     world = World(Policy(), ad=True)
     before = run(world.directory.read(DN.parse(ALICE)))
-    world.clock.now += 10
+    world.clock.advance(seconds=10)
     assert world.binds("a", "b") == [WRONG, WRONG]
     after = run(world.directory.read(DN.parse(ALICE)))
     assert before is not None
@@ -75,7 +75,7 @@ def test_an_administrator_changes_the_policy_and_it_holds_at_once(duration: str)
     assert set(world.binds(*"abcde")) == {WRONG}
     world.modify((REPLACE, "lockoutThreshold", [b"1"]), (REPLACE, "lockoutDuration", [duration.encode()]), dn=HEAD)
     assert world.binds("f", "right") == [WRONG, LOCKED]
-    world.clock.now += 10**8
+    world.clock.advance(seconds=10**8)
     assert world.bind("right") == LOCKED
 
 
@@ -94,7 +94,7 @@ def test_computed_attributes_say_what_a_bind_would_be_told() -> None:
     world.binds("a", "b")
     assert computed() == (0x10, 3600)
     assert world.bind("right") == LOCKED
-    world.clock.now += 3601
+    world.clock.advance(seconds=3601)
     assert computed() == (0x800000, 3600)
     assert world.bind("right") == "password-expired"
     world.modify((REPLACE, "maxPwdAge", [b"-72000000000"]), dn=HEAD)
@@ -114,7 +114,7 @@ def test_a_loaded_account_may_say_that_its_password_was_set_now() -> None:
     world = World(ldif=LDIF + WHO + "pwdLastSet: -1\nbadPwdCount: 2\n", ad=True)
     entry = run(world.directory.read(DN.parse(ALICE)))
     assert entry is not None
-    assert entry.get("pwdLastSet") == (b"%d" % filetime_of(START),)
+    assert entry.get("pwdLastSet") == (b"%d" % filetime(START),)
     assert entry.get("badPwdCount") == (b"2",)
 
 

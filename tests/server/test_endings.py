@@ -18,22 +18,12 @@ from ldapserver.wire.messages import (
     ResultCode,
     UnbindRequest,
 )
-from sasl_digest import QOP, NonceBook, Reason
+from sasl_digest import QOP, Reason
 from tests.authority import Authority, name
-from tests.server.stage import DEAR, LDIF, U1, URI, Stage, digest_response, faulty, sasl, simple, stage
+from tests.server.stage import DEAR, LDIF, U1, URI, Stage, digest_response, faulty, sasl, simple, stage, stopped
 
 AUDIT = Path(__file__).parents[2] / "docs" / "audit.md"
 NAMES = {code: "".join(word.title() for word in code.name.split("_")) for code in ResultCode}
-
-
-class Clock:
-    """Seconds that pass when they are told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 # Every reason
@@ -41,10 +31,10 @@ class Clock:
 
 def expired(password: str) -> Callable[[], Stage]:
     def act() -> Stage:
-        clock = Clock()
-        on = stage(nonces=NonceBook(clock=clock, lifetime=300))
+        clock = stopped()
+        on = stage(clock=clock)
         challenge = on.challenge()
-        clock.now += 301
+        clock.advance(seconds=301)
         on.bind(sasl(digest_response(challenge, "u1", password)))
         return on
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import count
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -26,6 +26,7 @@ from ldapserver.audit.status import Status
 from ldapserver.audit.xml_form import NAMESPACE
 from ldapserver.cli import main
 from ldapserver.cli.events import main as events_main
+from ldapserver.clock import StoppedClock
 from ldapserver.config import Config
 from ldapserver.directory.ldif import read_ldif
 from ldapserver.directory.memory import MemoryDirectory
@@ -39,6 +40,7 @@ from tests.test_imports import loaded
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EVENT = f"{{{NAMESPACE}}}"
 
+START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 # 2026-01-02T03:04:05.6789012Z and so on.
 FAILED = replace(BIND, status=Status.WRONG_PASSWORD, reason=Reason.WRONG_PASSWORD, time_ns=START_NS + SECOND)
 UNKNOWN = replace(
@@ -71,21 +73,25 @@ def log(tmp_path: Path) -> Path:
 
 
 def served(path: Path) -> None:
-    """The log of a real session, with a clock that goes on by a second at each look."""
-    ticks = count(START_NS, SECOND)
+    """The log of a real session, a bind a second."""
+    clock = StoppedClock(START)
     sink = FileSink(str(path), JSONRenderer("ldap1.contoso.com"))
-    directory = MemoryDirectory([("stage", read_ldif(LDIF, "stage"))], netbios="CONTOSO")
+    directory = MemoryDirectory([("stage", read_ldif(LDIF, "stage"))], netbios="CONTOSO", clock=clock)
     settings: dict[str, Any] = dict(CONFIG)
-    audit = AuditLog([sink], report=print)
-    service = Service.assemble(Config(**settings), directory, audit, clock_ns=lambda: next(ticks))
+    service = Service.assemble(Config(**settings), directory, AuditLog([sink], report=print))
     session = Stage(service, MemorySink())
-    session.digest("u1", realm="CONTOSO")
-    session.digest("u1", "letmein", realm="CONTOSO")
-    session.digest("CONTOSO\\u1", realm="")
-    session.digest("jürgen", "pässwörd")
-    session.digest("missing", "letmein")
-    session.bind(simple(U1, "password"))
-    session.digest("u1", nonce=b"MARKNONCE")
+    binds: list[Callable[[], object]] = [
+        lambda: session.digest("u1", realm="CONTOSO"),
+        lambda: session.digest("u1", "letmein", realm="CONTOSO"),
+        lambda: session.digest("CONTOSO\\u1", realm=""),
+        lambda: session.digest("jürgen", "pässwörd"),
+        lambda: session.digest("missing", "letmein"),
+        lambda: session.bind(simple(U1, "password")),
+        lambda: session.digest("u1", nonce=b"MARKNONCE"),
+    ]
+    for bind in binds:
+        bind()
+        clock.advance(seconds=1)
     sink.close()
 
 
@@ -280,7 +286,7 @@ def test_whatever_a_line_is_the_others_are_read(line: bytes, log: Path, events: 
 def test_a_filter_lets_through_what_is_asked_for(
     options: list[str], accounts: list[str], log: Path, events: Events
 ) -> None:
-    status, shown, error = events(log, *options, clock=lambda: START_NS / 1e9 + 3.5)
+    status, shown, error = events(log, *options, clock=StoppedClock(START + timedelta(seconds=3.5)))
     assert (status, error) == (0, "")
     assert [line.split()[4] for line in shown[1:]] == accounts
 
@@ -451,7 +457,7 @@ def test_help_has_an_example_that_works(log: Path, events: Events, capfdbinary: 
     for example in examples:
         if "--follow" not in example:
             words = [str(log) if word == "audit.jsonl" else word for word in shlex.split(example)]
-            assert events(*words, clock=lambda: START_NS / 1e9)[0] == 0
+            assert events(*words, clock=StoppedClock(START))[0] == 0
     assert "wrong-password" in text
 
 

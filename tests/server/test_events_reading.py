@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ldapserver.audit.record import BindRecord
 from ldapserver.audit.status import ENDINGS, Status
+from ldapserver.clock import SYSTEM_CLOCK, StoppedClock
 from ldapserver.viewer import json_form, xml_form
 from ldapserver.viewer.event import Event, NotARecord
 from ldapserver.viewer.filtering import NAMES, Filter, is_of, wanted_status
@@ -224,7 +225,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no|day is|hour must|not within|neither"):
         canonical(text)
     with pytest.raises(ValueError, match="is neither a time of ISO 8601"):
-        moment(text, lambda: 0)
+        moment(text, SYSTEM_CLOCK)
 
 
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -243,8 +244,8 @@ def test_times_compare_as_their_text_does(one: datetime, other: datetime) -> Non
 def test_ago_is_counted_from_the_clock(text: str, seconds: float) -> None:
     now = datetime(2026, 1, 2, 3, 4, 5, 250_000, tzinfo=UTC)
     then = now - timedelta(seconds=seconds)
-    assert moment(text, now.timestamp) == canonical(then.isoformat())
-    assert moment("999999999w", now.timestamp) == "0001-01-01T00:00:00.000000000"
+    assert moment(text, StoppedClock(now)) == canonical(then.isoformat())
+    assert moment("999999999w", StoppedClock(now)) == "0001-01-01T00:00:00.000000000"
 
 
 # Filters

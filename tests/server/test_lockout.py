@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldapserver.directory.account_state import filetime_of
 from ldapserver.directory.conformance import Conformance
 from ldapserver.directory.contents import Contents
+from ldapserver.directory.filetime import filetime
 from ldapserver.directory.index import Index
 from ldapserver.directory.policy import Policy
 from ldapserver.directory.schema import Schema, core
@@ -49,23 +49,23 @@ def test_the_threshold_locks_and_the_bind_that_locks_is_a_wrong_password() -> No
     assert world.counts()["badPwdCount"] == 3
     entry = run(world.directory.read(DN.parse(ALICE)))
     assert entry is not None
-    assert entry.get("lockoutTime") == entry.get("badPasswordTime") == (b"%d" % filetime_of(START),)
+    assert entry.get("lockoutTime") == entry.get("badPasswordTime") == (b"%d" % filetime(START),)
 
 
 def test_what_is_counted_of_each_wrong_password() -> None:
     world = World()
     assert world.counts() == {}
-    world.clock.now += 5
+    world.clock.advance(seconds=5)
     world.bind("a")
     assert world.counts() == {"badPwdCount": 1, "badPasswordTime": 5}  # lockoutTime comes with a lockout
-    world.clock.now += 60
+    world.clock.advance(seconds=60)
     world.bind("b")
     assert world.counts() == {"badPwdCount": 2, "badPasswordTime": 65}
-    world.clock.now += 60.5  # "more than" the window
+    world.clock.advance(seconds=60.5)  # "more than" the window
     world.bind("c")
     assert world.counts()["badPwdCount"] == 1
     when = world.counts()["badPasswordTime"]
-    world.clock.now += 1
+    world.clock.advance(seconds=1)
     assert world.bind("right") == "success"
     assert world.counts() == {"badPwdCount": 0, "badPasswordTime": when, "lockoutTime": 0}
     assert world.binds("a", "b") == [WRONG, WRONG]
@@ -76,7 +76,7 @@ def test_while_locked_nothing_is_counted() -> None:
     world = World()
     world.binds("a", "b", "c")
     before = world.counts()
-    world.clock.now += 30
+    world.clock.advance(seconds=30)
     assert world.binds("d", "right") == [LOCKED, LOCKED]
     assert world.counts() == before
 
@@ -85,9 +85,9 @@ def test_while_locked_nothing_is_counted() -> None:
 def test_a_lockout_runs_out(password: str, reason: str, count: int) -> None:
     world = World()
     world.binds("a", "b", "c")
-    world.clock.now += 300
+    world.clock.advance(seconds=300)
     assert world.bind("right") == LOCKED  # up to the last moment
-    world.clock.now += 0.001
+    world.clock.advance(seconds=0.001)
     assert world.bind(password) == reason
     assert (world.counts()["badPwdCount"], world.counts()["lockoutTime"]) == (count, 0)
 
@@ -95,7 +95,7 @@ def test_a_lockout_runs_out(password: str, reason: str, count: int) -> None:
 def test_after_a_lockout_it_takes_as_many_again() -> None:
     world = World()
     world.binds("a", "b", "c")
-    world.clock.now += 301
+    world.clock.advance(seconds=301)
     assert world.binds("a", "b", "c", "right") == [WRONG, WRONG, WRONG, LOCKED]
     assert world.locked == 2
 
@@ -103,7 +103,7 @@ def test_after_a_lockout_it_takes_as_many_again() -> None:
 def test_after_a_short_lockout_the_count_begins_anew_within_the_window() -> None:
     world = World(Policy(lockout_threshold=2, lockout_window=3600, lockout_duration=10))
     world.binds("a", "b")
-    world.clock.now += 11
+    world.clock.advance(seconds=11)
     assert world.binds("a", "right") == [WRONG, "success"]
     assert world.locked == 1
 
@@ -111,7 +111,7 @@ def test_after_a_short_lockout_the_count_begins_anew_within_the_window() -> None
 def test_without_a_duration_no_time_unlocks() -> None:
     world = World(Policy(lockout_threshold=1, lockout_duration=0))
     assert world.bind("a") == WRONG
-    world.clock.now += 10**9
+    world.clock.advance(seconds=10**9)
     assert world.bind("right") == LOCKED
 
 
@@ -147,10 +147,10 @@ def test_a_right_password_that_something_stands_against_forgets_nothing() -> Non
 
 def test_a_recorded_response_forgets_nothing() -> None:
     world = World()
-    nonces = NonceBook(lifetime=60, clock=world.clock)
+    nonces = NonceBook(lifetime=60, clock=world.clock.seconds)
     on = world.connect(nonces=nonces)
     recorded = digest_response(on.challenge(), "alice", "right")
-    world.clock.now += 61
+    world.clock.advance(seconds=61)
     world.bind("a")
     assert on.bind(sasl(recorded)).result_code is ResultCode.SASL_BIND_IN_PROGRESS
     assert on.reasons == ["nonce-expired"]
@@ -162,7 +162,7 @@ def test_an_account_that_a_digest_cannot_be_checked_with_is_not_counted_and_lock
     on = world.connect()
     on.digest("salted", "wrong")
     assert world.counts("uid=salted,ou=people,dc=contoso,dc=com") == {}
-    world.modify((REPLACE, "lockoutTime", [b"%d" % filetime_of(START)]), dn="uid=salted,ou=people,dc=contoso,dc=com")
+    world.modify((REPLACE, "lockoutTime", [b"%d" % filetime(START)]), dn="uid=salted,ou=people,dc=contoso,dc=com")
     on.digest("salted", "wrong")
     assert on.reasons == ["no-usable-secret", LOCKED]
 
@@ -238,7 +238,7 @@ def test_what_is_counted_is_found_by_a_schema_that_did_not_know_of_it() -> None:
 def test_nothing_else_of_the_entry_changes() -> None:
     world = World()
     before = run(world.directory.read(DN.parse(ALICE)))
-    world.clock.now += 3600
+    world.clock.advance(seconds=3600)
     world.bind("a")
     after = run(world.directory.read(DN.parse(ALICE)))
     assert before is not None
@@ -311,7 +311,7 @@ def test_a_lockout_by_other_attributes_ends_with_them() -> None:
 def test_a_lockout_of_another_server_runs_out_and_leaves_ours() -> None:
     world = World(ldif=LDIF + WHO + "pwdAccountLockedTime: 20260102030405Z\n")
     assert world.bind("right") == LOCKED
-    world.clock.now += 301
+    world.clock.advance(seconds=301)
     assert world.bind("right") == "success"
     entry = run(world.directory.read(DN.parse(ALICE)))
     assert entry is not None

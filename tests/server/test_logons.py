@@ -1,7 +1,7 @@
 """The Windows events beside 4776: what each of their fields holds, who gets which, and that each logon ends once."""
 
 import re
-from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ldapserver.audit.sinks import MemorySink
 from ldapserver.audit.status import LOGON_FAILURES, Status
 from ldapserver.cli.assembly import configure
 from ldapserver.cli.options import read_options
+from ldapserver.clock import Clock, StoppedClock
 from ldapserver.config import Config
 from ldapserver.directory.account import Account
 from ldapserver.directory.account_state import AccountStatus, Judgement
@@ -129,16 +130,18 @@ DIGEST_LOGON = SIMPLE_LOGON | {
 }
 
 
-def numbered(*given: int, clock_ns: Callable[[], int] = lambda: 7_000_000_000) -> Stage:
+SEVEN = StoppedClock(datetime(1970, 1, 1, 0, 0, 7, tzinfo=UTC))
+
+
+def numbered(*given: int, clock: Clock = SEVEN) -> Stage:
     """A stage whose logons have these ids, or its own."""
-    made = MemoryDirectory([("stage", read_ldif(LDIF, "stage"))], netbios="CONTOSO")
+    made = MemoryDirectory([("stage", read_ldif(LDIF, "stage"))], netbios="CONTOSO", clock=clock)
     settings: dict[str, Any] = {**CONFIG, "logon_events": True}
     sink = MemorySink()
     service = Service.assemble(
         Config(**settings),
         made,
         AuditLog([sink], report=print),
-        clock_ns=clock_ns,
         ids=iter(given) if given else None,
     )
     return Stage(service, sink)
@@ -204,7 +207,7 @@ def test_ids_are_of_no_logon_of_windows_own_and_of_no_run_before() -> None:
 
 
 def test_ids_count_up_from_the_time_of_the_service_s_clock() -> None:
-    on = numbered(clock_ns=lambda: 1_767_323_045_678_901_234)
+    on = numbered(clock=StoppedClock(datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)))
     for _ in range(2):
         on.bind(simple(U1, "password"))
     ids_given = [int(fields(event)["TargetLogonId"], 16) for event in on.events if event.kind is LOGON]

@@ -19,6 +19,7 @@ from ldapserver.directory.matching import (
     case_ignore_ia5,
     generalized_time,
 )
+from ldapserver.directory.operational import Operational
 from ldapserver.directory.schema import core
 from ldapserver.directory.subschema import Subschema
 from ldapserver.wire.dn import DN
@@ -383,7 +384,7 @@ def test_what_is_computed_stands_in_the_schema() -> None:
 
 
 def test_definitions_match_by_their_first_component() -> None:
-    entry = Subschema().entry(SCHEMA)
+    entry = Subschema(Operational()).entry(SCHEMA)
     assert compile_filter(parse_filter("(attributeTypes=2.5.4.0)"), SCHEMA)(entry) is True
     assert compile_filter(parse_filter("(attributeTypes=objectClass)"), SCHEMA)(entry) is True
     assert compile_filter(parse_filter("(attributeTypes=1.2.3.4)"), SCHEMA)(entry) is False

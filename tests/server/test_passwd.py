@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from ldapserver.cli.password_change import Changed, PasswordChange
 from ldapserver.cli.remote import Login
 from ldapserver.cli.remote_passwd import change_on_server
 from ldapserver.cli.search_url import SearchURL
+from ldapserver.clock import StoppedClock
 from ldapserver.directory.account_reset import AccountReset
-from ldapserver.directory.account_state import SECOND, filetime_of
+from ldapserver.directory.account_state import SECOND
+from ldapserver.directory.filetime import filetime
 from ldapserver.directory.ldif import EntryRecord, read_ldif
 from ldapserver.directory.schemes import read_password
 from sasl_digest.ldap3 import Credentials, DigestBindError, DigestConnection
@@ -33,7 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:ssl.match_hostname:DeprecationWa
 ADMIN = f"uid=admin,{PEOPLE}"
 ALICE = f"cn=Alice Apple,ou=staff,{BASE}"
 BOB = f"cn=Bob Baker,ou=staff,{BASE}"
-NOW = 1_800_000_000
+NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 NOW_AS_FILETIME = b"134444736000000000"
 INSECURE = "--insecure-password-argument"
 
@@ -98,7 +101,7 @@ def set_password(
     file: Path, user: str, new: str = "new", *schemes: str, must_change: bool | None = None, unlock: bool = False
 ) -> None:
     asked = PasswordChange(user, lambda _: new, False, AccountReset(must_change, unlock))
-    file_passwd.change_in_file(str(file), asked, schemes=schemes, clock=lambda: NOW)
+    file_passwd.change_in_file(str(file), asked, schemes=schemes, clock=StoppedClock(NOW))
 
 
 def test_one_line_of_a_file_is_another(file: Path, passwd: Passwd) -> None:
@@ -665,10 +668,10 @@ def test_a_domain_controller_is_told_what_it_knows_to_say_itself(domain: TLSServ
     """It takes no other time than -1, which is now, and a lockoutTime of 0 even where none is seen."""
     url, login = SearchURL.parse(domain.url), Login("admin", password="admin secret")
     asked = PasswordChange("bob", None, False, AccountReset(must_change=False, unlock=True))
-    change_on_server(url, login, asked, clock=lambda: 0)
+    change_on_server(url, login, asked, clock=StoppedClock(datetime(1970, 1, 1, tzinfo=UTC)))
     held = attributes_of(domain.url, BOB, "pwdLastSet", "lockoutTime")
     assert held["lockoutTime"] == [b"0"]
-    assert int(held["pwdLastSet"][0]) > filetime_of(NOW) - 10 * 365 * 86400 * SECOND
+    assert int(held["pwdLastSet"][0]) > filetime(NOW) - 10 * 365 * 86400 * SECOND
 
 
 def test_a_domain_controller_is_told_no_password_in_the_clear(

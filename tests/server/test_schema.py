@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ldapserver.directory.entry import PASSWORD_ATTRIBUTES, Entry
 from ldapserver.directory.matching import ORDERING, SUBSTRINGS, equality_rule
 from ldapserver.directory.notation import FORMS, parse, render
+from ldapserver.directory.operational import Operational
 from ldapserver.directory.schema import (
     DIRECTORY_STRING,
     SUBSCHEMA,
@@ -24,6 +25,7 @@ from ldapserver.directory.schema import (
 )
 from ldapserver.directory.subschema import Subschema
 from tests.interop.conftest import absent
+from tests.server.stage import stopped
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # ldap3 2.9.1 asks pyasn1 for names it has renamed
@@ -150,7 +152,7 @@ def test_nothing_unknown_gives_the_same_schema() -> None:
 
 
 def test_every_definition_is_published_and_read_by_ldap3() -> None:
-    read = published(Subschema().entry(EXTENDED))
+    read = published(Subschema(Operational()).entry(EXTENDED))
     assert len(read.attribute_types) >= len(EXTENDED.attribute_types)
     for each in EXTENDED.attribute_types:
         theirs = read.attribute_types[(each.names or (each.oid,))[0]]
@@ -179,7 +181,7 @@ def test_every_definition_is_read_by_python_ldap() -> None:
         schema = import_module("ldap.schema")
     except ImportError:
         absent("python-ldap")
-    values = {name: list(values) for name, values in Subschema().entry(EXTENDED)}
+    values = {name: list(values) for name, values in Subschema(Operational()).entry(EXTENDED)}
     read = schema.SubSchema(values, check_uniqueness=2)
     for each in EXTENDED.attribute_types:
         theirs = read.get_obj(schema.AttributeType, each.oid)
@@ -195,7 +197,7 @@ def test_every_definition_is_read_by_python_ldap() -> None:
 
 
 def test_every_definition_reads_back_to_itself() -> None:
-    entry = Subschema().entry(EXTENDED)
+    entry = Subschema(Operational()).entry(EXTENDED)
     kinds = [name for name, _ in entry if name in FORMS]
     assert len(kinds) == 4
     for kind in kinds:
@@ -212,7 +214,7 @@ def read_by_number(entry: Entry) -> dict[str, str]:
 
 
 def test_what_is_published_is_closed() -> None:
-    read = published(Subschema().entry(EXTENDED))
+    read = published(Subschema(Operational()).entry(EXTENDED))
     for name in read.object_classes:
         info = read.object_classes[name]
         assert all(sup in read.object_classes for sup in info.superior or ())
@@ -229,7 +231,7 @@ def test_what_is_published_is_closed() -> None:
 
 
 def test_a_rule_is_said_to_apply_to_what_it_can_be_asked_of_and_to_no_secret() -> None:
-    uses = read_by_number(Subschema().entry(CORE))
+    uses = read_by_number(Subschema(Operational()).entry(CORE))
     of_integers = uses["1.2.840.113556.1.4.803"].split()
     assert {"uidNumber", "userAccountControl", "pwdLastSet"} <= set(of_integers)
     assert "uid" not in of_integers
@@ -242,20 +244,20 @@ def test_a_rule_is_said_to_apply_to_what_it_can_be_asked_of_and_to_no_secret() -
 
 def test_a_rule_that_applies_to_nothing_is_no_use() -> None:
     rule = "( 2.5.13.2 NAME 'caseIgnoreMatch' SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )"
-    assert Subschema().entry(read_schema(f"matchingRules: {rule}")).get("matchingRuleUse") == ()
+    assert Subschema(Operational()).entry(read_schema(f"matchingRules: {rule}")).get("matchingRuleUse") == ()
 
 
 def test_the_entry_says_when_the_schema_became_what_it_is() -> None:
-    now = [0.0]
-    subschema = Subschema(lambda: now[0])
+    clock = stopped()
+    subschema = Subschema(Operational(clock))
     first = subschema.entry(CORE)
     assert first.dn == SUBSCHEMA
-    now[0] = 86400.0
+    clock.advance(days=1)
     assert subschema.entry(CORE) is first  # and is made once
     changed = subschema.entry(EXTENDED)
     times = [(each.get("createTimestamp"), each.get("modifyTimestamp")) for each in (first, changed)]
-    began = (b"19700101000000Z",)
-    assert times == [(began, began), (began, (b"19700102000000Z",))]
+    began = (b"20260102030405Z",)
+    assert times == [(began, began), (began, (b"20260103030405Z",))]
     assert changed.get("structuralObjectClass") == (b"subentry",)
 
 

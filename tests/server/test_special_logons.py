@@ -9,7 +9,7 @@ import pytest
 
 from ldapserver.audit.kinds import LOGOFF, LOGON, SPECIAL_LOGON
 from ldapserver.directory.account_state import Judgement
-from ldapserver.directory.ad.privileges import Remembered
+from ldapserver.directory.ad.privileges import KnownPrivileges
 from ldapserver.directory.ldif import read_ldif
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.directory.privileges import ADMINISTRATOR, BACKUP
@@ -195,7 +195,7 @@ def _steps(coroutine: Any) -> Any:
 
 def test_privileges_are_looked_for_once() -> None:
     looked: Iterator[int] = count()
-    remembered, bob = Remembered(), DN.parse(BOB)
+    remembered, bob = KnownPrivileges(), DN.parse(BOB)
 
     def find() -> tuple[str, ...]:
         return (f"{next(looked)}",)

@@ -3,11 +3,13 @@
 The result codes are those of OpenLDAP's slapd 2.5 to the same requests, but for the two that are named below.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from ldapserver import controls
+from ldapserver.clock import StoppedClock
 from ldapserver.controls import Controls
 from ldapserver.directory import transaction
 from ldapserver.directory.conformance import Conformance
@@ -36,11 +38,12 @@ from ldapserver.wire.messages import (
 from ldapserver.write import write
 
 from .stage import LDIF, U1, Stage, search, simple, stage
+from .test_directory import run
 
 BASE = "dc=contoso,dc=com"
 PEOPLE = f"ou=people,{BASE}"
 ADMIN = f"uid=u2,{PEOPLE}"
-NOW = 1_700_000_000.0
+NOW = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 STAMP = b"20231114221320Z"
 
 MORE = f"""\
@@ -79,7 +82,7 @@ def octets(values: list[str]) -> tuple[bytes, ...]:
 def administrator(ldif: str = LDIF + MORE, conformance: Conformance = Conformance.LENIENT, **more: Any) -> Stage:
     records = read_ldif(ldif, "stage")
     directory = MemoryDirectory(
-        [("stage", records)], netbios="CONTOSO", clock=lambda: NOW, random=bytes, conformance=conformance
+        [("stage", records)], netbios="CONTOSO", clock=StoppedClock(NOW), random=bytes, conformance=conformance
     )
     on = stage(directory=directory, admins=(ADMIN,), **more)
     assert on.bind(simple(ADMIN, "another")).result_code is ResultCode.SUCCESS
@@ -416,12 +419,7 @@ def test_a_user_who_was_deleted_meanwhile_stays_bound_and_is_no_object() -> None
 
 
 def carried_out(on: Stage, request: Request, asked: Controls) -> Reply:
-    coroutine = write(Context(on.service, on.session.identity, on.channel, asked), request)
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value  # type: ignore[no-any-return]
-    raise AssertionError("it waits for something")
+    return run(write(Context(on.service, on.session.identity, on.channel, asked), request))
 
 
 @pytest.mark.parametrize(

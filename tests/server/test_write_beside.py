@@ -19,6 +19,7 @@ from ldapserver.errors import OperationRefused
 from ldapserver.wire.dn import DN, ROOT
 from ldapserver.wire.filters import parse_filter
 from ldapserver.wire.messages import Change, ModifyOperation, PartialAttribute, ResultCode, Scope
+from tests.server.stage import stopped
 
 from .test_directory import PEOPLE, SUFFIX, crowd, directory, find, run, search
 
@@ -224,11 +225,11 @@ def test_a_change_that_cannot_be_made_is_refused_with_its_line(changes: str, ref
 def test_what_ldif_brings_of_the_servers_own_attributes_stays_and_the_rest_is_added() -> None:
     where = loaded(
         SUFFIX + f"dn: cn=a,{BASE}\nobjectClass: person\nENTRYUUID: 597ae2f6-16a6-1027-98f4-d28b5365dc14\n",
-        clock=lambda: 0.0,
+        clock=stopped(),
     )
     entry = get(where, f"cn=a,{BASE}")
     assert entry.get("entryUUID") == (b"597ae2f6-16a6-1027-98f4-d28b5365dc14",)
-    assert entry.get("createTimestamp") == entry.get("modifyTimestamp") == (b"19700101000000Z",)
+    assert entry.get("createTimestamp") == entry.get("modifyTimestamp") == (b"20260102030405Z",)
     assert entry.get("creatorsName") == entry.get("modifiersName") == (b"cn=anonymous",)
     other = get(where, BASE)
     assert other.get("createTimestamp") is entry.get("createTimestamp")

@@ -4,11 +4,11 @@ After every step the result code, everything stored, what each index finds, who 
 password, and what is computed are compared.
 """
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,8 +24,7 @@ from ldapserver.errors import OperationRefused
 from ldapserver.wire.dn import DN, ROOT
 from ldapserver.wire.filters import Equality, Present
 from ldapserver.wire.messages import Change, ModifyOperation, PartialAttribute, ResultCode, Scope
-
-T = TypeVar("T")
+from tests.server.test_directory import run
 
 BY = DN.parse("cn=admin,dc=x")
 LDIF = """\
@@ -300,14 +299,6 @@ class Refusing(Plain):
         self.left -= 1
         if not self.left:
             raise OperationRefused(ResultCode.BUSY)
-
-
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value  # type: ignore[no-any-return]
-    raise AssertionError("it waits for something")
 
 
 def octets(values: Iterable[str]) -> tuple[bytes, ...]:

@@ -61,7 +61,7 @@ class Domain:
         sid = next(iter(entry.get("objectSid")), None)
         if sid is None:
             return ()
-        group = _number(entry, "primaryGroupID")
+        group = entry.number("primaryGroupID")
         try:
             primary = None if group is None else self.by_sid(with_rid(split_sid(sid)[0], group))
         except InvalidSID:
@@ -131,10 +131,3 @@ def _primary_group_token(entry: Entry) -> tuple[bytes, ...]:
         return (b"%d" % split_sid(sid)[1],)
     except InvalidSID:
         return ()
-
-
-def _number(entry: Entry, name: str) -> int | None:
-    try:
-        return int(entry.get(name)[0])
-    except (IndexError, ValueError):
-        return None  # a schema that is not enforced lets anything be stored

@@ -1,7 +1,6 @@
 """A domain's side of the seam `directory/dialect.py`: each answer is one of this package's functions."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 
 from ldapserver.directory.ad.anr import ANR_SET
 from ldapserver.directory.ad.constructed import BASE_OBJECT_ONLY
@@ -40,14 +39,11 @@ class DomainDialect:
 
     max_page_size = MAX_PAGE_SIZE
 
-    def __init__(
-        self, view: View, links: Links, domain: DN, highest_usn: Callable[[], int], clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, view: View, links: Links, domain: DN, highest_usn: Callable[[], int]) -> None:
         self.subschema = aggregate(domain)
         self._view = view
         self._domain = domain
         self._highest_usn = highest_usn
-        self._clock = clock
         # An attribute that is not known would make an item Undefined, and so the negation of every aNR.
         anr_set = tuple(name for name in ANR_SET if view.schema.attribute_type(name) is not None)
         self._surroundings = Surroundings(schema_naming_context(domain), links.pointing, anr_set)
@@ -70,7 +66,7 @@ class DomainDialect:
 
     def root_dse(self, attributes: RootDSE, computer: str) -> RootDSE:
         """See `Dialect`."""
-        facts = Facts(self._domain, dns_domain(self._domain), computer, self._highest_usn(), self._clock())
+        facts = Facts(self._domain, dns_domain(self._domain), computer, self._highest_usn(), self._view.clock.now())
         own = dict(root_dse_attributes(facts))
         merged = {**dict(attributes), **own}
         # Heads of naming contexts, where they are there: [MS-ADTS] 3.1.1.3.2.17

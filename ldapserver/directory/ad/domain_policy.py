@@ -17,11 +17,11 @@ _Attributes = Iterable[tuple[str, tuple[bytes, ...]]]
 
 def read(head: Entry, given: Policy) -> Policy:
     """The policy of the domain whose entry this is; what that does not say is as `given`."""
-    threshold = _number(head, "lockoutThreshold")
+    threshold = head.number("lockoutThreshold")
     window, duration, age = (
-        _seconds(_number(head, name)) for name in ("lockOutObservationWindow", "lockoutDuration", "maxPwdAge")
+        _seconds(head.number(name)) for name in ("lockOutObservationWindow", "lockoutDuration", "maxPwdAge")
     )
-    if _number(head, "lockOutObservationWindow") == WITHOUT_END:
+    if head.number("lockOutObservationWindow") == WITHOUT_END:
         window = -WITHOUT_END / SECOND
     return replace(
         given,
@@ -59,10 +59,3 @@ def _seconds(interval: int | None) -> float | None:
     if interval is None:
         return None
     return -interval / SECOND if WITHOUT_END < interval < 0 else 0.0
-
-
-def _number(entry: Entry, name: str) -> int | None:
-    try:
-        return int(entry.get(name)[0])
-    except (IndexError, ValueError):
-        return None  # a schema that is not enforced lets anything be stored

@@ -26,7 +26,7 @@ def privileges_of(groups: Iterable[bytes], domain: bytes) -> tuple[str, ...]:
     return tuple([name for name in ADMINISTRATOR if name in held])
 
 
-class Remembered:
+class KnownPrivileges:
     """The privileges of the accounts that were asked about, until a write may have changed those of any."""
 
     def __init__(self) -> None:

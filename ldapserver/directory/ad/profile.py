@@ -4,17 +4,14 @@ It keeps what no entry says: who points to whom, the number of the last update, 
 known again from the entries when they are loaded, so that saving them is enough.
 """
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from os import urandom
 from uuid import UUID
 
-from ldapserver.directory.account_state import filetime_of
 from ldapserver.directory.ad import account_control, domain_policy
 from ldapserver.directory.ad.completion import (
     Creation,
@@ -29,11 +26,11 @@ from ldapserver.directory.ad.completion import (
 )
 from ldapserver.directory.ad.constructed import Domain, as_stored, is_constructed
 from ldapserver.directory.ad.dialect import DomainDialect
-from ldapserver.directory.ad.following import Following, targets_in
+from ldapserver.directory.ad.following import Following
 from ldapserver.directory.ad.guid import derived_guid, guid_of_uuid
-from ldapserver.directory.ad.links import LINKS, Links
-from ldapserver.directory.ad.naming import named
-from ldapserver.directory.ad.privileges import Remembered, privileges_of
+from ldapserver.directory.ad.links import Links
+from ldapserver.directory.ad.name_values import is_link, linked, meant, respelt, with_names
+from ldapserver.directory.ad.privileges import KnownPrivileges, privileges_of
 from ldapserver.directory.ad.refusals import UNIQUE, name_taken, will_not_perform
 from ldapserver.directory.ad.root_dse import aggregate, schema_naming_context
 from ldapserver.directory.ad.sid import (
@@ -59,16 +56,16 @@ from ldapserver.directory.changes import Draft
 from ldapserver.directory.computed import Computed
 from ldapserver.directory.directory import Written
 from ldapserver.directory.entry import Entry
+from ldapserver.directory.filetime import filetime_at
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.names import dns_domain
 from ldapserver.directory.policy import Policy, PolicySettings
 from ldapserver.directory.profile import View, Write
 from ldapserver.directory.schemes import InvalidPassword
 from ldapserver.errors import OperationRefused
-from ldapserver.wire.dn import DN, ROOT, InvalidDN
+from ldapserver.wire.dn import DN, ROOT
 from ldapserver.wire.messages import Change, ModifyOperation, PartialAttribute, ResultCode
 
-_DISTINGUISHED_NAME = "1.3.6.1.4.1.1466.115.121.1.12"
 _DC = ("dc", "domaincomponent", "0.9.2342.19200300.100.1.25")
 _MEMBER_NOT_IN_GROUP = 0x529  # ERROR_MEMBER_NOT_IN_GROUP
 
@@ -81,7 +78,7 @@ class _State:
 
 
 class ActiveDirectory:
-    """The profile; `clock` gives the seconds since 1970, `random` the octets of GUIDs and of made-up names.
+    """The profile; `random` gives the octets of GUIDs and of made-up names.
 
     What `policy` asks of accounts is written into the domain's entry when it is loaded, whatever stood there.
     """
@@ -89,11 +86,9 @@ class ActiveDirectory:
     def __init__(
         self,
         *,
-        clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = urandom,
         policy: PolicySettings | None = None,
     ) -> None:
-        self._seconds = clock
         self._random = random
         self._asked_policy = policy or {}
         self._policy: tuple[Entry, Policy] | None = None  # and the entry that says it
@@ -102,11 +97,8 @@ class ActiveDirectory:
         self._rids = RelativeIds(domain_sid(""))
         self._links = Links()
         self._following = Following(self._links)
-        self._privileges = Remembered()
+        self._privileges = KnownPrivileges()
         self._token_groups: Callable[[Entry], tuple[bytes, ...]] = lambda entry: ()
-
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._seconds(), UTC)
 
     # What the directory asks once
 
@@ -117,7 +109,7 @@ class ActiveDirectory:
             self._links,
             view.entry,
             lambda sid: next((entry.dn for entry in view.having("objectSid", sid)), None),
-            lambda: filetime_of(self._seconds()),
+            lambda: filetime_at(view.clock.ns()),
             lambda: self.policy(view),
         )
         attributes = [each for each in domain.attributes() if view.schema.attribute_type(each.name) is not None]
@@ -135,7 +127,7 @@ class ActiveDirectory:
 
     def dialect(self, view: View) -> DomainDialect:
         """See `Profile`."""
-        return DomainDialect(view, self._links, self._domain, lambda: self._usn, self._now)
+        return DomainDialect(view, self._links, self._domain, lambda: self._usn)
 
     def privileges(self, view: View, dn: DN) -> tuple[str, ...]:
         """See `Profile`."""
@@ -173,7 +165,7 @@ class ActiveDirectory:
                 self._rids.seen(each)
         numbers = [value for entry in entries for name in _USN for value in entry.get(name)]
         self._usn = max([int(value) for value in numbers if value.isdigit()], default=0)
-        heads, now, schema = set(contexts), self._now(), schema_naming_context(self._domain)
+        heads, now, schema = set(contexts), write.clock.now(), schema_naming_context(self._domain)
         common: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}  # what is the same in many entries is kept once
         entries.reverse()
         while entries:
@@ -182,8 +174,7 @@ class ActiveDirectory:
             secrets = write.secrets(entry.dn)
             kind = kind_of(entry.get("objectClass"))
             attributes = [
-                (name, _respelt(write, values) if name.lower() in _FORWARD else values)
-                for name, values in as_stored(entry)
+                (name, respelt(write, values) if is_link(name) else values) for name, values in as_stored(entry)
             ]
             sid = self._sid_of_loaded(entry, kind, given)
             if sid is not None and not kind.is_principal:
@@ -250,14 +241,14 @@ class ActiveDirectory:
         if write.loading:
             return changes
         _refuse_constructed([change.modification.type for change in changes])
-        changes = [self._with_names(write, change) for change in changes]
+        changes = [with_names(write, change, self._domain) for change in changes]
         request = asked(changes, strength=write.strength, may_reset=write.admin)
         touched = {change.modification.type.partition(";")[0].lower() for change in changes}
         if request is not None:
             changes = [change for change in changes if not is_unicode_pwd(change.modification.type)]
             changes += self._password(write, before, request)
         if any(map(write.schema.is_secret, touched)) and touched.isdisjoint(_PWD_LAST_SET) and _is_account(before):
-            changes += [_replace(name, values) for name, values in password_set(self._now()).items()]
+            changes += [_replace(name, values) for name, values in password_set(write.clock.now()).items()]
         return changes
 
     def _password(self, write: Write, before: Entry, request: ChangePassword | ResetPassword) -> list[Change]:
@@ -271,29 +262,6 @@ class ActiveDirectory:
             raise against_policy(request) from None
         return [_replace(name, renewed.get(name, ())) for name in dict.fromkeys([*dict(kept), *renewed])]
 
-    def _with_names(self, write: Write, change: Change) -> Change:
-        name, values = change.modification.type, change.modification.values
-        meant = self._meant(write, name, values)
-        return change if meant is values else Change(change.operation, PartialAttribute(name, meant))
-
-    def _meant(self, write: Write, description: str, values: tuple[bytes, ...]) -> tuple[bytes, ...]:
-        """Names in angle brackets in values that are names: [MS-ADTS] 3.1.1.3.1.2.4."""
-        if not any(value.startswith(b"<") for value in values):
-            return values
-        attribute_type = write.schema.attribute_type(description)
-        if attribute_type is None or attribute_type.syntax != _DISTINGUISHED_NAME:
-            return values
-        return tuple([self._name(write, value) for value in values])
-
-    def _name(self, write: Write, value: bytes) -> bytes:
-        try:
-            dn = named(write, value.decode("utf-8", "replace"), self._domain)
-        except InvalidDN:
-            return value  # which the schema refuses
-        except LookupError:
-            raise OperationRefused(ResultCode.NO_SUCH_OBJECT, f"{value.decode('utf-8', 'replace')}: nobody") from None
-        return value if dn is None else str(dn).encode()
-
     # What is stored
 
     def complete(self, write: Write, before: Entry | None, dn: DN, attributes: Attributes) -> Attributes:
@@ -306,14 +274,18 @@ class ActiveDirectory:
         else:
             attributes = self._changed(write, before, attributes)
         self._check_unique(write, before or Entry(dn, ()), attributes)
-        return self._linked(write, before, attributes)
+        return linked(write, before, attributes)
 
     def _created(self, write: Write, dn: DN, attributes: Attributes) -> Attributes:
         _refuse_constructed([description for description, _ in attributes])
         unicode_pwd = [values for description, values in attributes if is_unicode_pwd(description)]
         reset = added(unicode_pwd[0], strength=write.strength) if unicode_pwd else None
         attributes = tuple(
-            [(name, self._meant(write, name, values)) for name, values in attributes if not is_unicode_pwd(name)]
+            [
+                (name, meant(write, name, values, self._domain))
+                for name, values in attributes
+                if not is_unicode_pwd(name)
+            ]
         )
         given = Entry(dn, [each for each in attributes if not write.schema.is_secret(each[0])])
         kind = kind_of(given.get("objectClass"))
@@ -324,7 +296,7 @@ class ActiveDirectory:
         creation = Creation(
             dn,
             schema_naming_context(self._domain),
-            self._now(),
+            write.clock.now(),
             self._usn,
             guid_of_uuid(str(uuid)),
             self._rids.allocate() if kind.is_principal else None,
@@ -347,10 +319,10 @@ class ActiveDirectory:
     def _changed(self, write: Write, before: Entry, attributes: Attributes) -> Attributes:
         draft = Draft(attributes, write.schema)
         entry = Entry(before.dn, [each for each in attributes if not write.schema.is_secret(each[0])])
-        for name, values in changed(self._now(), self._usn).items():
+        for name, values in changed(write.clock.now(), self._usn).items():
             draft.replace(name, values)
         for number in _differing(before, entry, "pwdLastSet"):
-            draft.replace("pwdLastSet", (pwd_last_set(b"%d" % number, self._now()),))
+            draft.replace("pwdLastSet", (pwd_last_set(b"%d" % number, write.clock.now()),))
         if _is_account(entry) and "pwdLastSet" not in entry:
             draft.replace("pwdLastSet", (b"0",))  # as of an account that never had a password
         for number in _differing(before, entry, "groupType"):
@@ -360,7 +332,7 @@ class ActiveDirectory:
         for number in _differing(before, entry, "userAccountControl"):
             control = account_control.stored(number)
             draft.replace("userAccountControl", (b"%d" % control,))
-            for name, values in in_step(_number(before, "userAccountControl") or 0, control).items():
+            for name, values in in_step(before.number("userAccountControl") or 0, control).items():
                 draft.replace(name, values)
         return draft.attributes
 
@@ -385,26 +357,6 @@ class ActiveDirectory:
                     if other.dn.key != before.dn.key:
                         raise name_taken(name, group=kind_of(other.get("objectClass")) is Kind.GROUP)
 
-    def _linked(self, write: Write, before: Entry | None, attributes: Attributes) -> Attributes:
-        """Links lead to entries that there are, and call them as they are called: [MS-ADTS] 3.1.1.1.6."""
-        kept = []
-        for name, values in attributes:
-            if name.lower() in _FORWARD:
-                there = set(() if before is None else before.get(name))
-                values = tuple([value if value in there else self._target(write, name, value) for value in values])
-            kept.append((name, values))
-        return tuple(kept)
-
-    def _target(self, write: Write, name: str, value: bytes) -> bytes:
-        try:
-            dn = DN.parse(value.decode())
-        except (InvalidDN, UnicodeDecodeError):
-            return value  # which the schema refuses
-        entry = write.entry(dn)
-        if entry is None:
-            raise OperationRefused(ResultCode.NO_SUCH_OBJECT, f"{name}: there is no {dn}")
-        return str(entry.dn).encode()
-
     # What follows in others
 
     def done(self, write: Write, written: Written) -> None:
@@ -426,7 +378,7 @@ class ActiveDirectory:
     def _swap_primary_group(self, write: Write, before: Entry, after: Entry) -> None:
         """The new primary group lists the account no longer, the one it was does: [MS-SAMR] 3.1.1.8.2."""
         for rid in _differing(before, after, "primaryGroupID"):
-            was = _number(before, "primaryGroupID")
+            was = before.number("primaryGroupID")
             self._following.list_member(write, self._group(write, rid), after.dn, listed=False)
             self._following.list_member(
                 write, None if was is None else self._group(write, was), after.dn, listed=True
@@ -442,7 +394,6 @@ _COMMON = frozenset(
     )
 )
 _LOOKED_UP = ("objectSid", "sIDHistory", "objectGUID", "displayName", "cn", "uid", "ou", *UNIQUE)
-_FORWARD = frozenset(map(str.lower, LINKS))
 _PWD_LAST_SET = frozenset(("pwdlastset", "1.2.840.113556.1.4.96"))
 _SUB_AUTHORITIES = 5  # of an account in a domain: 21, three that are the domain's own, and the RID
 
@@ -482,20 +433,5 @@ def _replace(name: str, values: Sequence[bytes]) -> Change:
 
 def _differing(before: Entry, after: Entry, name: str) -> list[int]:
     """The number that an attribute has become; nothing when it is what it was, or is no number."""
-    number = _number(after, name)
+    number = after.number(name)
     return [] if number is None or after.get(name) == before.get(name) else [number]
-
-
-def _number(entry: Entry, name: str) -> int | None:
-    try:
-        return int(entry.get(name)[0])
-    except (IndexError, ValueError):
-        return None  # a schema that is not enforced lets anything be stored
-
-
-def _respelt(view: View, values: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """Names of entries, as these are called; what leads nowhere as it was."""
-    entries = [next((view.entry(dn) for dn in targets_in(value)), None) for value in values]
-    return tuple(
-        [value if entry is None else str(entry.dn).encode() for value, entry in zip(values, entries, strict=True)]
-    )
