@@ -7,10 +7,11 @@ What is looked at in which order:
 
     locked: whatever the password is, and so before all else; a locked account does not tell which password is right
     the password
-    disabled, expired, outside logonHours ([MS-APDS] 3.1.5, [MS-KILE] 3.3.5.6.3), not one of userWorkstations
+    disabled, expired
     the password must be changed, the password is too old ([MS-SAMR] 3.1.5.13.7.1)
+    not one of userWorkstations, outside logonHours
 
-Samba asks in this order too, but for the password's age before the workstation and the workstation before the hours.
+It is the order of Microsoft's sample of a subauthentication package, and Samba's: `docs/audit.md`.
 """
 
 import enum
@@ -47,10 +48,10 @@ class AccountStatus(enum.Enum):
     LOCKED_OUT = "account-locked-out"
     DISABLED = "account-disabled"
     EXPIRED = "account-expired"
-    LOGON_HOURS = "logon-hours"
-    WORKSTATION = "workstation"
     PASSWORD_MUST_CHANGE = "password-must-change"
     PASSWORD_EXPIRED = "password-expired"
+    WORKSTATION = "workstation"
+    LOGON_HOURS = "logon-hours"
 
 
 class InvalidAccountState(ValueError):
@@ -99,11 +100,14 @@ class AccountState:
             return AccountStatus.DISABLED
         if 0 < self.account_expires < NEVER and now > self.account_expires:
             return AccountStatus.EXPIRED
-        if self.logon_hours is not None and not _within(self.logon_hours, now):
-            return AccountStatus.LOGON_HOURS
+        status = self.password_status(policy, now) if by_password else None
+        if status is not None:
+            return status
         if self.workstations and workstation.upper() not in self.workstations:
             return AccountStatus.WORKSTATION
-        return self.password_status(policy, now) if by_password else None
+        if self.logon_hours is not None and not _within(self.logon_hours, now):
+            return AccountStatus.LOGON_HOURS
+        return None
 
     def password_status(self, policy: Policy, now: int) -> AccountStatus | None:
         """What is wrong with the password's age."""

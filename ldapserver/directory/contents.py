@@ -125,8 +125,8 @@ class Contents:
         old, account = node.entry, node.account
         assert old is not None
         assert account is not None
-        # lockoutTime comes with the first lockout, or as 0 when somebody gets in.
-        kept, shape, places = _noted(old.shape, bool(state.lockout_time or not state.bad_pwd_count))
+        # lockoutTime comes with the first lockout.
+        kept, shape, places = _noted(old.shape, bool(state.lockout_time))
         values = list(old.values) if kept is None else [old.values[at] for at in kept]
         values += [()] * (len(shape.descriptions) - len(values))
         counts = (b"%d" % state.bad_pwd_count,), (b"%d" % state.bad_password_time,), (b"%d" % state.lockout_time,)

@@ -65,10 +65,10 @@ ORDER = (
     "account-locked-out",
     "account-disabled",
     "account-expired",
-    "logon-hours",
-    "workstation",
     "password-must-change",
     "password-expired",
+    "workstation",
+    "logon-hours",
 )
 BY_PASSWORD = ("password-expired", "password-must-change")  # and nothing to a certificate
 
@@ -78,7 +78,7 @@ class State:
     """One account: its attributes, the reason that a bind with its password and one with another ends for.
 
     `domain` is whether a domain keeps these attributes: two bits of userAccountControl are computed there and not
-    stored. `external` is the reason where no password is shown.
+    stored. `external` is the reason where no password is shown, `ageless` what it is but for the password's age.
     """
 
     name: str
@@ -87,10 +87,11 @@ class State:
     wrong: str = "wrong-password"
     domain: bool = True
     password: str | None = PASSWORD
+    ageless: str = "success"
 
     @property
     def external(self) -> str:
-        return "success" if self.right in BY_PASSWORD else self.right
+        return self.ageless if self.right in BY_PASSWORD else self.right
 
     @property
     def ldif(self) -> str:
@@ -174,7 +175,8 @@ def _both(first: str, second: str) -> State:
         said[name] = str(int(said[name]) | int(value)) if both else value
     kept = "password-expired" not in (first, second)  # a domain computes that bit
     wrong = first if first == ORDER[0] else "wrong-password"
-    return State(f"{first}-before-{second}", LAST_WEEK | said, first, wrong, domain=kept)
+    ageless = "success" if second in BY_PASSWORD else second
+    return State(f"{first}-before-{second}", LAST_WEEK | said, first, wrong, domain=kept, ageless=ageless)
 
 
 STATES = (*SINGLE, *[_both(first, second) for first, second in combinations(ORDER, 2)])

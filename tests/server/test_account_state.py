@@ -241,10 +241,10 @@ def test_what_counts_when_several_things_stand_against_an_account() -> None:
     steps: tuple[dict[str, Any], ...] = (
         {"control": int(Control.PASSWORD_EXPIRED)},
         {"account_expires": 0},
-        {"logon_hours": None},
-        {"workstations": frozenset()},
         {"pwd_last_set": 1},
         {"control": 0},
+        {"workstations": frozenset()},
+        {"logon_hours": None},
     )
     for without in steps:
         found.append(restriction(of))
@@ -253,10 +253,10 @@ def test_what_counts_when_several_things_stand_against_an_account() -> None:
     assert found == [
         AccountStatus.DISABLED,
         AccountStatus.EXPIRED,
-        AccountStatus.LOGON_HOURS,
-        AccountStatus.WORKSTATION,
         AccountStatus.PASSWORD_MUST_CHANGE,
         AccountStatus.PASSWORD_EXPIRED,
+        AccountStatus.WORKSTATION,
+        AccountStatus.LOGON_HOURS,
     ]
     # and before them all, whatever the password
     assert set(AccountStatus) == {*[each for each in found if each], AccountStatus.LOCKED_OUT}

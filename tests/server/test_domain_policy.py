@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,24 @@ from ldapserver.directory.filetime import filetime
 from ldapserver.directory.ldif import read_ldif
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.directory.policy import Policy
+from ldapserver.directory.unlocking import unlocks_by_control
 from ldapserver.wire.dn import DN
+from ldapserver.wire.messages import Change, PartialAttribute
 
-from .accounts import ALICE, COUNTED, DELETE, LOCKED, REPLACE, START, WHO, WRONG, World, since_start
+from .accounts import (
+    ADD,
+    ALICE,
+    COUNTED,
+    DELETE,
+    LOCKED,
+    REPLACE,
+    START,
+    THREE,
+    WHO,
+    WRONG,
+    World,
+    since_start,
+)
 from .domain import schema
 from .stage import LDIF
 from .test_directory import run
@@ -138,3 +154,34 @@ def test_what_is_typed_is_the_policy(typed: list[str], policy: Policy, tmp_path:
     stands = load(read_options([*files, *typed, "--profile", "ad"])).policy
     assert stands.lockout_threshold == (policy.lockout_threshold if "--lockout-threshold" in typed else 9)
     assert stands.max_password_age == (86400 if "--max-password-age" in typed else 1)
+
+
+UAC = "userAccountControl"
+
+
+@pytest.mark.parametrize(
+    ("changes", "unlocked"),
+    [
+        ([(REPLACE, UAC, [b"512"])], True),
+        ([(REPLACE, "1.2.840.113556.1.4.8", [b"66048"])], True),
+        ([(DELETE, UAC, []), (ADD, UAC, [b"512"])], True),
+        ([(REPLACE, UAC, [b"528"])], False),
+        ([(REPLACE, UAC, [b"528"]), (REPLACE, UAC, [b"512"])], True),
+        ([(REPLACE, UAC, [b"512"]), (REPLACE, UAC, [b"528"])], False),
+        ([(REPLACE, "lockoutTime", [b"%d" % filetime(START)]), (REPLACE, UAC, [b"512"])], False),
+        ([(REPLACE, "description", [b"512"])], False),
+    ],
+)
+def test_a_control_without_the_bit_of_a_lockout_unlocks(changes: list[Any], *, unlocked: bool) -> None:
+    world = World(THREE, ad=True)
+    assert world.binds("a", "b", "c", "right") == [WRONG, WRONG, WRONG, LOCKED]
+    world.modify(*changes)
+    counts = world.counts()
+    assert (counts["badPwdCount"], "lockoutTime" in counts) == (0 if unlocked else 3, True)
+    assert world.bind("right") == ("success" if unlocked else LOCKED)
+
+
+@pytest.mark.parametrize("values", [[b"x"], [], [b"512", b"x"]])
+def test_a_control_that_is_no_number_unlocks_nobody(values: list[bytes]) -> None:
+    assert not unlocks_by_control([Change(REPLACE, PartialAttribute(UAC, tuple(values)))])
+    assert not unlocks_by_control([Change(DELETE, PartialAttribute(UAC, (b"512",)))])

@@ -117,8 +117,8 @@ def changed(now: datetime, usn: int) -> dict[str, tuple[bytes, ...]]:
 
 
 def password_set(now: datetime) -> dict[str, tuple[bytes, ...]]:
-    """What goes with a password that is set or changed: when, and that nobody has guessed since."""
-    return {"pwdLastSet": (b"%d" % filetime(now),), "badPwdCount": (b"0",)}
+    """What goes with a password that is set or changed: when. What was guessed before still counts."""
+    return {"pwdLastSet": (b"%d" % filetime(now),)}
 
 
 def pwd_last_set(value: bytes, now: datetime) -> bytes:

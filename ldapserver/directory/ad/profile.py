@@ -12,6 +12,7 @@ from hashlib import sha256
 from os import urandom
 from uuid import UUID
 
+from ldapserver.directory.account_state import InvalidAccountState, read_state
 from ldapserver.directory.ad import account_control, domain_policy
 from ldapserver.directory.ad.completion import (
     Creation,
@@ -50,6 +51,7 @@ from ldapserver.directory.ad.unicode_pwd import (
     against_policy,
     asked,
     is_unicode_pwd,
+    locked_out,
     wrong_old_password,
 )
 from ldapserver.directory.changes import Draft
@@ -62,6 +64,7 @@ from ldapserver.directory.names import dns_domain
 from ldapserver.directory.policy import Policy, PolicySettings
 from ldapserver.directory.profile import View, Write
 from ldapserver.directory.schemes import InvalidPassword
+from ldapserver.directory.unlocking import UNLOCKED, unlocks_by_control
 from ldapserver.errors import OperationRefused
 from ldapserver.wire.dn import DN, ROOT
 from ldapserver.wire.messages import Change, ModifyOperation, PartialAttribute, ResultCode
@@ -247,12 +250,17 @@ class ActiveDirectory:
         if request is not None:
             changes = [change for change in changes if not is_unicode_pwd(change.modification.type)]
             changes += self._password(write, before, request)
+        if unlocks_by_control(changes) and self._locked(write, before):
+            changes = [*changes, *UNLOCKED]
         if any(map(write.schema.is_secret, touched)) and touched.isdisjoint(_PWD_LAST_SET) and _is_account(before):
             changes += [_replace(name, values) for name, values in password_set(write.clock.now()).items()]
         return changes
 
     def _password(self, write: Write, before: Entry, request: ChangePassword | ResetPassword) -> list[Change]:
         """The changes that set a password, in every form that is kept of it."""
+        # An account that is locked does not tell which password is right.  [MS-SAMR] 3.1.5.13.7.1
+        if isinstance(request, ChangePassword) and self._locked(write, before):
+            raise locked_out()
         if isinstance(request, ChangePassword) and not write.verifies(before.dn, request.old.encode()):
             raise wrong_old_password()
         kept = write.secrets(before.dn)
@@ -261,6 +269,14 @@ class ActiveDirectory:
         except InvalidPassword:
             raise against_policy(request) from None
         return [_replace(name, renewed.get(name, ())) for name in dict.fromkeys([*dict(kept), *renewed])]
+
+    def _locked(self, write: Write, entry: Entry) -> bool:
+        """Whether wrong passwords have locked this account."""
+        try:
+            state = read_state(entry)
+        except InvalidAccountState:
+            return False
+        return state is not None and state.locked(self.policy(write), filetime_at(write.clock.ns()))
 
     # What is stored
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ldapserver.directory.ad.refusals import (
+    ERROR_ACCOUNT_LOCKED_OUT,
     ERROR_DS_SINGLE_VALUE_CONSTRAINT,
     ERROR_GEN_FAILURE,
     ERROR_INVALID_PASSWORD,
@@ -105,6 +106,11 @@ def added(values: Sequence[bytes], *, strength: int) -> ResetPassword:
 def wrong_old_password() -> OperationRefused:
     """What a change is refused with when its old password is not the one."""
     return constraint_violation(ERROR_INVALID_PASSWORD, UNICODE_PWD)
+
+
+def locked_out() -> OperationRefused:
+    """What a change is refused with, whatever its old password, while wrong ones have locked the account."""
+    return constraint_violation(ERROR_ACCOUNT_LOCKED_OUT, UNICODE_PWD)
 
 
 def against_policy(request: ChangePassword | ResetPassword) -> OperationRefused:
