@@ -4,8 +4,8 @@ A bind ends in a `Decision`: nothing of it is true, and nothing is answered, bef
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import overload
+from dataclasses import replace
+from typing import NamedTuple, overload
 
 from ldapserver import passwords
 from ldapserver.access import ANONYMOUS, Identity, acting_as
@@ -34,13 +34,13 @@ INTERNAL_ERROR = BindResponse(ResultCode.OTHER, diagnostic_message="internal err
 UNAVAILABLE = BindResponse(ResultCode.UNAVAILABLE, diagnostic_message="the bind could not be recorded")
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What a bind came to: hand the records over, then take the identity, send the response, and lay the layer.
 
     `logon` is the one that the records tell of: it lasts until the connection is somebody else, or ends.
     """
 
+    # A tuple because every bind makes one: a frozen dataclass takes four times as long to make.
     response: BindResponse
     identity: Identity = ANONYMOUS
     records: Sequence[Record] = ()
@@ -113,10 +113,10 @@ class Binder:
                 decision.records[0], decision.identity, self.connection, self._locked
             )
             if beside.records:
-                decision = replace(decision, records=(*decision.records, *beside.records), logon=beside.logon)
+                decision = decision._replace(records=(*decision.records, *beside.records), logon=beside.logon)
         if self._left:
             left, self._left = self._left, ()
-            return replace(decision, records=(*left, *decision.records))
+            return decision._replace(records=(*left, *decision.records))
         return decision
 
     async def _sasl(self, message_id: int, exchange: Exchange | None, authentication: SaslAuthentication) -> Decision:
@@ -127,17 +127,19 @@ class Binder:
                 return self._end(message_id, name, "", BindReason.MECHANISM)
             exchange = mechanism.start(self.connection)
             self._mechanism = name
-        outcome = await self._judged(await exchange.step(authentication.credentials), exchange.package)
+        package = exchange.package
+        outcome = await exchange.step(authentication.credentials)
+        if not isinstance(outcome, Continue) or outcome.reason is not None:
+            outcome = await self._judged(outcome, package)
         if isinstance(outcome, Continue):
             self._exchange = exchange
             response = BindResponse(ResultCode.SASL_BIND_IN_PROGRESS, server_sasl_creds=outcome.data)
             if outcome.reason is None:
                 return Decision(response)
             # Whatever the reason would end in, here the exchange goes on.
-            record = self._record(message_id, name, exchange.package, outcome.reason, outcome.facts, outcome.detail)
+            record = self._record(message_id, name, package, outcome.reason, outcome.facts, outcome.detail)
             return Decision(response, records=(replace(record, result_code=response.result_code),))
         self._exchange = None
-        package = exchange.package
         if isinstance(outcome, Refused):
             return self._end(message_id, name, package, outcome.reason, outcome.facts, outcome.detail)
         authzid = outcome.facts.authzid
@@ -158,14 +160,16 @@ class Binder:
     async def _judged(self, outcome: Outcome, package: str) -> Outcome:
         """The outcome with what stands against the account: after the password, and before any rspauth leaves."""
         account = outcome.account
-        right = isinstance(outcome, Accepted) or outcome.reason is Reason.NONCE_EXPIRED
-        if isinstance(outcome, Continue | Refused) and not right:
-            if outcome.reason in _NOBODY:
+        right = counted = isinstance(outcome, Accepted)
+        if not isinstance(outcome, Accepted):
+            reason = outcome.reason
+            right = reason is Reason.NONCE_EXPIRED
+            if reason in _NOBODY:
                 account = None
-            elif outcome.reason not in _OF_SOMEBODY:
+            elif not right and reason not in _OF_SOMEBODY:
                 return outcome
-        # A response that is right but for its nonce may be a recorded one: it forgets no wrong passwords.
-        counted = isinstance(outcome, Accepted) or (outcome.reason in _COUNTED and not outcome.spared)
+            # A response that is right but for its nonce may be a recorded one: it forgets no wrong passwords.
+            counted = reason in _COUNTED and not outcome.spared
         judgement = await self._service.directory.judge(
             account,
             right=right,
@@ -178,13 +182,13 @@ class Binder:
             return outcome
         if locked:
             self._locked = account
-        reason = Reason.WRONG_PASSWORD if status is None else BindReason(status.value)
+        why = Reason.WRONG_PASSWORD if status is None else BindReason(status.value)
         if judgement.gone:
-            reason, account = Reason.UNKNOWN_USER, None
+            why, account = Reason.UNKNOWN_USER, None
         # A wrong initial response gets its challenge, whoever it is about.  RFC 2831 section 2.2.2
         if isinstance(outcome, Continue) and not right:
-            return replace(outcome, reason=reason, account=account)
-        refused = Refused(reason, outcome.facts, outcome.detail, account)
+            return replace(outcome, reason=why, account=account)
+        refused = Refused(why, outcome.facts, outcome.detail, account)
         # That the password was right is not told by another answer than a wrong one gets, nor by the time.
         if isinstance(outcome, Accepted | Continue) and outcome.barred is not None:
             return await outcome.barred(refused)

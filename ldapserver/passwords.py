@@ -79,12 +79,8 @@ async def verify(
     decoy = directory.decoy
     stored = account.passwords if account is not None and known else decoy.passwords
     trials = _trials(stored, decoy.passwords, passwords)
-    former: Trials = iter(())
-    if directory.policy.spare_old_passwords:
-        forms = account.former if account is not None and known else decoy.former
-        former = _trials(forms, decoy.former, passwords)
     right = await _any(host, trials)
-    spared = await _any(host, former) if right is False else False
+    spared = await _any(host, _former(directory, account, passwords)) if right is False else False
     if right is None or spared is None:
         return Refused(BindReason.BUSY, facts)
     if account is None:
@@ -93,17 +89,32 @@ async def verify(
         return Refused(Reason.NO_USABLE_SECRET, facts, account=account)
     if not right:
         return Refused(Reason.WRONG_PASSWORD, facts, account=account, spared=spared)
-    return Accepted(account, b"", facts, barred=partial(_barred, host, chain(trials, former)))
+    return Accepted(account, b"", facts, barred=partial(_barred, directory, host, passwords, trials))
 
 
 Trials = Iterator[tuple[StoredPassword, bytes]]
 
 
 def _trials(stored: Sequence[StoredPassword], decoy: Sequence[StoredPassword], passwords: Sequence[bytes]) -> Trials:
-    """What is to be held against what, one after the other."""
-    if not any(one.dear for one in stored):
-        stored = (*stored, *[one for one in decoy if one.dear])  # of random octets: they are nobody's password
-    return iter([(one, password) for one in stored for password in passwords])
+    """What is to be held against what, one after the other, up to the one that is right."""
+    dear = False
+    for one in stored:
+        dear = dear or one.dear
+        for password in passwords:
+            yield one, password
+    if not dear:
+        for one in decoy:
+            if one.dear:  # of random octets: it is nobody's password
+                for password in passwords:
+                    yield one, password
+
+
+def _former(directory: Directory, account: Account | None, passwords: Sequence[bytes]) -> Trials:
+    """What is held against the passwords before, where these matter."""
+    if not directory.policy.spare_old_passwords:
+        return iter(())
+    decoy = directory.decoy.former
+    return _trials(account.former if account is not None and account.passwords else decoy, decoy, passwords)
 
 
 async def _any(host: Host, trials: Trials) -> bool | None:
@@ -121,9 +132,11 @@ async def _offloaded(host: Host, stored: StoredPassword, password: bytes) -> boo
     return None if work is None else await work
 
 
-async def _barred(host: Host, rest: Trials, refused: Refused) -> Refused:
+async def _barred(
+    directory: Directory, host: Host, passwords: Sequence[bytes], rest: Trials, refused: Refused
+) -> Refused:
     """The refusal of one whose password was right, once what a wrong one is held against has been tried too."""
-    for one, password in rest:
+    for one, password in chain(rest, _former(directory, refused.account, passwords)):
         if one.dear and await _offloaded(host, one, password) is None:
             return Refused(BindReason.BUSY, refused.facts)
         if not one.dear:

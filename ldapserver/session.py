@@ -6,6 +6,7 @@ later messages, so that they can be abandoned. What is answered in one turn leav
 
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ldapserver.access import ANONYMOUS, Identity
@@ -331,7 +332,7 @@ class Session:
             response = request.response(refused.result_code, diagnostic_message=refused.diagnostic_message)
             self._conclude(message_id, self._binder.refused(message_id, response))
             return
-        self._bind = Task(self._binder.bind(message_id, request), lambda task: self._decided(message_id, task))
+        self._bind = Task(self._binder.bind(message_id, request), partial(self._decided, message_id))
         self._bind.start()
 
     def _decided(self, message_id: int, task: Task[Decision]) -> None:
@@ -355,7 +356,7 @@ class Session:
         else:
             self._decided_bind = True
             self._unsettled += 1
-            self._bind = Task(waiting, lambda task: self._recorded(message_id, decision, task))
+            self._bind = Task(waiting, partial(self._recorded, message_id, decision))
             self._bind.start()
 
     def _recorded(self, message_id: int, decision: Decision, task: Task[None]) -> None:

@@ -7,32 +7,32 @@ suite holds the template against `json`.
 from ldapserver.audit.json_event import ECS_VERSION, templates
 from ldapserver.audit.json_event import string as _string
 from ldapserver.audit.kinds import CREDENTIAL_VALIDATION
-from ldapserver.audit.message import PARTS, Field, sentence
+from ldapserver.audit.message import FORMS, PARTS, sentence
 from ldapserver.audit.record import BindRecord, EventRecord, Record
-from ldapserver.audit.status import BindReason
+from ldapserver.audit.status import BindReason, Status
 from ldapserver.audit.system import PROVIDER, PROVIDER_GUID, Execution, TimeText
 
 # Doubled braces are literal; the fields stand in the order of the contract's example.
+_LDAP = """\
+{{"connection":%d,"message_id":%d,"mechanism":%s,"realm":%s,"authzid":%s,"qop":%s,"cipher":%s,"digest_uri":%s,\
+"result_code":%s,"tls":%s,"reason":%s,"detail":%s,"reading":%s}}\
+"""
 _4776 = """\
 {{"@timestamp":"%s","ecs":{{"version":"{ecs}"}},\
 "event":{{"action":"credential-validated","category":["authentication"],"code":"4776","kind":"event",\
-"module":"security","outcome":"%s","provider":"{provider}","type":["start"]}},\
-"host":{{"name":{computer}}},"log":{{"level":"information"}},"message":%s,"related":{{"user":[%s]}},%s\
-"user":{{"name":%s}},"winlog":{{"channel":"Security","computer_name":{computer},"event_data":{{"PackageName":"%s",\
-"TargetUserName":%s,"Workstation":%s,"Status":"%s"}},"event_id":"4776","keywords":["Audit %s"],\
-"logon":{{"failure":{{"status":"%s"}}}},"opcode":"Info","process":{{"pid":{pid},"thread":{{"id":{thread}}}}},\
-"provider_guid":"{guid}","provider_name":"{provider}","record_id":"%d","task":"Credential Validation"}},"ldap":%s}}
+"module":"security","outcome":"{outcome}","provider":"{provider}","type":["start"]}},\
+"host":{{"name":{computer}}},"log":{{"level":"information"}},"message":"{message}","related":{{"user":["%s"]}},%s\
+"user":{{"name":"%s"}},"winlog":{{"channel":"Security","computer_name":{computer},\
+"event_data":{{"PackageName":"%s","TargetUserName":"%s","Workstation":"%s","Status":"{status.hexadecimal}"}},\
+"event_id":"4776","keywords":["Audit {keyword}"],"logon":{{"failure":{{"status":"{status.words}"}}}},\
+"opcode":"Info","process":{{"pid":{pid},"thread":{{"id":{thread}}}}},"provider_guid":"{guid}",\
+"provider_name":"{provider}","record_id":"%d","task":"Credential Validation"}},"ldap":{ldap}}}
 """
 _LDAP_ONLY = """\
 {{"@timestamp":"%s","ecs":{{"version":"{ecs}"}},"event":{{"action":"sasl-exchange","category":["authentication"],\
 "code":"sasl-exchange","kind":"event","module":"ldap","outcome":"%s","type":["start"]}},\
-"host":{{"name":{computer}}},"log":{{"level":"information"}},"message":%s,%s"ldap":%s}}
+"host":{{"name":{computer}}},"log":{{"level":"information"}},"message":%s,%s"ldap":{ldap}}}
 """
-_LDAP = (
-    '{"connection":%d,"message_id":%d,"mechanism":%s,"realm":%s,"authzid":%s,"qop":%s,"cipher":%s,"digest_uri":%s,'
-    '"result_code":%s,"tls":%s,"reason":%s,"detail":%s,"reading":%s}'
-)
-_MESSAGE = "".join("%s" if isinstance(part, Field) else part for part in PARTS[CREDENTIAL_VALIDATION.event_id])
 
 
 class JSONRenderer:
@@ -47,44 +47,57 @@ class JSONRenderer:
             "computer": _string(computer).replace("%", "%%"),
             "pid": execution.process_id,
             "thread": execution.thread_id,
+            "ldap": _LDAP.format(),
         }
-        self._event = _4776.format(**fixed)
+        self._events = {
+            status: _4776.format(
+                status=status,
+                message=_message(status),
+                outcome="failure" if status else "success",
+                keyword="Failure" if status else "Success",
+                **fixed,
+            )
+            for status in Status
+        }
         self._ldap_only = _LDAP_ONLY.format(**fixed)
         self._beside = templates(computer)
         self._time = TimeText()
 
     def line(self, record: Record, record_id: int) -> str:
         """The record as a line with its end; `record_id` goes into a Windows event and nowhere else."""
+        time = self._time.of(record.time_ns)
         if isinstance(record, EventRecord):
-            return self._beside[record.kind.event_id].line(record, record_id, self._time.of(record.time_ns))
+            return self._beside[record.kind.event_id].line(record, record_id, time)
         source = _source(record)
-        ldap = _ldap(record)
         status = record.status
         if status is None:
             if record.reason is BindReason.SUCCESS:
                 outcome = "success"
             else:
                 outcome = "unknown" if record.result_code is None else "failure"
-            return self._ldap_only % (self._time.of(record.time_ns), outcome, _string(sentence(record)), source, ldap)
-        account = _string(record.account)
-        workstation = _string(record.workstation)
-        outcome, keyword = ("failure", "Failure") if status else ("success", "Success")
-        return self._event % (
-            self._time.of(record.time_ns),
-            outcome,
-            _string(_MESSAGE % (record.package, record.account, record.workstation, f"0x{status:X}")),
+            return self._ldap_only % (time, outcome, _string(sentence(record)), source, *_ldap(record))
+        package = record.package
+        account = _string(record.account)[1:-1]
+        workstation = _string(record.workstation)[1:-1]
+        return self._events[status] % (
+            time,
+            *(package, account, workstation),  # in the message
             account,
             source,
             account,
-            record.package,
-            account,
-            workstation,
-            f"0x{status:x}",
-            keyword,
-            status.words,
+            *(package, account, workstation),
             record_id,
-            ldap,
+            *_ldap(record),
         )
+
+
+def _message(status: Status) -> str:
+    """The text of a 4776 inside its quotation marks, with places for package, account and workstation."""
+    text = "".join(
+        part if isinstance(part, str) else "%s" if not part.form else FORMS[part.form](status.hexadecimal)
+        for part in PARTS[CREDENTIAL_VALIDATION.event_id]
+    )
+    return _string(text)[1:-1]
 
 
 def _source(record: BindRecord) -> str:
@@ -93,23 +106,21 @@ def _source(record: BindRecord) -> str:
     return f'"source":{{"ip":{_string(record.source_ip)},"port":{record.source_port}}},'
 
 
-def _ldap(record: BindRecord) -> str:
-    return _LDAP % (
+def _ldap(record: BindRecord) -> tuple[object, ...]:
+    realm, authzid, digest_uri = record.realm, record.authzid, record.digest_uri
+    qop, cipher, detail, reading = record.qop, record.cipher, record.detail, record.reading
+    return (
         record.connection,
         record.message_id,
         _string(record.mechanism),
-        _or_null(record.realm),
-        _or_null(record.authzid),
-        _or_null(record.qop),
-        _or_null(record.cipher),
-        _or_null(record.digest_uri),
+        "null" if realm is None else _string(realm),
+        "null" if authzid is None else _string(authzid),
+        "null" if qop is None else _string(qop),
+        "null" if cipher is None else _string(cipher),
+        "null" if digest_uri is None else _string(digest_uri),
         "null" if record.result_code is None else int(record.result_code),
         "true" if record.tls else "false",
         "null" if record.reason is BindReason.SUCCESS else f'"{record.reason.value}"',
-        _or_null(record.detail),
-        _or_null(record.reading),
+        "null" if detail is None else _string(detail),
+        "null" if reading is None else _string(reading),
     )
-
-
-def _or_null(text: str | None) -> str:
-    return "null" if text is None else _string(text)

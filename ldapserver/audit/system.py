@@ -39,4 +39,4 @@ class TimeText:
         if second != self._second:
             self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
             self._second = second
-        return f"{self._text}.{rest // 100:07d}Z"
+        return f"{self._text}.{str(rest).zfill(9)[:7]}Z"

@@ -33,8 +33,11 @@ class Node:
     def find(self, dn: DN) -> "Node | None":
         """The node of a name, seen from the root."""
         node: Node | None = self
+        # On the path of every bind: without a call for each step down.
         for rdn in reversed(dn.key):
-            node = node.child(rdn) if node is not None else None
+            if node is None or node.children is None:
+                return None
+            node = node.children.get(rdn)
         return node
 
     def deepest(self, dn: DN) -> DN:

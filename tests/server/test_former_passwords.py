@@ -66,6 +66,22 @@ def test_they_are_kept_in_every_form_and_shown_to_nobody() -> None:
     assert nobody.reasons == ["unknown-user"]
 
 
+def test_who_is_kept_out_with_the_right_password_waits_for_the_former_ones_too() -> None:
+    world = spared(ldif=DEAR)
+    for attribute, value in (("userPassword", b"second"), ("userPassword", b"third"), ("userAccountControl", b"2")):
+        world.modify((REPLACE, attribute, [value]))
+    worked = {}
+    for name, password in (("alice", "third"), ("alice", "x"), ("stranger", "x")):
+        on = world.connect()
+        on.send(simple(name, password))
+        works = 0
+        while on.channel.offloaded:
+            works += len(on.channel.offloaded)
+            on.channel.work()
+        worked[on.reasons[-1]] = works
+    assert worked == {"account-disabled": 2, WRONG: 2, "unknown-user": 2}
+
+
 def test_without_the_option_no_password_is_kept_and_all_count() -> None:
     world = World()
     world.modify((REPLACE, "userPassword", [b"second"]))
