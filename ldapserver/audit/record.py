@@ -11,7 +11,7 @@ WDIGEST = "WDigest"  # PackageName of a DIGEST-MD5 bind, as Windows names it
 MSV1_0 = "MICROSOFT_AUTHENTICATION_PACKAGE_V1_0"  # ... of a simple bind
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one is made for each bind, and a frozen one takes three times as long
 class BindRecord:
     """What one bind came to; no field ever holds a secret, a hash, a nonce or a response.
 

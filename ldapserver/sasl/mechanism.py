@@ -97,7 +97,7 @@ class Continue:
     barred: "Barred | None" = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, for the same reason as the record that is made of it
 class Accepted:
     """The client is `account`, `data` its last word from the server, and `layer` what stands behind that word.
 
