@@ -40,10 +40,11 @@ interop: $(VENV)/.test
 explore: $(VENV)/.test
 	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -n auto tests/engine tests/server
 
-# Servers killed under load, then coverage-guided fuzzing; what that finds is kept in tests/fuzz/regressions, where
+# Servers killed under load, disks that fill up or fail, then coverage-guided fuzzing; what that finds is kept in tests/fuzz/regressions, where
 # make test plays it.
 soak: $(VENV)/.fuzz
 	$(BIN)/python -m tests.soak.kills $(KILLS)
+	$(BIN)/python -m tests.soak.disks
 	$(BIN)/python -m tests.fuzz.fuzz_engine $(SECONDS)
 
 format: $(VENV)/.test

@@ -10,6 +10,7 @@ from ldapserver.audit.group_commit import GroupCommit, InThread
 from ldapserver.audit.log_file import LogFile, open_log, succeed
 from ldapserver.audit.record import Record
 from ldapserver.audit.render import Renderer
+from ldapserver.audit.resume import last_record_id
 from ldapserver.audit.rotation import Rotation, last_rotated
 from ldapserver.audit.sinks import AuditUnavailable, lines_of
 from ldapserver.suspension import Suspension
@@ -125,9 +126,12 @@ class FileSink:
             file = self._open_again()
             status = os.fstat(file.fd)
         size = status.st_size
-        if self._rotation is not None and size and self._rotation.due(size, file.begun_ns, time_ns):
-            file = self._rotate(file, time_ns)
-            size = os.fstat(file.fd).st_size
+        if self._rotation is not None and size:
+            # Of a file from the future, or where the clock was put back, time is counted from here on.
+            file.begun_ns = min(file.begun_ns, time_ns)
+            if self._rotation.due(size, file.begun_ns, time_ns):
+                file = self._rotate(file, time_ns)
+                size = os.fstat(file.fd).st_size
         return file, size
 
     def _append(self, file: LogFile, lines: bytes, size: int) -> None:
@@ -157,7 +161,7 @@ class FileSink:
 
     def _rotate(self, file: LogFile, time_ns: int) -> LogFile:
         """Begin a new file, where that can be done. Raises OSError where there is none to go on with."""
-        if time_ns < self._rotate_after:
+        if self._rotate_after - RETRY_ROTATION <= time_ns < self._rotate_after:
             return file
         try:
             if not file.at(self.path):  # it was renamed, and gives way already
@@ -197,15 +201,31 @@ class FileSink:
         After a failed fsync the kernel takes what it could not write for written, and the next may succeed without it
         (fsync(2)): so nothing of it is kept, and the file is opened anew.
         """
-        self._last = self._safe
+        given, self._last = self._last, self._safe
         current = [] if self._file is None else [self._file]
-        for file in (*self._retired, *current):
-            # What can't be cut keeps its numbers: opening it again finds them.
-            with contextlib.suppress(OSError):
+        for file in (*current, *reversed(self._retired)):
+            try:
                 file.take_back()
+            except OSError:
+                # What can't be cut keeps its numbers, and so does all that is before it.
+                kept = _last_in(file, given)
+                if kept > self._safe:
+                    self._last = self._safe = kept
+                    break
+            if file is not self._file:
+                # Else a loss of power would bring back numbers that the file after it has by then.
+                with contextlib.suppress(OSError):
+                    file.sync()
         self._close_all()
         with contextlib.suppress(OSError):  # the next write says why, if it is still so
             self._open_again()
+
+
+def _last_in(file: LogFile, otherwise: int) -> int:
+    try:
+        return last_record_id(file.fd)
+    except OSError:
+        return otherwise  # rather a gap than a number twice
 
 
 def _sync(unsynced: _Unsynced) -> None:

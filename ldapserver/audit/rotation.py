@@ -12,7 +12,7 @@ import stat
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ldapserver.audit.resume import last_record_id, record_id
@@ -68,7 +68,8 @@ def same_file_beside(path: str, status: os.stat_result) -> list[str]:
 def last_rotated(path: str) -> int:
     """The last record id among the old logs of `path`, ours and logrotate's, 0 where there is none. Raises OSError.
 
-    Of each plain file only the end is read; a compressed one, which must be read whole, only where it is newer.
+    Of each plain file only the end is read. Of the compressed ones, which must be read whole for that, only the one
+    whose first is the highest: by the numbers, for times of files are those of a clock that may have been put back.
     """
     plain, compressed = list[tuple[int, int]](), list[tuple[int, str]]()
     for other in _rotated(path):
@@ -82,12 +83,16 @@ def last_rotated(path: str) -> int:
             plain.append((status.st_mtime_ns, last_record_id(file.fileno())))
     last = max((last for _, last in plain), default=0)
     newest = max((changed for changed, found in plain if found), default=-1)
-    for changed, other in sorted(compressed, reverse=True):
-        if changed < newest:
-            break
-        if found := _last_compressed(other):
-            return max(last, found)
-    return last
+    firsts = list[tuple[int, str]]()
+    for changed, other in compressed:
+        try:
+            firsts.append((_first_compressed(other), other))
+        except OSError:
+            # One that cannot be read may be the newest, unless there is a plain one after it.
+            if changed >= newest:
+                raise
+    first, other = max(firsts, default=(0, ""))
+    return _last_compressed(other) if first > last else last
 
 
 def _rotated(path: str) -> list[str]:
@@ -101,13 +106,25 @@ def _rotated(path: str) -> list[str]:
     return []
 
 
+def _first_compressed(path: str) -> int:
+    with _events(path) as lines:
+        return next(_ids(lines), 0)
+
+
 def _last_compressed(path: str) -> int:
-    lines: deque[bytes] = deque(maxlen=_CANDIDATES)
+    with _events(path) as lines:
+        return next(_ids(reversed(deque(lines, maxlen=_CANDIDATES))), 0)
+
+
+def _ids(lines: Iterable[bytes]) -> Iterator[int]:
+    return (found for line in lines if (found := record_id(line.rstrip(b"\n"))) is not None)
+
+
+@contextlib.contextmanager
+def _events(path: str) -> Iterator[Iterator[bytes]]:
     try:
         with gzip.open(path, "rb") as file:
-            lines.extend(line for line in file if b'"record_id":"' in line or b"<EventRecordID>" in line)
+            yield (line for line in file if b'"record_id":"' in line or b"<EventRecordID>" in line)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         # To go on without it could give a number twice.
         raise OSError(errno.EIO, f"{path} is damaged ({error}); the last record id must be in it") from None
-    found = (record_id(line.rstrip(b"\n")) for line in reversed(lines))
-    return next((each for each in found if each is not None), 0)

@@ -51,26 +51,55 @@ class MemorySink:
 
 
 class StreamSink:
-    """Lines to a binary stream (standard output), flushed when `write` returns."""
+    """Lines to a binary stream (standard output), flushed when `write` returns.
 
-    def __init__(self, write: Callable[[bytes], object], flush: Callable[[], None], renderer: Renderer) -> None:
+    The stream's own `write` says how many octets it took, None for all, and keeps none that it did not take: no
+    buffer. What it has taken cannot be taken back. So a record that it took in part has its number, although its bind
+    fails, and is finished before the next one.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[bytes], int | None],
+        flush: Callable[[], None],
+        renderer: Renderer,
+        name: str = "standard output",
+    ) -> None:
         self._write = write
         self._flush = flush
         self._renderer = renderer
+        self._name = name
         self._last = 0
+        self._rest = b""  # of a line that was begun
 
     def __str__(self) -> str:
-        return "standard output"
+        return self._name
 
     def write(self, records: Sequence[Record]) -> None:
         """Write a line for each record. Raises AuditUnavailable."""
-        lines, last = lines_of(self._renderer, records, self._last)
         try:
-            self._write(lines)
-            self._flush()
+            self._finish()
+            self._rest, last = lines_of(self._renderer, records, self._last)
+            size = len(self._rest)
+            try:
+                self._finish()
+            except BaseException:
+                if len(self._rest) == size:
+                    self._rest, last = b"", self._last
+                raise
+            finally:
+                self._last = last
         except OSError as error:
-            raise AuditUnavailable(f"{self}: {error.strerror}") from error
-        self._last = last
+            raise AuditUnavailable(f"{self}: {self._reason(error)}") from error
+
+    def _finish(self) -> None:
+        while self._rest:
+            taken = self._write(self._rest)
+            self._rest = b"" if taken is None else self._rest[taken:]
+            self._flush()
+
+    def _reason(self, error: OSError) -> str | None:
+        return error.strerror
 
     def close(self) -> None:
         """The stream is not ours to close."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ldapserver.audit.file import FileSink
 from ldapserver.audit.log import AuditLog
+from ldapserver.audit.pipe import PipeSink, is_pipe
 from ldapserver.audit.render import JSONRenderer, Renderer
 from ldapserver.audit.rotation import Rotation
 from ldapserver.audit.sinks import Sink, StreamSink
@@ -41,7 +42,9 @@ def sinks_of(options: argparse.Namespace, computer: str) -> list[Sink]:
 
 def _sink(target: str, options: argparse.Namespace, computer: str) -> Sink:
     if target == STANDARD_OUTPUT:
-        return StreamSink(sys.stdout.buffer.write, sys.stdout.buffer.flush, JSONRenderer(computer))
+        # Not by way of sys.stdout, whose buffer would keep what could not be written.
+        descriptor = sys.stdout.fileno()
+        return StreamSink(lambda octets: os.write(descriptor, octets), lambda: None, JSONRenderer(computer))
     if target.startswith(XML):
         # Loaded for who asks for it only, as are those of syslog.
         from ldapserver.audit.xml_form import XMLRenderer
@@ -52,8 +55,10 @@ def _sink(target: str, options: argparse.Namespace, computer: str) -> Sink:
     return _file(target, target, JSONRenderer(computer), options)
 
 
-def _file(target: str, path: str, renderer: Renderer, options: argparse.Namespace) -> FileSink:
+def _file(target: str, path: str, renderer: Renderer, options: argparse.Namespace) -> Sink:
     try:
+        if is_pipe(path) and not options.audit_sync and _rotation(options) is None:
+            return PipeSink(path, renderer)
         return FileSink(path, renderer, sync=options.audit_sync, rotation=_rotation(options))
     except BlockingIOError:
         raise UsageFault(f"argument --audit: {target}: another process writes this log") from None

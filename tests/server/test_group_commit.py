@@ -220,9 +220,45 @@ def test_a_failed_sync_takes_back_what_went_into_the_old_file_too(log: Path, dis
     disk.error = EIO
     thread.turn()
     assert [ending(each) for each in failed] == [[f"{log}: Input/output error"]] * 3
+    old = log.with_name("audit.jsonl-19700101T000100Z")
+    assert disk.lengths[-1] == old.stat().st_size  # no loss of power brings its 2 back beside that of the new file
     disk.error = None
     sink.write([at(60 * SECOND)])
-    assert (ids(log), ids(log.with_name("audit.jsonl-19700101T000100Z"))) == (["2"], ["1"])
+    assert (ids(log), ids(old)) == (["2"], ["1"])
+
+
+@pytest.mark.parametrize(("stuck", "count"), [(0, 3), (1, 5), (2, 7)])
+def test_what_cannot_be_cut_after_a_failed_sync_keeps_its_numbers(
+    stuck: int, count: int, log: Path, disk: Disk, thread: Thread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three files, the oldest with a record that is safe, this one cannot be cut."""
+    sink = synced(log, thread, rotation=Rotation(every=60.0))
+    sink.write([at(0)])
+    thread.turn()
+    inodes = []
+    for minute in range(3):
+        sink.write([at(minute * 60 * SECOND)] * 2 if minute else [at(0)])
+        inodes.append(log.stat().st_ino)
+    ftruncate = os.ftruncate
+
+    def stubborn(fd: int, size: int) -> None:
+        if os.fstat(fd).st_ino == inodes[stuck]:
+            raise EIO
+        ftruncate(fd, size)
+
+    disk.error = EIO
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", stubborn)
+        thread.turn()
+    disk.error = None
+    sink.write([at(120 * SECOND)])
+    sink.settle()
+    found = [
+        each for path in sorted(log.parent.iterdir(), key=lambda path: path.name == log.name) for each in ids(path)
+    ]
+    assert sorted(map(int, filter(None, found))) == list(range(1, len(found) + 1))
+    assert len(found) == count
+    assert ids(log)[-1] == str(len(found))
 
 
 def test_a_file_that_gave_way_is_synced_before_who_wrote_to_it_goes_on(log: Path, disk: Disk, thread: Thread) -> None:

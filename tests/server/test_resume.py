@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldapserver.audit import resume
+from ldapserver.audit import resume, rotation
 from ldapserver.audit.file import FileSink
 from ldapserver.audit.render import XMLRenderer
 from ldapserver.audit.rotation import last_rotated
@@ -240,20 +240,41 @@ def test_the_newest_counts_whoever_has_put_it_away(log: Path) -> None:
     assert last_rotated(str(log)) == 40
 
 
-def test_a_compressed_log_is_read_only_where_it_may_be_the_newest(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_was_put_back_does_not_make_the_old_the_newest(log: Path) -> None:
+    numbered(log.with_name("audit.jsonl-20350102T030405Z.gz"), 10, 9)
+    numbered(log.with_name("audit.jsonl-20260102T030405Z.gz"), 20, 1)
+    assert last_rotated(str(log)) == 20
+    numbered(log.with_name("audit.jsonl-20360102T030405Z"), 8, 10)
+    assert last_rotated(str(log)) == 20
+    log.with_name("audit.jsonl.7.gz").write_bytes(b"damaged")
+    os.utime(log.with_name("audit.jsonl.7.gz"), (9, 9))
+    assert last_rotated(str(log)) == 20
+
+
+def test_a_compressed_log_is_read_whole_only_where_it_is_the_newest(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     numbered(log.with_name("audit.jsonl.2.gz"), 10, 1)
     numbered(log.with_name("audit.jsonl.1"), 20, 2)
     read: list[str] = []
+    whole: list[str] = []
+    last_compressed = rotation._last_compressed
     open_gzip: Callable[[str, str], gzip.GzipFile] = gzip.open  # type: ignore[assignment]
 
     def seen(path: str, mode: str) -> gzip.GzipFile:
         read.append(path)
         return open_gzip(path, mode)
 
+    def seen_whole(path: str) -> int:
+        whole.append(path)
+        return last_compressed(path)
+
     monkeypatch.setattr(gzip, "open", seen)
-    assert (last_rotated(str(log)), read) == (20, [])
-    numbered(log.with_name("audit.jsonl.0.gz"), 30, 3)
-    assert (last_rotated(str(log)), len(read)) == (30, 1)
+    monkeypatch.setattr(rotation, "_last_compressed", seen_whole)
+    assert (last_rotated(str(log)), len(read), whole) == (20, 1, [])
+    newest = log.with_name("audit.jsonl.0.gz")
+    numbered(newest, 30, 3)
+    assert (last_rotated(str(log)), len(read), whole) == (30, 1 + 3, [str(newest)])
 
 
 def test_files_that_are_called_something_else_do_not_count(log: Path) -> None:

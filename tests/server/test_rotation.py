@@ -78,6 +78,35 @@ def test_a_clock_that_goes_back_begins_no_file(log: Path) -> None:
     assert logs(log) == {"audit.jsonl": ["1", "2"]}
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_where_the_clock_was_put_back_days_are_counted_from_there(log: Path, restarted: bool) -> None:
+    """A clock that was years ahead must not end rotation for years."""
+    sink = opened(log, rotation=Rotation(every=86400.0))
+    sink.write([at(NOW + 3000 * DAY)])
+    if restarted:
+        sink.close()
+        os.utime(log, ns=(NOW + 3000 * DAY, NOW + 3000 * DAY))
+        sink = opened(log, rotation=Rotation(every=86400.0))
+    sink.write([at(NOW)])
+    sink.write([at(NOW + DAY)])
+    assert logs(log) == {"audit.jsonl": ["3"], "audit.jsonl-20260103T030405Z": ["1", "2"]}
+
+
+def test_where_the_clock_was_put_back_a_rotation_that_failed_is_tried_again(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    sink = opened(log, rotation=ONE, report=lambda line: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", fails)
+        for _ in range(2):
+            sink.write([at(NOW + 3000 * DAY)])
+    sink.write([at(NOW)])
+    assert logs(log) == {"audit.jsonl": ["3"], STAMPED: ["1", "2"]}
+
+
 def test_two_in_one_second_have_names_of_their_own_that_sort_by_time(log: Path) -> None:
     sink = opened(log, rotation=ONE)
     taken = log.with_name("audit.jsonl-20260102T030406Z"), log.with_name("audit.jsonl-20260102T030408Z.gz")

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import resource
 import signal
 import socket
 import ssl
@@ -289,6 +290,45 @@ def test_a_log_that_cannot_be_written_fails_binds_and_says_so_once(serve: Serve)
     server.stop()
     said = "ldapserver: audit: /dev/full: No space left on device; binds fail until it works again"
     assert server.lines[1:] == [said, "ldapserver: stopping"]
+
+
+def test_a_fifo_gets_records_while_it_is_read_and_holds_nobody_up(serve: Serve, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    server = serve("--audit", str(fifo))
+    client = server.connect()
+    assert client.bind(simple("u1", "password")) == 0
+    assert json.loads(os.read(reader, 65536))["winlog"]["record_id"] == "1"
+    os.close(reader)
+    assert [client.bind(simple("u1", "password")) for _ in range(2)] == [52, 52]
+    server.stop()
+    said = f"ldapserver: audit: {fifo}: nobody reads it; binds fail until it works again"
+    assert server.lines[1:] == [said, "ldapserver: stopping"]
+
+
+def test_a_full_disk_behind_standard_output_leaves_no_record_of_a_bind_that_failed(tmp_path: Path) -> None:
+    out, ldif = tmp_path / "out", tmp_path / "contoso.ldif"
+    ldif.write_text(LDIF, "utf-8")
+    command = [sys.executable, "-m", "ldapserver", "serve", "--ldif", str(ldif), "--audit", "-"]
+    command += ["--listen", "ldap://127.0.0.1:0"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}  # a buffer, as there is by default
+    with out.open("ab") as stdout:
+        process = subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environment)
+    server = Running(process)
+    try:
+        server.urls = [server.until("listening on").partition("listening on ")[2]]
+        client = server.connect()
+        assert client.bind(simple("u1", "password")) == 0
+        room = out.stat().st_size
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+        assert [client.bind(simple("u1", "password")) for _ in range(3)] == [52, 52, 52]
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert client.bind(simple("u1", "password")) == 0
+        assert server.stop() == 0
+    finally:
+        server.close()
+    assert [json.loads(line)["winlog"]["record_id"] for line in out.read_text().splitlines()] == ["1", "2"]
 
 
 def test_with_audit_to_syslog_each_record_is_a_message_and_no_bind_waits_for_it(serve: Serve, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Where records go: numbered without a gap, whole or not at all, and never answered for before they are written."""
 
+import contextlib
 import errno
 import fcntl
+import json
 import os
 import stat
 import subprocess
@@ -14,6 +16,7 @@ import pytest
 
 from ldapserver.audit.file import FileSink
 from ldapserver.audit.log import AuditLog
+from ldapserver.audit.pipe import PipeSink, is_pipe
 from ldapserver.audit.record import Record
 from ldapserver.audit.rotation import Rotation
 from ldapserver.audit.sinks import AuditUnavailable, MemorySink, Sink, StreamSink
@@ -282,6 +285,68 @@ def test_a_stream_that_is_closed_makes_the_record_unavailable_and_keeps_its_numb
     broken = False
     sink.write([VERDICT])
     assert b'"record_id":"1"' in seen[0]
+
+
+def test_a_stream_that_takes_a_part_gets_the_rest_before_the_next_record() -> None:
+    seen = bytearray()
+    room = 700
+
+    def write(data: bytes) -> int:
+        if len(seen) >= room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = min(len(data), room - len(seen))
+        seen.extend(data[:taken])
+        return taken
+
+    sink = StreamSink(write, lambda: None, RENDERER)
+    for _ in range(3):
+        with pytest.raises(AuditUnavailable, match="standard output: No space left on device"):
+            sink.write([VERDICT])
+    assert len(seen) == room
+    room = 1 << 20
+    sink.write([VERDICT])
+    assert seen.decode() == (RENDERER.line(VERDICT, 1) or "") + (RENDERER.line(VERDICT, 2) or "")
+
+
+# Pipes
+
+
+def test_a_pipe_that_is_full_or_has_no_reader_makes_nobody_wait(tmp_path: Path) -> None:
+    fifo = str(tmp_path / "fifo")
+    os.mkfifo(fifo)
+    assert is_pipe(fifo)
+    with pytest.raises(OSError, match="is a FIFO that nobody reads"):
+        PipeSink(fifo, RENDERER)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    sink = PipeSink(fifo, RENDERER)
+    assert str(sink) == fifo
+    got = bytearray()
+    sink.write([VERDICT])
+    refusal = None
+    while refusal is None:
+        try:
+            sink.write([VERDICT] * 30)  # more than PIPE_BUF: a part may be taken
+        except AuditUnavailable as error:
+            refusal = str(error)
+    assert refusal == f"{fifo}: its reader does not keep up"
+    with pytest.raises(AuditUnavailable, match="does not keep up"):
+        sink.write([VERDICT])
+    for _ in range(2):
+        with contextlib.suppress(BlockingIOError):
+            while taken := os.read(reader, 1 << 20):
+                got += taken
+        sink.write([VERDICT])
+    with contextlib.suppress(BlockingIOError):
+        while taken := os.read(reader, 1 << 20):
+            got += taken
+    lines = got.split(b"\n")
+    assert lines.pop() == b""
+    assert [json.loads(line)["winlog"]["record_id"] for line in lines] == [str(at) for at in range(1, len(lines) + 1)]
+    os.close(reader)
+    with pytest.raises(AuditUnavailable, match="fifo: nobody reads it"):
+        sink.write([VERDICT])
+    sink.close()
+    sink.close()
 
 
 def test_memory_keeps_the_newest_up_to_its_limit() -> None:
