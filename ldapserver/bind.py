@@ -30,6 +30,8 @@ _REFUSED_FOR: dict[int, BindReason] = {
 _NOBODY = (Reason.UNKNOWN_USER, Reason.REALM, BindReason.AMBIGUOUS_NAME)
 _COUNTED = (Reason.WRONG_PASSWORD, *_NOBODY)
 _OF_SOMEBODY = (Reason.WRONG_PASSWORD, Reason.NO_USABLE_SECRET)
+# Behind a right response, where they are of somebody.
+_NONCES = (Reason.NONCE_EXPIRED, Reason.NONCE_REPLAYED, Reason.NONCE_COUNT)
 INTERNAL_ERROR = BindResponse(ResultCode.OTHER, diagnostic_message="internal error")
 UNAVAILABLE = BindResponse(ResultCode.UNAVAILABLE, diagnostic_message="the bind could not be recorded")
 
@@ -163,7 +165,7 @@ class Binder:
         right = counted = isinstance(outcome, Accepted)
         if not isinstance(outcome, Accepted):
             reason = outcome.reason
-            right = reason is Reason.NONCE_EXPIRED
+            right = reason in _NONCES and account is not None
             if reason in _NOBODY:
                 account = None
             elif not right and reason not in _OF_SOMEBODY:
@@ -178,7 +180,7 @@ class Binder:
             counted=counted,
         )
         status, locked = judgement.status, judgement.locked
-        if status is None and not locked and not judgement.gone:
+        if status is None and not (locked or judgement.gone or judgement.changed):
             return outcome
         if locked:
             self._locked = account

@@ -10,11 +10,15 @@ text: who could tell bad padding from a bad MAC could read the message (rfc2831b
 
 import hmac
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import md5
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sasl_digest.errors import PeerError, UsageError
 from sasl_digest.messages import QOP, Cipher
+
+if TYPE_CHECKING:
+    from sasl_digest.ciphers import Context
 
 _LENGTH = 4  # octets of the length in front of a buffer
 _MAC = 10  # octets of the MAC, cut off an HMAC-MD5
@@ -140,15 +144,27 @@ class ConfidentialityLayer(IntegrityLayer):
 
     def __init__(self, sending: "Keys", receiving: "Keys", *, cipher: Cipher, peer_maxbuf: int, limit: int) -> None:
         """Take the keys of both directions, and the cipher agreed upon."""
-        from sasl_digest.ciphers import decryptor, encryptor  # only who seals pays for loading the library
-
         super().__init__(sending.signing, receiving.signing, peer_maxbuf=peer_maxbuf, limit=limit)
-        self.cipher = cipher
-        self._encryptor = encryptor(cipher, sending.sealing)
-        self._decryptor = decryptor(cipher, receiving.sealing)
+        self.cipher = self._cipher = cipher
+        self._keys = sending.sealing, receiving.sealing
         self._padded = cipher in BLOCK_CIPHERS
         if self._padded:
             self.most = (peer_maxbuf - _TAIL) // BLOCK * BLOCK - _MAC - 1
+
+    # Only before the first buffer: a layer is also made for one who is refused although the password was right, and
+    # what it takes to set up a cipher, or to load the library, would tell so.
+
+    @cached_property
+    def _encryptor(self) -> "Context":
+        from sasl_digest.ciphers import encryptor  # only who seals pays for loading the library
+
+        return encryptor(self._cipher, self._keys[0])
+
+    @cached_property
+    def _decryptor(self) -> "Context":
+        from sasl_digest.ciphers import decryptor
+
+        return decryptor(self._cipher, self._keys[1])
 
     def _seal(self, message: bytes, mac: bytes) -> bytes:
         # 1 to 8 octets of padding, each saying how many, for block ciphers only.  RFC 2831 section 2.4

@@ -71,6 +71,10 @@ class Nonces(Protocol):
         """Count a subsequent authentication, whose response was right, if this nonce-count is due for this proof."""
         return False
 
+    def forget(self, nonce: bytes) -> None:
+        """`nonce` has authenticated nobody after all."""
+        return
+
 
 @dataclass(slots=True)
 class _Remembered:
@@ -169,6 +173,11 @@ class NonceBook(Nonces):
                 return False
             self._remembered[nonce].count = nonce_count
             return True
+
+    def forget(self, nonce: bytes) -> None:
+        """See `Nonces`."""
+        with self._lock:
+            self._remembered.pop(nonce, None)
 
     def _raw(self, nonce: bytes) -> bytes:
         """The octets that `nonce` writes; none unless it writes them as `issue()` does, to the character."""

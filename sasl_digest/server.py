@@ -156,6 +156,7 @@ class DigestServer:
         self._subsequent = False
         self._refusal: Reason | None = None
         self._spared = 0  # readings that a right response left untried
+        self._just_remembered: bytes | None = None  # the nonce of a right response, its first
         self.response = None
 
     def step(self, data: bytes) -> Challenge | Lookup | Failure:
@@ -239,13 +240,23 @@ class DigestServer:
             _make_up(due, response)
             return self._refuse(refusal or Reason.WRONG_PASSWORD)
         self._spared = due
-        return self._counted(response, proved) or self._accept(response, proved)
+        challenge = self._counted(response, proved)
+        if challenge is not None:
+            return challenge
+        success = self._accept(response, proved)
+        # The proof is about as much as one reading, and the keys of a layer as another.
+        self._spared = max(0, due - (1 if success.layer is None else 2))
+        return success
 
     def make_up(self) -> None:
         """Do the work that a right response was spared, where its user is refused for all that.
 
-        What keeps them out is then not told by the time it takes: a wrong response costs as much.
+        What keeps them out is then not told by the time it takes: a wrong response costs as much. Nor by the next
+        step: its nonce is forgotten, for one that came with a wrong response is not remembered either.
         """
+        nonce, self._just_remembered = self._just_remembered, None
+        if nonce is not None:
+            self._nonces.forget(nonce)
         spared, self._spared = self._spared, 0
         if self.response is not None:
             _make_up(spared, self.response)
@@ -284,6 +295,7 @@ class DigestServer:
         remembered = digest.h(proved.h_a1 + response.qop)
         if not self._subsequent:
             nonces.remember(nonce, remembered)
+            self._just_remembered = nonce
         # Only what was right in all else is counted: who is wrong can't make others' counts wrong.  Section 2.2.2
         elif not nonces.advance(nonce, response.nonce_count, remembered):
             another = nonces.due(nonce) == response.nonce_count  # ... user's, cnonce's or qop's

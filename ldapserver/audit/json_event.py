@@ -20,7 +20,20 @@ from ldapserver.audit.system import CHANNEL, PROVIDER, PROVIDER_GUID, Execution
 
 ECS_VERSION = "1.12.0"
 
-string = json.encoder.encode_basestring  # a JSON string literal, other scripts as they are
+_quoted = json.encoder.encode_basestring
+# What a terminal obeys (U+009B is ESC and [ in one), what ends a line to some readers, and what is no UTF-8.
+_UNSAFE = re.compile("[\x80-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def string(text: str) -> str:
+    """A JSON string literal; other scripts are as they are."""
+    return safe(_quoted(text))
+
+
+def safe(text: str) -> str:
+    """JSON that any reader of lines takes for one, and no terminal obeys."""
+    return text if text.isascii() else _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
 
 _POINTER = re.compile("0x[0-9a-fA-F]{1,16}")
 _PORT = re.compile("[0-9]{1,5}")

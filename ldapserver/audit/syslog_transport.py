@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 10.0  # seconds for a connection, its TLS handshake included
 SEND_TIMEOUT = 10.0  # seconds that a receiver may leave a message unread
+_LOOKS = 16  # reads before each message
 
 
 class Transport(Protocol):
@@ -66,8 +67,12 @@ class Stream:
         """Whether the receiver has closed: what is sent to it then is lost, and the system tells only afterwards."""
         self._socket.settimeout(0)
         try:
-            while self._socket.recv(4096):
-                pass  # a receiver has nothing to say; TLS may
+            # A receiver has nothing to say; TLS may. One that talks without end is not listened to for ever.
+            for _ in range(_LOOKS):
+                if not self._socket.recv(4096):
+                    break
+            else:
+                return
         except self._silent:
             return
         raise ConnectionResetError(errno.ECONNRESET, "the receiver has closed the connection")

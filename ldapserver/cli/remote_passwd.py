@@ -163,10 +163,14 @@ class _Server:
             response = decode(
                 PasswdModifyResponseValue, self._connection.result.get("responseValue") or None, "responseValue"
             )
-            return bytes(response["genPasswd"]).decode()
+            generated = bytes(response["genPasswd"]).decode()
         except (OperationRefused, UnicodeDecodeError, TypeError):
+            generated = ""
+        # It is printed as it is: a server must not command a terminal by it, nor end the line.
+        if not generated or not generated.isprintable():
             line = "Password Modify: the server has changed the password, and does not say to what"
-            raise RemoteFailure(ANOTHER_FAILURE, line) from None
+            raise RemoteFailure(ANOTHER_FAILURE, line)
+        return generated
 
     def _unicode_pwd(self, password: str, *, own: bool) -> list[tuple[str, list[bytes]]]:
         """Users change theirs by taking the old one away, administrators reset it: [MS-ADTS] 3.1.1.3.1.5.1."""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ldapserver.protocol import LDAPFactory
 
 
+MOST_CONNECTIONS = 32  # so that who holds many leaves LDAP clients the descriptors that they need
+
+
 def metrics_of(options: argparse.Namespace) -> "Metrics | None":
     """What counts, None without --metrics. Raises UsageFault."""
     if options.metrics is None:
@@ -56,7 +59,6 @@ def place(url: ListenURL) -> str:
 def listen(reactor: Any, options: argparse.Namespace, metrics: "Metrics", factory: "LDAPFactory") -> tuple[str, Any]:
     """The URL to scrape, and its listener. Raises UsageFault."""
     from twisted.internet.error import CannotListenError
-    from twisted.web.server import Site
 
     from ldapserver.metrics import Sources, registry_of
 
@@ -65,8 +67,7 @@ def listen(reactor: Any, options: argparse.Namespace, metrics: "Metrics", factor
         connections=lambda: factory.count,
         targets=tuple(_targets(options, factory.service.audit)),
     )
-    site = cast(Any, Site)(_root(registry_of(metrics, sources)))
-    site.noisy = False
+    site = _site(_root(registry_of(metrics, sources)))
     url: ListenURL = options.metrics
     try:
         port = reactor.listenTCP(url.port, site, 50, metrics_address(options))
@@ -75,6 +76,43 @@ def listen(reactor: Any, options: argparse.Namespace, metrics: "Metrics", factor
         raise UsageFault(f"argument --metrics: {place(url)}: {why}") from None
     host = f"[{url.host}]" if ":" in url.host else url.host
     return f"http://{host}:{port.getHost().port}/metrics", port
+
+
+def _site(root: Any) -> Any:
+    from twisted.web.server import Request, Site
+
+    class Asked(Request):
+        """A request whose body, if it has one, goes nowhere: a long one would fill the folder of temporary files."""
+
+        def gotLength(self, length: int | None) -> None:  # noqa: N802
+            """No room is made for it."""
+            super().gotLength(0)  # type: ignore[no-untyped-call]
+
+        def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
+            """It is not kept."""
+
+    class Scraped(Site):
+        """A site that has a few clients at a time."""
+
+        noisy = False
+        open = 0
+
+        def buildProtocol(self, addr: Any) -> Any:  # noqa: N802
+            """The next connection; None to end it."""
+            if self.open >= MOST_CONNECTIONS:
+                return None
+            protocol: Any = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
+            lost = protocol.connectionLost
+
+            def over(reason: Any) -> None:
+                self.open -= 1
+                lost(reason)
+
+            protocol.connectionLost = over
+            self.open += 1
+            return protocol
+
+    return cast(Any, Scraped)(root, requestFactory=Asked)
 
 
 def _root(registry: "CollectorRegistry") -> Any:

@@ -265,15 +265,18 @@ class Judgement:
     """What is said about an account whose password was looked at.
 
     `status` is None when nothing stands against it. `locked` is whether this wrong password has just locked it,
-    `gone` whether there is no such account any more.
+    `gone` whether there is no such account any more, `changed` whether a right password was that of what stood there
+    before: the account has another by now, or is another.
     """
 
     status: AccountStatus | None = None
     locked: bool = False
     gone: bool = False
+    changed: bool = False
 
 
 FINE = Judgement()
 JUST_LOCKED = Judgement(locked=True)
 GONE = Judgement(gone=True)
+CHANGED = Judgement(changed=True)
 LOCKED_OUT = Judgement(AccountStatus.LOCKED_OUT)

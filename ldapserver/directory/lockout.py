@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ldapserver.directory.account import Account
 from ldapserver.directory.account_state import (
+    CHANGED,
     FINE,
     GONE,
     JUST_LOCKED,
@@ -29,6 +30,7 @@ from ldapserver.wire.dn import DN
 # Nobody's entry: outside the tree, and never read. With it a wrong password costs the same whoever is named.
 _NOBODY = DN.parse("cn=nobody,dc=invalid")
 _ATTRIBUTES = 10  # as many as a small account has
+_MOST = 2**31 - 1  # of badPwdCount: [MS-ADA1] has it of 32 bits with a sign
 
 
 class Lockout:
@@ -59,6 +61,16 @@ class Lockout:
             self._count_nobody(policy)
             # Whom a certificate or a process names need not have an entry; whose password was looked at had one.
             return FINE if account is None or not by_password else GONE
+        # A dear password is checked beside writes: the name may be another's by now, or its password another.
+        if (
+            right
+            and by_password
+            and account is not None
+            and known.passwords is not account.passwords
+            and known.passwords != account.passwords
+        ):
+            self._count_nobody(policy)
+            return CHANGED
         state = known.state
         if state is None:
             if right or not policy.counts:
@@ -100,7 +112,7 @@ def _failed(state: AccountState, policy: Policy, now: int) -> AccountState:
     """The state after one more wrong password, of an account that is not locked, or not any more."""
     late = now - state.bad_password_time > int(policy.lockout_window * SECOND)
     # What ran out is over: the count begins anew, as it does when the last wrong password is long ago.
-    count = 1 if late or state.lockout_time else state.bad_pwd_count + 1
+    count = 1 if late or state.lockout_time else min(state.bad_pwd_count + 1, _MOST)
     locks = 0 < policy.lockout_threshold <= count and state.lockable
     return AccountState(
         state.control,

@@ -48,7 +48,6 @@ class JSONLines(_ToFile):
     def show(self, event: Event) -> bool:
         """See `Output`."""
         text = json_of(event)
-        # A half of a surrogate pair can't come out of XML, and in JSON stands as an escape.
         self._file.write((text if text.endswith("\n") else f"{text}\n").encode())
         return True
 

@@ -7,8 +7,9 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from typing import Any
 
-from ldapserver.audit.json_event import ECS_VERSION
+from ldapserver.audit.json_event import ECS_VERSION, safe
 from ldapserver.audit.kinds import KINDS
 from ldapserver.audit.system import AUDIT_FAILURE, AUDIT_SUCCESS, CHANNEL, PROVIDER, PROVIDER_GUID
 from ldapserver.audit.xml_form import NAMESPACE, escaped, unescaped
@@ -18,13 +19,18 @@ from ldapserver.viewer.times import canonical
 
 LONGEST = 1 << 20  # octets of one event: one that has not ended by then is none
 
+_DEEPEST = 100  # elements in one another; Windows has half a dozen
+
 _END = b"</Event>"
 _START = re.compile(rb"<Event(?=[\s/>])")
 # What may stand around the events of a document.
 _AROUND = re.compile(rb"(?:\s|\xef\xbb\xbf|<\?xml[^>]*\?>|</?Events[^>]*>|<!--.*?-->)*", re.DOTALL)
 
+_AWAITED = ((b"<!--", b"-->"), (b"<?xml", b">"), (b"<Events", b">"), (b"</Events", b">"))  # each with its end
+
 ET.register_namespace("", NAMESPACE)  # else what is written again has it under a prefix
 
+_KINDS = {str(event_id): kind for event_id, kind in KINDS.items()}
 _FAILED = AUDIT_FAILURE & ~AUDIT_SUCCESS  # the one bit of Keywords that they do not share
 _SUCCEEDED = AUDIT_SUCCESS & ~AUDIT_FAILURE
 
@@ -35,6 +41,7 @@ class Elements:
     def __init__(self) -> None:
         self._held = bytearray()
         self._looked = 0  # octets of it that are known to hold no end
+        self._awaited = b""  # the end of a comment or the like that stands at its beginning
 
     @property
     def pending(self) -> bool:
@@ -43,20 +50,27 @@ class Elements:
 
     def feed(self, octets: bytes) -> Iterator[bytes | None]:
         """The events that end here; None in place of each piece that is none."""
+        new = max(0, len(self._held) - len(self._awaited))
         self._held += octets
         while (end := self._held.find(_END, self._looked)) >= 0:
             whole = bytes(self._held[: end + len(_END)])
             del self._held[: end + len(_END)]
-            self._looked = 0
+            self._looked = new = 0
+            self._awaited = b""
             starts = [found.start() for found in _START.finditer(whole)]
             if len(starts) != 1 or not _AROUND.fullmatch(whole, 0, starts[0]):
                 yield None
             if starts:
                 yield whole[starts[-1] :]
-        if _AROUND.fullmatch(self._held):
+        # What has begun is looked at again only once it may have ended: else many short lines take for ever.
+        stuck = False
+        if self._held.find(self._awaited, new) >= 0 and (around := _AROUND.match(self._held)):
+            stuck = bool(self._awaited) and not around.end()  # it has ended otherwise than it may
+            del self._held[: around.end()]
+            self._awaited = next((end for begin, end in _AWAITED if self._held.startswith(begin)), b"")
+        if self._held and (stuck or len(self._held) > LONGEST or not self._held.startswith(b"<")):
             self._held.clear()
-        elif len(self._held) > LONGEST or not _may_begin(self._held):
-            self._held.clear()
+            self._awaited = b""
             yield None
         self._looked = max(0, len(self._held) - len(_END))
 
@@ -64,11 +78,7 @@ class Elements:
         """What has begun will not end."""
         self._held.clear()
         self._looked = 0
-
-
-def _may_begin(held: bytearray) -> bool:
-    around = _AROUND.match(held)
-    return held.startswith(b"<", around.end() if around else 0)
+        self._awaited = b""
 
 
 # An event on one line, as our server and Windows write it: whole, and nothing that a parser would read otherwise.
@@ -103,6 +113,7 @@ def read_any_xml(text: str) -> Event:
     """The record in one `<Event>` element, by a parser, however it is laid out. Raises NotARecord."""
     try:
         root = ET.fromstring(text)
+        _check_depth(root)
         system, data = _parts(root)
         code = (system["EventID"].text or "").strip()
         keywords = int(system["Keywords"].text or "", 0)
@@ -110,6 +121,16 @@ def read_any_xml(text: str) -> Event:
     except (ValueError, KeyError, ET.ParseError) as error:
         raise NotARecord(str(error)) from None
     return _event(code, keywords, time, data, text)
+
+
+def _check_depth(root: ET.Element) -> None:
+    """Raise NotARecord for what could not be written again, which is done by recursion."""
+    level, depth = list(root), 1
+    while level:
+        depth += 1
+        if depth > _DEEPEST:
+            raise NotARecord(f"more than {_DEEPEST} elements in one another")
+        level = [each for element in level for each in element]
 
 
 def _event(code: str, keywords: int, time: str, data: dict[str, str], text: str) -> Event:
@@ -142,10 +163,10 @@ def xml_of(event: Event) -> str | None:
     winlog = json.loads(event.text).get("winlog")
     if not winlog:
         return None
-    kind = KINDS.get(int(event.code)) if event.code.isascii() and event.code.isdigit() else None
+    kind = _KINDS.get(event.code)
     version, task = (0, 0) if kind is None else (kind.version, kind.task)
-    process = winlog.get("process") or {}
-    thread = process.get("thread") or {}
+    process = _object(winlog, "process")
+    thread = _object(process, "thread")
     guid = str(winlog.get("provider_guid", PROVIDER_GUID)).upper()
     time = event.time.removesuffix("00")  # seven digits of a second, as Windows has them mostly
     keywords = AUDIT_FAILURE if event.outcome == FAILURE else AUDIT_SUCCESS
@@ -165,6 +186,11 @@ def xml_of(event: Event) -> str | None:
         f"<Computer>{escaped(str(winlog.get('computer_name', '')))}</Computer><Security/></System>"
         f"<EventData>{data}</EventData></Event>"
     )
+
+
+def _object(value: dict[str, Any], key: str) -> dict[str, Any]:
+    found = value.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def _data_text(value: object) -> str:
@@ -194,7 +220,7 @@ def json_of(event: Event) -> str:
     if event.text.startswith("{"):
         return event.text
     system, data = _parts(ET.fromstring(event.text))
-    kind = KINDS.get(int(event.code)) if event.code.isascii() and event.code.isdigit() else None
+    kind = _KINDS.get(event.code)
     ecs: dict[str, object] = {"code": event.code, "kind": "event", "module": "security", "outcome": event.outcome}
     if kind is not None:
         ecs |= {"action": kind.action, "category": [kind.category], "type": list(kind.type)}
@@ -209,7 +235,8 @@ def json_of(event: Event) -> str:
     }
     value: dict[str, object] = {"@timestamp": f"{event.time}Z", "ecs": {"version": ECS_VERSION}, "event": ecs}
     value |= {} if event.source_ip is None else {"source": {"ip": event.source_ip}}
-    return json.dumps(value | {"user": {"name": event.account}, "winlog": winlog}, ensure_ascii=False)
+    # Halves of surrogate pairs stand as `_xHHHH_` in XML: `unescaped` gives them.
+    return safe(json.dumps(value | {"user": {"name": event.account}, "winlog": winlog}, ensure_ascii=False))
 
 
 def _text(system: dict[str, ET.Element], name: str) -> str | None:

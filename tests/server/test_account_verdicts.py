@@ -20,7 +20,7 @@ from ldapserver.process import Process
 from ldapserver.sasl.mechanism import TLS
 from ldapserver.wire.dn import DN
 from ldapserver.wire.messages import BindResponse, Change, ModifyOperation, PartialAttribute, ResultCode
-from sasl_digest import NonceBook
+from sasl_digest import QOP, NonceBook, ciphers
 from sasl_digest import digest as formulas
 from tests.authority import Authority
 from tests.server import domain
@@ -391,11 +391,31 @@ def test_a_digest_that_is_right_costs_what_a_wrong_one_does_where_it_leads_nowhe
         bind(stage(directory=where), "DIGEST-MD5", user, password)
         return tried
 
-    proof = 1  # the rspauth that is not sent
+    proof = 1  # the rspauth
     wrong = costs(name, WRONG)
     assert wrong == costs("nobody", WRONG) == costs("fine", WRONG) > 1
-    assert costs(name, PASSWORD) == wrong + proof
+    assert costs(name, PASSWORD) == wrong
     assert costs("fine", PASSWORD) == 1 + proof
+
+
+@pytest.mark.parametrize("cipher", ["3des", "rc4"])
+def test_no_cipher_is_set_up_for_who_is_kept_out(cipher: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_up: list[Any] = []
+    construction = ciphers._construction
+
+    def counted(*given: Any) -> Any:
+        set_up.append(given)
+        return construction(*given)
+
+    monkeypatch.setattr(ciphers, "_construction", counted)
+    more = f",cipher={cipher},maxbuf=65536"
+    for name, reason in (("off", "account-disabled"), ("shut", "account-locked-out"), ("fine", "success")):
+        assert set_up == []
+        staged = stage(directory=of(OFF, SHUT, FINE), qop=(QOP.AUTH_CONF,))
+        staged.digest(name, PASSWORD, qop="auth-conf", more=more)
+        assert staged.reasons == [reason]
+    staged.session.disconnect(ResultCode.UNAVAILABLE, "what is said first")
+    assert len(set_up) == 1
 
 
 @pytest.mark.parametrize("mechanism", ["simple", "PLAIN"])

@@ -58,6 +58,12 @@ def test_the_documented_example_is_the_one_rendered() -> None:
     assert "".join(line.strip() for line in block.splitlines()) + "\n" == LINE
 
 
+def escaped(text: str) -> str:
+    """The JSON text with escapes for what stands in the way of terminals, readers of lines and UTF-8."""
+    codes = (*range(0x80, 0xA0), 0x2028, 0x2029, *range(0xD800, 0xE000))
+    return text.translate({code: f"\\u{code:04x}" for code in codes})
+
+
 def expected(record: BindRecord, record_id: int, computer: str) -> dict[str, Any]:
     """What the line says, built without the renderer."""
     seconds, rest = divmod(record.time_ns, 10**9)
@@ -216,8 +222,8 @@ def test_any_record_is_one_line_of_json_with_keys_values_and_types_in_order(
     assert line.encode().decode() == line
     wanted = expected(record, record_id, computer)
     assert in_order(json.loads(line)) == in_order(wanted)
-    # ... in the very octets that `json` would write.
-    assert line == json.dumps(wanted, separators=(",", ":"), ensure_ascii=False) + "\n"
+    # ... in the very octets that `json` would write, but for what would not stay in its line on every screen.
+    assert line == escaped(json.dumps(wanted, separators=(",", ":"), ensure_ascii=False)) + "\n"
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -268,3 +274,13 @@ def test_what_is_no_windows_event_has_no_number_and_no_winlog(renderer: JSONRend
     line = renderer.line(replace(RECORD, status=None, reason=Reason.NONCE_FOREIGN), 17)
     assert "winlog" not in json.loads(line)
     assert "17" not in line.replace("1767", "")
+
+
+@pytest.mark.parametrize("name", ["\x9b2J", "one\x85two", "one\u2028two\u2029three", "\udcff", "Jürgen \x80 東京"])
+def test_what_moves_a_terminal_ends_a_line_or_is_no_utf_8_is_escaped(name: str, renderer: JSONRenderer) -> None:
+    line = renderer.line(replace(RECORD, account=name, realm=name), 17)
+    assert line.encode()
+    assert line.splitlines() == [line.removesuffix("\n")]
+    assert line.removesuffix("\n").isprintable()
+    assert json.loads(line)["ldap"]["realm"] == name
+    assert all(each in line for each in name if each.isprintable())

@@ -251,6 +251,37 @@ def test_whatever_a_line_is_the_others_are_read(line: bytes, log: Path, events: 
     assert error in [f"ldapserver events: 1 line is no record: {log}:{number}\n" for number in (1, 2)]
 
 
+WINDOWS = (
+    "<Event><System><EventID>{code}</EventID><Keywords>0x8020000000000000</Keywords><TimeCreated "
+    'SystemTime="2026-01-02T03:04:05.678Z"/></System><EventData><Data Name="TargetUserName">{name}</Data>{rest}'
+    "</EventData></Event>"
+)
+WINLOG = '{{"@timestamp":"2026-01-02T03:04:05Z","winlog":{{"event_id":"{code}","process":{process}}}}}'
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--xml",), ("--summary",)], ids=" ".join)
+@pytest.mark.parametrize(
+    ("line", "is_record"),
+    [
+        (WINLOG.format(code="9" * 5000, process="{}"), True),
+        (WINLOG.format(code="4776", process="5"), True),
+        (WINLOG.format(code="4776", process='{"thread":"x"}'), True),
+        (WINDOWS.format(code="9" * 5000, name="u1", rest=""), True),
+        (WINDOWS.format(code="4776", name="a_xD800_b", rest=""), True),
+        (WINDOWS.format(code="4776", name="u1", rest="<a>" * 5000 + "\n" + "</a>" * 5000), False),
+    ],
+    ids=["long-id", "process", "thread", "long-id-xml", "surrogate", "deep"],
+)
+def test_whatever_a_record_holds_it_is_shown_in_every_form(
+    line: str, is_record: bool, form: tuple[str, ...], log: Path, events: Events
+) -> None:
+    log.write_bytes(line.encode() + b"\n" + log.read_bytes())
+    status, shown, error = events(log, *form)
+    assert status == 0
+    assert shown
+    assert ("no record" in error) is not is_record
+
+
 # Filters
 
 

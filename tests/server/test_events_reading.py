@@ -199,6 +199,51 @@ def test_what_is_held_of_an_event_without_an_end_is_bounded() -> None:
     assert lost.count == pytest.approx(1000 * len(chunk) / LONGEST, abs=2)
 
 
+@pytest.mark.parametrize("begun", ["<!--", "<?xml", "<Events", "</Events", "<!-- -->\n<!--"])
+def test_what_never_ends_is_not_looked_at_over_and_over(begun: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = 0
+    around = xml_form._AROUND
+
+    class Counted:
+        def match(self, octets: bytearray) -> Any:
+            nonlocal looked_at
+            looked_at += len(octets)
+            return around.match(octets)
+
+        def fullmatch(self, octets: bytearray, *place: int) -> Any:
+            nonlocal looked_at
+            looked_at += len(octets)
+            return around.fullmatch(octets, *place)
+
+    monkeypatch.setattr(xml_form, "_AROUND", Counted())
+    elements = Elements()
+    pieces = [f"{begun}\n".encode(), *[b"a\n"] * 2000]
+    assert list(chain.from_iterable(map(elements.feed, pieces))) == []
+    assert elements.pending
+    assert looked_at < 2 * sum(map(len, pieces))
+
+
+@pytest.mark.parametrize(
+    "around", ["<!-- a\n<b>\n-->\n{}", "<?xml version='1.0'\n?>{}", "<Events\na='b'>\n{}</Events\n>"]
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_what_stands_around_an_event_may_come_bit_by_bit(around: str, size: int) -> None:
+    event = str(xml_of(read_json(line_of(BIND))))
+    whole = around.format(event).encode()
+    elements = Elements()
+    pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
+    assert list(chain.from_iterable(map(elements.feed, pieces))) == [event.encode()]
+    assert not elements.pending
+
+
+def test_a_declaration_that_ends_otherwise_is_not_waited_for() -> None:
+    elements = Elements()
+    assert list(elements.feed(b"<?xml\n")) == []
+    assert elements.pending
+    assert list(elements.feed(b"a>\n")) == [None]
+    assert not elements.pending
+
+
 # Times
 
 

@@ -1,6 +1,9 @@
 """Metrics: what Prometheus reads is what was done, under names and labels that stay few."""
 
+import contextlib
 import http.client
+import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,7 +21,7 @@ from ldapserver.audit.record import EventRecord
 from ldapserver.audit.sinks import AuditUnavailable
 from ldapserver.audit.status import BindReason
 from ldapserver.cli.options import read_options
-from ldapserver.cli.scraping import metrics_address, metrics_of
+from ldapserver.cli.scraping import MOST_CONNECTIONS, metrics_address, metrics_of
 from ldapserver.cli.usage import UsageFault
 from ldapserver.metrics import BUCKETS, AuditTarget, Histogram, Metrics, Sources, registry_of
 from ldapserver.suspension import Suspension
@@ -280,6 +283,48 @@ def test_nothing_else_is_there(scraped: tuple[Any, str]) -> None:
     methods = ["POST", "OPTIONS", "DELETE", "PUT", "HEAD"]
     assert [(method, get(url, method)[0]) for method in methods] == [(method, 404) for method in methods]
     assert get(url)[0] == 200
+
+
+def test_what_is_sent_behind_a_request_goes_nowhere(
+    serve: Serve,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    server = serve("--metrics", "127.0.0.1:0", "--host", "*")
+    (line,) = [line for line in server.lines if "metrics on" in line]
+    url = urlsplit(line.partition("metrics on ")[2])
+    with socket.create_connection((url.hostname or "", url.port or 0), timeout=30) as sender:
+        sender.sendall(b"POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 999_999)
+        assert get(url.geturl())[0] == 200
+        files = Path(f"/proc/{server.process.pid}/fd")
+        assert [each for each in map(os.readlink, files.iterdir()) if str(folder) in each] == []
+        sender.sendall(b"x")
+        assert sender.recv(100).startswith(b"HTTP/1.1 404 ")
+    assert server.stop() == 0
+
+
+def test_who_holds_connections_leaves_room_for_others(scraped: tuple[Any, str]) -> None:
+    server, url = scraped
+    place = urlsplit(url).hostname or "", urlsplit(url).port or 0
+    held = [socket.create_connection(place, timeout=30) for _ in range(MOST_CONNECTIONS)]
+    for each in held:
+        each.sendall(b"GET /metrics HT")
+    with socket.create_connection(place, timeout=30) as one_more:
+        assert one_more.recv(1) == b""
+    assert server.connect().bind(simple("u1", "password")) == 0
+    held.pop().close()
+    # Which of two ends the server sees first nobody knows: it takes this one as soon as it has seen the other.
+    for _ in range(1000):
+        with contextlib.suppress(ConnectionError, http.client.HTTPException):
+            assert get(url)[0] == 200
+            break
+    else:
+        pytest.fail("whoever asks is sent away")
+    for each in held:
+        each.close()
 
 
 # Options

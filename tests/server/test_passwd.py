@@ -701,6 +701,27 @@ def test_a_server_without_a_way_says_so(server: OurServer, passwd: Passwd, monke
     )
 
 
+@pytest.mark.parametrize("octets", [b"\x1b[31mred", b"one\ntwo", "\x9b2J".encode(), b"", b"\xff"])
+def test_a_made_up_password_that_would_command_a_terminal_is_not_printed(
+    octets: bytes, server: OurServer, passwd: Passwd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ldapserver.controls import values
+
+    answer = values.encode(values.PasswdModifyResponseValue, genPasswd=octets)
+    extended = DigestConnection.extended
+
+    def answered(self: DigestConnection, *given: Any, **rest: Any) -> Any:
+        done = extended(self, "1.3.6.1.4.1.4203.1.11.3")  # anything that succeeds, and changes nothing
+        self.result["responseValue"] = answer
+        return done
+
+    monkeypatch.setattr(DigestConnection, "extended", answered)
+    monkeypatch.setenv("LDP_PASSWORD", "password")
+    status, out, error = passwd(server.url, U1, "--generate", "--user", "u1")
+    assert (status, out) == (80, "")
+    assert "does not say to what" in error
+
+
 def test_it_is_listed_and_explains_itself() -> None:
     status, output, _ = run(sys.executable, "-m", "ldapserver", "--help")
     assert status == 0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Queue
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography import x509
@@ -16,7 +16,7 @@ from ldapserver.audit import syslog_transport
 from ldapserver.audit.render import JSONRenderer
 from ldapserver.audit.syslog import SyslogSink
 from ldapserver.audit.syslog_message import SyslogRenderer
-from ldapserver.audit.syslog_transport import connector
+from ldapserver.audit.syslog_transport import Stream, connector, octet_counted
 from ldapserver.audit.syslog_url import SyslogURL
 from tests.authority import Authority, name
 from tests.server import syslog_receiving
@@ -279,3 +279,28 @@ def test_a_name_with_several_addresses_is_tried_at_the_next_one(
     sending.on.set()
     assert receiver.next().sequence == 2
     sink.close()
+
+
+class Talkative:
+    """The socket of a receiver that never stops talking."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.sent = b""
+
+    def settimeout(self, seconds: float) -> None:
+        """Nothing here takes time."""
+
+    def recv(self, size: int) -> bytes:
+        self.reads += 1
+        assert self.reads < 1000, "it is listened to for ever"
+        return b"x" * size
+
+    def sendall(self, octets: bytes) -> None:
+        self.sent += octets
+
+
+def test_a_receiver_that_never_stops_talking_is_sent_to() -> None:
+    talkative = Talkative()
+    Stream(cast(socket.socket, talkative), octet_counted).send(b"message")
+    assert talkative.sent == b"7 message"
