@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from ldapserver.cli.printable import printable
 from ldapserver.cli.progress import watched
-from ldapserver.cli.usage import Once, Parser, UsageFault
+from ldapserver.cli.usage import HelpFormatter, Once, Parser, UsageFault
 from ldapserver.cli.values import positive
 from ldapserver.viewer.event import Event
 from ldapserver.viewer.filtering import NAMES, Filter, wanted_ids, wanted_status
@@ -247,7 +247,7 @@ def _parser(clock: Callable[[], float]) -> argparse.ArgumentParser:
         prog="ldapserver events",
         description=_DESCRIPTION,
         epilog=_EPILOG.replace("{names}", names),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )

@@ -16,7 +16,7 @@ from ldapserver.cli.password import NoPassword, from_stdin
 from ldapserver.cli.printable import printable
 from ldapserver.cli.remote import Login, RemoteFailure, remote_entries
 from ldapserver.cli.search_url import SearchURL, is_url
-from ldapserver.cli.usage import UsageFault
+from ldapserver.cli.usage import HelpFormatter, UsageFault
 from ldapserver.cli.whole_file import WholeFile
 from ldapserver.directory.entry import is_password
 from ldapserver.directory.ldif import Attributes, InvalidLDIF
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="ldapserver export",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("source", metavar="SOURCE", help="an LDAP URL, or an LDIF file")

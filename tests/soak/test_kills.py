@@ -9,7 +9,7 @@ from tests.soak import kills
 
 @pytest.mark.parametrize("options", kills.MODES.values(), ids=kills.MODES)
 def test_what_was_seen_to_succeed_is_in_the_log(tmp_path: Path, options: tuple[str, ...]) -> None:
-    kills.run(2, tmp_path, 1, *options)
+    kills.run(5, tmp_path, 1, *options)
 
 
 def line(record_id: int, port: int = 1, status: str = "0x0") -> str:
