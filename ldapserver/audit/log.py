@@ -100,7 +100,9 @@ class AuditLog:
         self.failures[sink] = self.failures.get(sink, 0) + 1
         if sink not in self._failing:
             self._failing.add(sink)
-            self._report(f"audit: {error}; binds {'go on' if self._best_effort else 'fail'} until it works again")
+            self._report(
+                f"audit: {error}; binds {'go on without it' if self._best_effort else 'fail'} until it works again"
+            )
 
     def _works(self, sink: Sink) -> None:
         if sink in self._failing:

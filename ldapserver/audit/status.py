@@ -24,7 +24,7 @@ class Status(enum.IntEnum):
     ACCOUNT_EXPIRED = 0xC0000193
     PASSWORD_MUST_CHANGE = 0xC0000224
     ACCOUNT_LOCKED_OUT = 0xC0000234
-    LOCAL_USER_SESSION_KEY = 0xC0000371  # "no secret material for the account in the local store"
+    NO_SECRETS = 0xC0000371
 
     @property
     def hexadecimal(self) -> str:
@@ -49,7 +49,7 @@ _WORDS = {
     Status.ACCOUNT_EXPIRED: "Account expired",
     Status.PASSWORD_MUST_CHANGE: "Password must be changed first",
     Status.ACCOUNT_LOCKED_OUT: "Account locked out",
-    Status.LOCAL_USER_SESSION_KEY: "No secret stored that could verify this mechanism",
+    Status.NO_SECRETS: "No secret stored that could verify this mechanism",
 }
 
 
@@ -114,7 +114,7 @@ ENDINGS: dict[Reason | BindReason, Ending] = {
     Reason.UNKNOWN_USER: Ending(_REFUSED, Status.NO_SUCH_USER),
     Reason.REALM: Ending(_REFUSED, Status.NO_SUCH_USER),
     BindReason.AMBIGUOUS_NAME: Ending(_REFUSED, Status.NO_SUCH_USER),
-    Reason.NO_USABLE_SECRET: Ending(_REFUSED, Status.LOCAL_USER_SESSION_KEY),
+    Reason.NO_USABLE_SECRET: Ending(_REFUSED, Status.NO_SECRETS),
     BindReason.ACCOUNT_LOCKED_OUT: Ending(_REFUSED, Status.ACCOUNT_LOCKED_OUT),
     BindReason.ACCOUNT_DISABLED: Ending(_REFUSED, Status.ACCOUNT_DISABLED),
     BindReason.ACCOUNT_EXPIRED: Ending(_REFUSED, Status.ACCOUNT_EXPIRED),
@@ -166,7 +166,7 @@ _RESTRICTION = Status.ACCOUNT_RESTRICTION
 LOGON_FAILURES: dict[Status, LogonFailure] = {
     Status.NO_SUCH_USER: LogonFailure(_BAD_NAME_OR_PASSWORD, "%%2313", Status.NO_SUCH_USER),
     Status.WRONG_PASSWORD: LogonFailure(_BAD_NAME_OR_PASSWORD, "%%2313", Status.WRONG_PASSWORD),
-    Status.LOCAL_USER_SESSION_KEY: LogonFailure(_BAD_NAME_OR_PASSWORD, "%%2304", Status.LOCAL_USER_SESSION_KEY),
+    Status.NO_SECRETS: LogonFailure(_BAD_NAME_OR_PASSWORD, "%%2304", Status.NO_SECRETS),
     Status.ACCOUNT_RESTRICTION: LogonFailure(_RESTRICTION, "%%2313", 0),
     Status.INVALID_LOGON_HOURS: LogonFailure(_RESTRICTION, "%%2311", Status.INVALID_LOGON_HOURS),
     Status.INVALID_WORKSTATION: LogonFailure(_RESTRICTION, "%%2312", Status.INVALID_WORKSTATION),

@@ -15,7 +15,7 @@ from ldapserver.cli.listening import listening_addresses
 from ldapserver.cli.options import options_parser, read_options
 from ldapserver.cli.saving import prepare_to_save
 from ldapserver.cli.scraping import metrics_address
-from ldapserver.cli.targets import check_targets
+from ldapserver.cli.targets import check_files, check_targets
 from ldapserver.cli.tls import authorities, read_certificate, used
 from ldapserver.cli.usage import UsageFault
 from ldapserver.config import Config
@@ -125,7 +125,7 @@ class _Check:
     def check(self, options: argparse.Namespace) -> None:
         """Go the way that `serve` goes, short of opening and listening, and on where it would end."""
         self._files = list(options.ldif)
-        self._each(lambda: prepare_to_save(options), lambda: check_targets(options), lambda: metrics_address(options))
+        self._each(lambda: prepare_to_save(options), lambda: _check_audit(options), lambda: metrics_address(options))
         addresses: list[str] = []
         self._each(lambda: addresses.extend(address for _, address in listening_addresses(options)))
         try:
@@ -179,6 +179,11 @@ class _Check:
 
     def _warning(self, message: str, dn: DN | None) -> Finding:
         return Finding(WARNING, message, *(self._places.get(dn, ()) if dn is not None else ()))
+
+
+def _check_audit(options: argparse.Namespace) -> None:
+    check_targets(options)
+    check_files(options)
 
 
 def _counted(count: int, one: str, more: str) -> str:

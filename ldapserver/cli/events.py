@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from ldapserver.cli.exit_status import INTERRUPTED, USAGE, ended, failed
 from ldapserver.cli.progress import watched
-from ldapserver.cli.usage import Once, Parser, UsageFault
+from ldapserver.cli.usage import HelpFormatter, Once, Parser, UsageFault
 from ldapserver.cli.values import positive
 from ldapserver.clock import SYSTEM_CLOCK, Clock
 from ldapserver.viewer.event import Event
@@ -230,7 +230,7 @@ def _parser(clock: Clock) -> argparse.ArgumentParser:
         prog="ldapserver events",
         description=_DESCRIPTION,
         epilog=_EPILOG.replace("{names}", names),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )

@@ -15,7 +15,7 @@ from ldapserver.cli.login import PASSWORD, add_login_options, check_no_login, ch
 from ldapserver.cli.password import from_stdin
 from ldapserver.cli.remote import Login, remote_entries
 from ldapserver.cli.search_url import SearchURL, is_url
-from ldapserver.cli.usage import Parser, UsageFault
+from ldapserver.cli.usage import HelpFormatter, Parser, UsageFault
 from ldapserver.cli.whole_file import WholeFile
 from ldapserver.directory.entry import is_password
 from ldapserver.directory.ldif import Attributes
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="ldapserver export",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("source", metavar="SOURCE", help="an LDAP URL, or an LDIF file")

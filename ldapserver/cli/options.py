@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from ldapserver.cli.usage import Once, Parser, UsageFault
+from ldapserver.cli.usage import HelpFormatter, Once, Parser, UsageFault
 from ldapserver.cli.values import (
     address,
     certificate_maps,
@@ -19,6 +19,7 @@ from ldapserver.cli.values import (
     qop,
     seconds,
     store,
+    workstation,
     zero_or,
 )
 from ldapserver.config import CHANNEL_BINDING, MEBIBYTE, MECHANISMS, Config
@@ -183,7 +184,7 @@ def options_parser(prog: str, description: str, epilog: str) -> argparse.Argumen
         prog=prog,
         description=description,
         epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
@@ -363,7 +364,7 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     help = "begin a new file with the first record of each such time, in UTC: 1d at midnight (default: never)"
     _add(group, "--audit-rotate-every", help, metavar="TIME", type=seconds)
     help = "what 4776 names: server (this server's NetBIOS name, default), client (its address), or a name"
-    _add(group, "--workstation", help, metavar="server|client|NAME")
+    _add(group, "--workstation", help, metavar="server|client|NAME", type=workstation)
     help = (
         "credential: 4776 for every verdict, 4672 for administrators, 4740 when a wrong password locks an account "
         "(default); logon: beside them 4624, 4625 and 4634, for every bind and its end"

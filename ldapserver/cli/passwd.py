@@ -14,7 +14,7 @@ from ldapserver.cli.password_change import Changed, PasswordChange
 from ldapserver.cli.remote import Login
 from ldapserver.cli.remote_passwd import change_on_server
 from ldapserver.cli.search_url import EVERY_ENTRY, SearchURL, is_url
-from ldapserver.cli.usage import Parser, UsageFault
+from ldapserver.cli.usage import HelpFormatter, Parser, UsageFault
 from ldapserver.directory.account_reset import AccountReset
 from ldapserver.directory.renewal import FORMS
 from ldapserver.printable import printable
@@ -36,7 +36,7 @@ example:
   ldapserver passwd ldap://127.0.0.1:3890 --user u1
   ldapserver passwd ldaps://dc1.contoso.com alice --simple admin@contoso.com --generate --must-change
   ldapserver passwd people.ldif u1 --scheme ha1,ssha512
-  ldapserver passwd people.ldif u1 --unlock
+  ldapserver passwd ldap://127.0.0.1:3890 u1 --unlock --user admin
 
 The password to bind with is asked for, or taken from the environment, of {PASSWORD}. With --password-stdin standard
 input has the passwords, a line each: on a server that to bind with, then the new one; of a file, the new one.
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="ldapserver passwd",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
         usage="ldapserver passwd TARGET [USER] [OPTION...]",
     )

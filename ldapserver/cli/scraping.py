@@ -47,7 +47,9 @@ def metrics_address(options: argparse.Namespace) -> str:
             "say --insecure-public if that is meant"
         )
     if importlib.util.find_spec("prometheus_client") is None:
-        raise UsageFault("argument --metrics: needs a library: install the extra, sasl-digest[metrics]")
+        raise UsageFault(
+            "argument --metrics: needs the library prometheus-client, which the extra sasl-digest[metrics] installs"
+        )
     return address
 
 

@@ -1,6 +1,7 @@
 """Where the options say that audit records go."""
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -96,6 +97,28 @@ def check_targets(options: argparse.Namespace) -> None:
             as_what = "" if seen[place] == target else f" as {seen[place]}"
             raise UsageFault(f"argument --audit: {target}: is there already{as_what}")
         seen[place] = target
+
+
+def check_files(options: argparse.Namespace) -> None:
+    """Raise UsageFault for a file of --audit that could not be opened or made; nothing is."""
+    for target in options.audit:
+        if target == STANDARD_OUTPUT or _is_syslog(target):
+            continue
+        why = _obstacle(os.path.realpath(target.removeprefix(XML)))
+        if why:
+            raise UsageFault(f"argument --audit: {target}: {os.strerror(why)}")
+
+
+def _obstacle(path: str) -> int:
+    """Why a log cannot be at this path, as an errno; 0 where it can."""
+    if os.path.isdir(path):
+        return errno.EISDIR
+    if os.path.exists(path):
+        return 0 if os.access(path, os.W_OK) else errno.EACCES
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        return errno.ENOTDIR if os.path.exists(folder) else errno.ENOENT
+    return 0 if os.access(folder, os.W_OK | os.X_OK) else errno.EACCES
 
 
 def _place(target: str) -> str:

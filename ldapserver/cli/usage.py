@@ -1,6 +1,7 @@
 """What every command line has: its one line about what is wrong, and options that are given once."""
 
 import argparse
+import textwrap
 from typing import Any, NoReturn
 
 
@@ -17,6 +18,13 @@ class Once(argparse.Action):
         if hasattr(namespace, self.dest):
             raise argparse.ArgumentError(self, "is not repeatable")
         setattr(namespace, self.dest, values)
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Leaves names whole that have a hyphen: an option, or an extra, that is cut in two cannot be copied."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
 
 class Parser(argparse.ArgumentParser):

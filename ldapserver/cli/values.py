@@ -85,6 +85,13 @@ def maxbuf(text: str) -> int:
     return number
 
 
+def workstation(text: str) -> str:
+    """What 4776 is to name."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be server, client or a name")
+    return text
+
+
 def positive(text: str) -> int:
     """A number above 0."""
     if not text.isascii() or not text.isdigit() or int(text) == 0:
@@ -102,8 +109,15 @@ def octets(text: str) -> int:
 
 
 def zero_or(read: Callable[[str], T]) -> Callable[[str], T | int]:
-    """What `read` does, and 0 for no limit."""
-    return lambda text: 0 if text == "0" else read(text)
+    """What `read` does, which asks for something above 0, and 0 too."""
+
+    def read_or_zero(text: str) -> T | int:
+        try:
+            return 0 if text == "0" else read(text)
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentTypeError(str(error).replace("above 0", "from 0 on")) from None
+
+    return read_or_zero
 
 
 def seconds(text: str) -> float:

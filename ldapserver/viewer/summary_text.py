@@ -50,12 +50,14 @@ def opening(summary: Summary) -> Iterator[str]:
         + f"; {_counted(len(summary.by_account), 'account name')}, {addresses}"
     )
     digests = summary.digests
-    if digests.total.count:
+    if digests.total.succeeded:
         users = len(digests.by_account.sorted(lambda tally: tally.succeeded))
         yield (
             f"DIGEST-MD5: {digests.total.succeeded:,} succeeded by {_counted(users, 'account name')}, "
             f"the last at {_time(digests.total.last_success)}; {digests.total.failed:,} failed"
         )
+    elif digests.total.count:
+        yield f"DIGEST-MD5: nobody succeeded; {digests.total.failed:,} failed"
     else:
         yield "DIGEST-MD5: nobody used it"
 
@@ -75,16 +77,16 @@ def sections(summary: Summary, top: int | None) -> list[Section]:
         _section("Where failures came from", "address", _WITH_LAST, summary.by_address, top, _failed),
         _section("Where failures came from", "workstation", _WITH_LAST, by_workstation, top, _failed),
         _section("Who still uses DIGEST-MD5", "account", _DIGESTS, digests.by_account, top, _succeeded),
-        _section("... from where", "address", _DIGESTS, digests.by_address, top, _succeeded),
-        _section("... under which name", "form of name", _WITH_FAILED, digests.by_name_form, top),
-        _section("... in which realm", "realm", _WITH_FAILED, digests.by_realm, top),
-        _section("... with which protection", "qop, cipher", _WITH_FAILED, digests.by_protection, top),
-        _section("... inside TLS or not", "channel", _WITH_FAILED, digests.by_channel, top),
-        _section("... for which server", "digest-uri", _WITH_FAILED, digests.by_digest_uri, top),
-        _section("All binds", "mechanism", _WITH_LAST, summary.by_mechanism, top),
-        _section("All binds", "account", _WITH_LAST, summary.by_account, top),
-        _section("All binds", "address", _WITH_LAST, summary.by_address, top),
-        _section("All binds", "workstation", _WITH_LAST, by_workstation, top),
+        _section("DIGEST-MD5: from where", "address", _DIGESTS, digests.by_address, top, _succeeded),
+        _section("DIGEST-MD5: under which name", "form of name", _WITH_FAILED, digests.by_name_form, top),
+        _section("DIGEST-MD5: in which realm", "realm", _WITH_FAILED, digests.by_realm, top),
+        _section("DIGEST-MD5: with which protection", "qop, cipher", _WITH_FAILED, digests.by_protection, top),
+        _section("DIGEST-MD5: inside TLS or not", "channel", _WITH_FAILED, digests.by_channel, top),
+        _section("DIGEST-MD5: for which server", "digest-uri", _WITH_FAILED, digests.by_digest_uri, top),
+        _section("All binds by mechanism", "mechanism", _WITH_LAST, summary.by_mechanism, top),
+        _section("All binds by account", "account", _WITH_LAST, summary.by_account, top),
+        _section("All binds by address", "address", _WITH_LAST, summary.by_address, top),
+        _section("All binds by workstation", "workstation", _WITH_LAST, by_workstation, top),
     ]
     return [section for section in found if section.rows]
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ldapserver.audit.kinds import KINDS
 from ldapserver.printable import printable
 from ldapserver.viewer.event import FAILURE, Event, words
 
@@ -34,6 +35,8 @@ COLUMNS = (
     Column("workstation", 15, 8),
     Column("status", 0, 10),  # the last: as long as it is
 )
+# What events without a status tell; beside a number nobody need know them by heart.
+_ACTIONS = {str(number): kind.action for number, kind in KINDS.items()}
 _PACKAGES = {"MICROSOFT_AUTHENTICATION_PACKAGE_V1_0": "MSV1_0"}
 
 
@@ -42,7 +45,7 @@ def cells(event: Event) -> tuple[str, ...]:
     if event.status is not None:
         status = f"{event.status} {words(event.status)}".rstrip()
     else:
-        status = f"{NOTHING} {event.reason}" if event.reason else NOTHING
+        status = f"{NOTHING} {event.reason or _ACTIONS.get(event.code, '')}".rstrip()
     package = _PACKAGES.get(event.package, event.package) or event.mechanism or NOTHING
     workstation = event.workstation or event.source_ip or NOTHING
     shown = (f"{event.time[:23]}Z", event.code, event.outcome, package, event.account or NOTHING, workstation, status)

@@ -145,8 +145,8 @@ def test_a_logon_shows_why_it_failed_and_a_lockout_where_from(tmp_path: Path, ev
     _, shown, _ = events(path)
     assert [line.split(maxsplit=6)[1:] for line in shown[1:]] == [
         ["4625", "failure", "WDigest", "u1", "192.0.2.1", "0xc000006a Wrong password"],
-        ["4740", "success", "-", "u1", "LDAP1", "-"],
-        ["4672", "success", "-", "admin", "-", "-"],
+        ["4740", "success", "-", "u1", "LDAP1", "- locked-out-user-account"],
+        ["4672", "success", "-", "admin", "-", "- logged-in-special"],
     ]
 
 
@@ -420,7 +420,7 @@ def test_xml_is_read_however_it_is_laid_out(tmp_path: Path, events: Events) -> N
         assert (status, error) == (0, "")
         assert [line.split(maxsplit=6)[1:] for line in shown[1:]] == [
             ["4776", "failure", "MSV1_0", "NOUSER", "FS01", "0xc0000064 No such user"],
-            ["4624", "success", "-", "-", "-", "-"],
+            ["4624", "success", "-", "-", "-", "- logged-in"],
         ]
         _, shown, _ = events(path, "--xml")
         assert len(ElementTree.fromstring("\n".join(shown))) == 2

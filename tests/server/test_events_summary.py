@@ -165,6 +165,18 @@ def test_names_of_clients_do_not_move_the_cursor_in_a_summary() -> None:
     assert all(line.isprintable() for line in plain_text(summed(lines(records)), None))
 
 
+def test_each_table_says_by_itself_what_it_is_about() -> None:
+    """Where nobody succeeded there is no table of who still uses DIGEST-MD5 for the others to follow."""
+    record = replace(BIND, status=Status.WRONG_PASSWORD, reason=Reason.WRONG_PASSWORD)
+    found = [(section.title, section.headings[-1]) for section in sections(summed(lines([record])), None)]
+    assert len(set(found)) == len(found)
+    assert ("DIGEST-MD5: under which name", "form of name") in found
+    assert not [title for title, _ in found if title.startswith(".")]
+    assert "DIGEST-MD5: nobody succeeded; 1 failed" in list(plain_text(summed(lines([record])), None))
+    titles = [title for title, _ in found if title.startswith("All binds")]
+    assert titles == [f"All binds by {noun}" for noun in ("mechanism", "account", "address")]
+
+
 def test_who_uses_no_digest_is_told_so() -> None:
     record = replace(BIND, package=MSV1_0, mechanism="simple")
     assert "DIGEST-MD5: nobody used it" in list(plain_text(summed(lines([record])), None))

@@ -350,7 +350,10 @@ def test_an_address_that_others_can_reach_needs_a_word(address: str) -> None:
 def test_without_the_library_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     line = refusal("--metrics", "127.0.0.1:0")
-    assert line == "argument --metrics: needs a library: install the extra, sasl-digest[metrics]"
+    assert (
+        line
+        == "argument --metrics: needs the library prometheus-client, which the extra sasl-digest[metrics] installs"
+    )
 
 
 def test_the_counts_of_layers_begin_at_nothing() -> None:

@@ -184,6 +184,11 @@ def test_the_defaults_are_not_shared_between_readings() -> None:
         (["--audit-rotate-size", "0K"], ["--audit-rotate-size", "'0K'"]),
         (["--audit-rotate-size", "M"], ["--audit-rotate-size", "'M'"]),
         (["--audit-rotate-every", "0"], ["--audit-rotate-every", "'0'"]),
+        (["--lockout-threshold", "-1"], ["--lockout-threshold", "'-1'", "is not a number from 0 on"]),
+        (["--lockout-threshold", "00"], ["--lockout-threshold", "'00'", "is not a number from 0 on"]),
+        (["--max-password-age", "5y"], ["--max-password-age", "'5y'", "is not a time from 0 on"]),
+        (["--lockout-window", "0"], ["--lockout-window", "'0'", "is not a time above 0"]),
+        (["--workstation", ""], ["--workstation", "must be server, client or a name"]),
         (["--maxbuf", "16"], ["--maxbuf", "'16'", "from 17"]),
         (["stray"], ["unrecognized", "stray"]),
         (["--list", "ldap://127.0.0.1"], ["unrecognized", "--list"]),  # no abbreviations

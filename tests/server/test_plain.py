@@ -153,7 +153,7 @@ def test_a_user_is_known_by_every_name(username: str) -> None:
         (f"\0{U1}\0password", "unknown-user", Status.NO_SUCH_USER),
         ("\0nobody-knows\0password", "unknown-user", Status.NO_SUCH_USER),
         ("\0twin\0password", "ambiguous-name", Status.NO_SUCH_USER),
-        ("\0secretless\0password", "no-usable-secret", Status.LOCAL_USER_SESSION_KEY),
+        ("\0secretless\0password", "no-usable-secret", Status.NO_SECRETS),
     ],
 )
 def test_whatever_is_wrong_has_one_answer_and_its_own_record(message: str, reason: str, status: Status) -> None:

@@ -16,7 +16,7 @@ CLIENTS_OWN = {Reason.RSPAUTH, Reason.CHARSET}
         (Status.SUCCESS, "0x0", "Status OK."),
         (Status.WRONG_PASSWORD, "0xc000006a", "Wrong password"),
         (Status.NO_SUCH_USER, "0xc0000064", "No such user"),
-        (Status.LOCAL_USER_SESSION_KEY, "0xc0000371", "No secret stored that could verify this mechanism"),
+        (Status.NO_SECRETS, "0xc0000371", "No secret stored that could verify this mechanism"),
     ],
 )
 def test_the_statuses_a_bind_can_have_now(status: Status, hexadecimal: str, words: str) -> None:
