@@ -60,8 +60,16 @@ def may_modify(identity: Identity, dn: DN, descriptions: Iterable[str]) -> bool:
     return not identity.anonymous and dn.key == identity.dn.key and bool(names) and names <= OWN_ATTRIBUTES
 
 
-async def acting_as(directory: Directory, account: Account, authzid: str) -> Account | None:
-    """Who `account` becomes when it asks to act as `authzid`; None when it may not, or nobody is meant."""
+async def acting_as(directory: Directory, account: Account, authzid: str, workstation: str) -> Account | None:
+    """Who `account` becomes when it asks to act as `authzid`; None when it may not, or nobody is meant.
+
+    Whom something stands against nobody acts as; `workstation` is where from, as `Directory.judge` is told.
+    """
+    asked = await _allowed(directory, account, authzid)
+    return None if asked is None or await _barred(directory, asked, workstation) else asked
+
+
+async def _allowed(directory: Directory, account: Account, authzid: str) -> Account | None:
     try:
         parsed = AuthzId.parse(authzid)
     except InvalidAuthzId:
@@ -79,18 +87,25 @@ async def acting_as(directory: Directory, account: Account, authzid: str) -> Acc
     return None
 
 
-async def proxied(directory: Directory, identity: Identity, authzid: str) -> Account | None:
+async def proxied(directory: Directory, identity: Identity, authzid: str, workstation: str) -> Account | None:
     """Whom a request of `identity` is carried out as under proxied authorization (RFC 4370); None when it may not.
 
-    An administrator may act as any account, an account as `acting_as` says.
+    An administrator may act as any account that nothing stands against, an account as `acting_as` says.
     """
     if identity.admin:
         try:
-            return await _meant(directory, AuthzId.parse(authzid))
+            asked = await _meant(directory, AuthzId.parse(authzid))
         except InvalidAuthzId:
             return None
+        return None if asked is None or await _barred(directory, asked, workstation) else asked
     account = None if identity.anonymous else await directory.account_at(identity.dn)
-    return None if account is None else await acting_as(directory, account, authzid)
+    return None if account is None else await acting_as(directory, account, authzid, workstation)
+
+
+async def _barred(directory: Directory, account: Account, workstation: str) -> bool:
+    """Whether the account could not come in itself; how old a password is does not matter, for none is shown."""
+    judgement = await directory.judge(account, right=True, workstation=workstation, by_password=False, counted=False)
+    return judgement.status is not None
 
 
 async def _meant(directory: Directory, authzid: AuthzId) -> Account | None:

@@ -147,7 +147,7 @@ class Binder:
         authzid = outcome.facts.authzid
         # The policy is asked after the password and before any rspauth leaves.  RFC 4422 section 3.4.1, authzid
         if authzid is not None:
-            account = await acting_as(self._service.directory, outcome.account, authzid)
+            account = await acting_as(self._service.directory, outcome.account, authzid, self.connection.workstation)
             if account is None:
                 return self._end(message_id, name, package, BindReason.AUTHZID_REFUSED, outcome.facts, outcome.detail)
             outcome = replace(outcome, account=account)

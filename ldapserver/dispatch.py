@@ -56,7 +56,7 @@ async def acting(context: Context) -> Context:
     # An empty authzId is anonymous, which anybody may be.  RFC 4370 section 3
     if authzid in ("", "dn:"):
         return replace(context, identity=ANONYMOUS)
-    account = await proxied(context.service.directory, context.identity, authzid)
+    account = await proxied(context.service.directory, context.identity, authzid, context.workstation)
     if account is None:
         raise OperationRefused(ResultCode.AUTHORIZATION_DENIED, f"may not act as {authzid}")
     return replace(context, identity=context.service.identity(account))

@@ -42,3 +42,15 @@ class OperationRefused(Exception):
         self.matched_dn = matched_dn
         self.referral = referral
         self.controls = controls
+
+
+class WrongOldPassword(OperationRefused):
+    """A write that is refused for the old password `given` with it, which is to be judged as a bind's is.
+
+    `once_locked` is what is answered should the account turn out to be locked by then.
+    """
+
+    def __init__(self, refused: OperationRefused, given: bytes, once_locked: OperationRefused) -> None:
+        super().__init__(refused.result_code, refused.diagnostic_message)
+        self.given = given
+        self.once_locked = once_locked

@@ -1,11 +1,12 @@
 """The Windows events beside 4776: what a bind led to, as values (4624, 4625, 4672, 4740), and the end of it (4634).
 
 What each field holds is documented in `docs/audit.md`, "Events beside 4776". Nothing here is written: a bind's events
-go with its own record, in one piece.
+go with its own record, in one piece; the 4740 of a wrong old password goes by itself.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ldapserver.access import Identity
 from ldapserver.audit.kinds import LOCKED_OUT, LOGOFF, LOGON, LOGON_FAILED, SPECIAL_LOGON, Kind
@@ -16,6 +17,9 @@ from ldapserver.directory.account import Account
 from ldapserver.directory.directory import Directory
 from ldapserver.directory.privileges import ADMINISTRATOR
 from ldapserver.sasl.mechanism import Connection
+
+if TYPE_CHECKING:
+    from ldapserver.service import Peer
 
 # Below are those that Windows gives itself, for every machine the same: 0x3e4, 0x3e5 and 0x3e7.
 FIRST_LOGON_ID = 0x10000
@@ -102,6 +106,16 @@ class Logons:
             return NOTHING
         return await self._succeeded(record, identity, connection, privileges)
 
+    async def lockout(self, account: Account, peer: "Peer", message_id: int, workstation: str) -> EventRecord:
+        """Event 4740 of an operation that is no bind, whose wrong old password has just locked the account."""
+        data = await self._lockout(account, workstation)
+        time_ns = self._directory.clock.ns()
+        return EventRecord(time_ns, LOCKED_OUT, data, peer.connection, message_id, peer.ip, peer.port)
+
+    async def _lockout(self, account: Account, workstation: str) -> tuple[str, ...]:
+        sid = await self._directory.sid(account.dn) or NULL_SID
+        return (account.name[:MAX_NAME], workstation or _ABSENT, sid, *self._system)
+
     async def _succeeded(
         self, record: BindRecord, identity: Identity, connection: Connection, privileges: tuple[str, ...]
     ) -> Beside:
@@ -141,9 +155,7 @@ class Logons:
     async def _failed(self, record: BindRecord, locked: Account | None) -> Beside:
         records: list[EventRecord] = []
         if locked is not None:
-            sid = await self._directory.sid(locked.dn) or NULL_SID
-            lockout = (locked.name[:MAX_NAME], record.workstation or _ABSENT, sid, *self._system)
-            records.append(_event(record, LOCKED_OUT, lockout))
+            records.append(_event(record, LOCKED_OUT, await self._lockout(locked, record.workstation)))
         if self._events and record.status is not None:
             failure = LOGON_FAILURES[record.status]
             name, domain = _as_sent(record)

@@ -4,17 +4,17 @@ import secrets
 from dataclasses import dataclass, field
 from functools import partial
 
+from ldapserver import old_password
 from ldapserver.access import may_modify
-from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account, AmbiguousName
 from ldapserver.directory.authzid import AuthzId
 from ldapserver.directory.ldif import Attributes
+from ldapserver.directory.own_password import locked_out
 from ldapserver.directory.renewal import renewed
 from ldapserver.directory.schemes import InvalidPassword
 from ldapserver.errors import OperationRefused
 from ldapserver.operation import Context, Reply
-from ldapserver.passwords import Named, verify
-from ldapserver.sasl.mechanism import NO_FACTS, Refused
+from ldapserver.passwords import proves
 from ldapserver.wire.messages import (
     Change,
     ExtendedRequest,
@@ -49,7 +49,7 @@ async def password_modify(context: Context, request: ExtendedRequest) -> Reply:
     if asked.old is not None:
         await _verify(context, account, asked.old)
     made_up = secrets.token_urlsafe(GENERATED).encode() if asked.new is None else None
-    await _set(context, account, made_up or asked.new or b"")
+    await _set(context, account, made_up or asked.new or b"", verified=asked.old is not None)
     return Reply(ExtendedResponse(ResultCode.SUCCESS, response_value=_response(made_up)))
 
 
@@ -110,14 +110,31 @@ async def _named(context: Context, text: str) -> Account | None:
 
 
 async def _verify(context: Context, account: Account, old: bytes) -> None:
-    outcome = await verify(context.service.directory, context.host, Named(account, account.name), (old,), NO_FACTS)
-    if isinstance(outcome, Refused):
-        if outcome.reason is BindReason.BUSY:
-            raise OperationRefused(ResultCode.BUSY, _BUSY)
-        raise OperationRefused(ResultCode.UNWILLING_TO_PERFORM, "oldPasswd: not the password")
+    # A locked account does not tell which password is right.  [MS-SAMR] 3.1.5.13.7.1
+    if await old_password.locked(context, account):
+        raise locked_out()
+    right = await proves(context.host, account, old)
+    if right is None:
+        raise OperationRefused(ResultCode.BUSY, _BUSY)
+    if right:
+        await _check_still(context, account)
+    else:
+        raise locked_out() if await old_password.wrong(context, account, old) else _wrong()
 
 
-async def _set(context: Context, account: Account, password: bytes) -> None:
+async def _check_still(context: Context, account: Account) -> None:
+    """Refuse what came to be while a dear password was worked on: a lockout, another password."""
+    if await old_password.locked(context, account):
+        raise locked_out()
+    if not await old_password.still_right(context, account):
+        raise _wrong()
+
+
+def _wrong() -> OperationRefused:
+    return OperationRefused(ResultCode.UNWILLING_TO_PERFORM, "oldPasswd: not the password")
+
+
+async def _set(context: Context, account: Account, password: bytes, *, verified: bool) -> None:
     directory = context.service.directory
     stored = await directory.stored_passwords(account.dn)
     if stored is None:
@@ -130,6 +147,8 @@ async def _set(context: Context, account: Account, password: bytes) -> None:
             if offloaded is None:
                 raise OperationRefused(ResultCode.BUSY, _BUSY)
             attributes = await offloaded
+            if verified:
+                await _check_still(context, account)
         else:
             attributes = work()
     except InvalidPassword as error:

@@ -92,6 +92,21 @@ async def verify(
     return Accepted(account, b"", facts, barred=partial(_barred, directory, host, passwords, trials))
 
 
+async def proves(host: Host, account: Account, password: bytes) -> bool | None:
+    """Whether it is the password of this account; None when as much dear work is under way as may be."""
+    return await _any(host, ((stored, password) for stored in account.passwords))
+
+
+async def was_one(directory: Directory, host: Host, account: Account, password: bytes) -> bool:
+    """Whether it is one of the account's passwords before, where these matter.
+
+    It is none when nobody has the time to see: while everybody is busy wrong passwords count all the same.
+    """
+    if not directory.policy.spare_old_passwords:
+        return False
+    return await _any(host, ((stored, password) for stored in account.former)) is True
+
+
 Trials = Iterator[tuple[StoredPassword, bytes]]
 
 

@@ -43,6 +43,9 @@ class Peer:
     process: Process | None = None
 
 
+NO_PEER = Peer(0, None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """A configuration put to work.

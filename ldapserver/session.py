@@ -98,6 +98,7 @@ class Session:
         self.messages = 0  # whole messages taken so far: a connection whose count stands still is idle
         self._service = service
         self._channel = channel
+        self._peer = peer
         config = service.config
         self._metrics = service.metrics
         self._timing: tuple[Histogram, float] | None = None  # of the bind under way, where that is asked for
@@ -230,7 +231,14 @@ class Session:
             self._start_tls(message_id, request)
         else:
             context = Context(
-                self._service, self.identity, self._channel, controls, self._cursors, self._binder.connection
+                self._service,
+                self.identity,
+                self._channel,
+                controls,
+                self._cursors,
+                self._binder.connection,
+                self._peer,
+                message_id,
             )
             self._start(message_id, request, self._carry_out(message_id, context, request))
 

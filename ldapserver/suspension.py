@@ -87,6 +87,20 @@ class Task(Generic[T]):
             self._coroutine.close()
 
 
+async def to_its_end(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What comes of `coroutine`, which goes on though who awaits it is cancelled."""
+    outcome: Suspension[T] = Suspension()
+
+    def ended(task: Task[T]) -> None:
+        if task.error is not None:
+            outcome.fail(task.error)
+        else:
+            outcome.resume(task.value)  # type: ignore[arg-type]  # what the coroutine returned: T may be None
+
+    Task(coroutine, ended).start()
+    return await outcome
+
+
 class Host(Protocol):
     """What an operation may ask of the program that drives it."""
 

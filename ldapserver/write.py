@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from ldapserver import controls
+from ldapserver import controls, old_password
 from ldapserver.access import may_modify, may_write_entries
 from ldapserver.directory import own_password
-from ldapserver.directory.account import ProvedPassword
+from ldapserver.directory.account import Account, ProvedPassword
 from ldapserver.directory.directory import Written
 from ldapserver.directory.schemes import StoredPassword
-from ldapserver.errors import OperationRefused
+from ldapserver.errors import OperationRefused, WrongOldPassword
 from ldapserver.naming import read_dn
 from ldapserver.operation import Context, Reply
 from ldapserver.selection import Selection
@@ -28,7 +28,6 @@ from ldapserver.wire.messages import (
     DelResponse,
     ModifyDNRequest,
     ModifyDNResponse,
-    ModifyOperation,
     ModifyRequest,
     ModifyResponse,
     PartialAttribute,
@@ -77,29 +76,37 @@ async def _modify(context: Context, request: ModifyRequest) -> Written:
     _check_access(allowed=allowed)
     if not identity.admin:
         own_password.check_changes(request.changes)
-    changes = await _proved(context, dn, request.changes)
-    return await context.service.directory.modify(
-        dn,
-        changes,
-        by=identity.dn,
-        admin=identity.admin,
-        assertion=context.controls.assertion,
-        permissive=context.controls.permissive_modify,
-        strength=context.strength,
-    )
+    directory = context.service.directory
+    changes: Sequence[Change] = request.changes
+    deletions = own_password.old_passwords(changes, directory.schema)
+    account = await directory.account_at(dn) if deletions else None
+    # The write of one's own locked account is refused whatever the password is, and so no work is done for it.
+    if account is not None and (identity.admin or not await old_password.locked(context, account)):
+        changes = await _proved(context, account, changes, deletions)
+    try:
+        return await directory.modify(
+            dn,
+            changes,
+            by=identity.dn,
+            admin=identity.admin,
+            assertion=context.controls.assertion,
+            permissive=context.controls.permissive_modify,
+            strength=context.strength,
+        )
+    except WrongOldPassword as refused:
+        given = refused.given
+        # It was right when it was looked at: of a password that somebody has replaced meanwhile.
+        outdated = isinstance(given, ProvedPassword) and given.forms
+        if account is not None and not outdated and await old_password.wrong(context, account, given):
+            raise refused.once_locked from None
+        raise
 
 
-async def _proved(context: Context, dn: DN, changes: Sequence[Change]) -> Sequence[Change]:
+async def _proved(
+    context: Context, account: Account, changes: Sequence[Change], deletions: Sequence[Change]
+) -> Sequence[Change]:
     """The changes with a `ProvedPassword` where a password that is to go is given in the clear and stored dearly."""
-    deletions = [
-        change
-        for change in changes
-        if change.operation is ModifyOperation.DELETE
-        and context.service.directory.schema.is_secret(change.modification.type)
-        and change.modification.values
-    ]
-    account = await context.service.directory.account_at(dn) if deletions else None
-    dear = [password for password in account.passwords if password.dear] if account is not None else []
+    dear = [password for password in account.passwords if password.dear]
     if not dear:
         return changes
     given = {value for change in deletions for value in change.modification.values}

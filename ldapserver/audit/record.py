@@ -54,8 +54,8 @@ class EventRecord:
     """A Windows event beside 4776: what a bind led to.
 
     `time_ns` is nanoseconds since the epoch. `data` has the values of EventData in the order of `kind.names`, in the
-    forms Windows writes them in. `connection` and `message_id` say which bind it belongs to; the end of a connection
-    has no message.
+    forms Windows writes them in. `connection` and `message_id` say which bind it belongs to, or which operation with
+    a wrong old password; the end of a connection has no message.
     """
 
     time_ns: int

@@ -12,8 +12,9 @@ from ldapserver.directory.conformance import Rules
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.likely import MANY, likely
 from ldapserver.directory.matching import case_ignore, distinguished_name, equality_rule, octet_string
+from ldapserver.directory.own_password import locked_out
 from ldapserver.directory.schema import AttributeType, Schema
-from ldapserver.errors import OperationRefused
+from ldapserver.errors import OperationRefused, WrongOldPassword
 from ldapserver.wire.dn import ATTRIBUTE_DESCRIPTION, RDN
 from ldapserver.wire.messages import Change, ModifyOperation, ResultCode
 
@@ -70,10 +71,12 @@ class Draft:
         verifies: Verifies = never,
         *,
         permissive: bool = False,
+        own: bool = False,
     ) -> None:
         """Delete values that must be there; without any, the attribute. Raises OperationRefused.
 
-        With `permissive` what is not there is gone already.
+        With `permissive` what is not there is gone already. A password of one's `own` to delete is the old one, and
+        that it was wrong nobody gets around: raises WrongOldPassword.
         """
         name = self._name(description)
         key = self._key(description)
@@ -93,8 +96,12 @@ class Draft:
             if self._schema.is_secret(description):
                 # Every form of the password goes, or the old one would still be one.
                 found |= {at for at, stored in enumerate(held) if verifies(description, stored, value)}
-            if not found and not permissive:
-                raise OperationRefused(ResultCode.NO_SUCH_ATTRIBUTE, f"{description}: a value to delete is not there")
+            if not found:
+                refused = _not_there(description)
+                if own and self._schema.is_secret(description):
+                    raise WrongOldPassword(refused, value, locked_out())
+                if not permissive:
+                    raise refused
             gone |= found
         held[:] = [value for at, value in enumerate(held) if at not in gone]
         if not held:
@@ -171,10 +178,12 @@ def changed(
     verifies: Verifies = never,
     *,
     permissive: bool = False,
+    own: bool = False,
 ) -> Attributes:
     """The attributes after these changes, made in turn (RFC 4511 section 4.6). Raises OperationRefused.
 
-    With `permissive` it is no error to add what is there, nor to delete what is not.
+    With `permissive` it is no error to add what is there, nor to delete what is not, but for a password that somebody
+    deletes as the `own`.
     """
     draft = Draft(attributes, schema)
     for change in changes:
@@ -183,7 +192,7 @@ def changed(
             case ModifyOperation.ADD:
                 draft.add(description, values, permissive=permissive)
             case ModifyOperation.DELETE:
-                draft.delete(description, values, verifies, permissive=permissive)
+                draft.delete(description, values, verifies, permissive=permissive, own=own)
             case ModifyOperation.REPLACE:
                 draft.replace(description, values)
             case ModifyOperation.INCREMENT:
@@ -302,6 +311,10 @@ def _cannot_match(description: str) -> OperationRefused:
     return OperationRefused(
         ResultCode.INAPPROPRIATE_MATCHING, f"{description}: no equality rule; replace or delete the whole attribute"
     )
+
+
+def _not_there(description: str) -> OperationRefused:
+    return OperationRefused(ResultCode.NO_SUCH_ATTRIBUTE, f"{description}: a value to delete is not there")
 
 
 def _no_integer(description: str) -> OperationRefused:

@@ -143,6 +143,7 @@ class Directory(Protocol):
     # Writes. Each is done whole or not at all, and raises OperationRefused when it is not. `by` is who writes, and
     # `admin` whether that is somebody who may write anything: no rights are looked at here. With an `assertion` it is
     # done only if that is true of the entry (RFC 4528). `strength` is the bits of the key that protects the request.
+    # An old password that is wrong raises WrongOldPassword: who asked has it judged, once the write is undone.
 
     async def add(
         self,

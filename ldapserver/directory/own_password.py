@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 
 from ldapserver.directory.account import Account
 from ldapserver.directory.ldif import Attributes
+from ldapserver.directory.schema import Schema
 from ldapserver.directory.schemes import StoredPassword
 from ldapserver.errors import OperationRefused
-from ldapserver.wire.messages import Change, ResultCode
+from ldapserver.wire.messages import Change, ModifyOperation, ResultCode
 
 # What users change in their own entries.
 OWN_ATTRIBUTES = frozenset(("userpassword", "2.5.4.35", "unicodepwd", "1.2.840.113556.1.4.90"))
@@ -18,6 +19,22 @@ OWN_ATTRIBUTES = frozenset(("userpassword", "2.5.4.35", "unicodepwd", "1.2.840.1
 MAX_VALUES = 16  # in an entry, and in one request: one password in a few forms, and the old ones
 MAX_LENGTH = 4096  # octets of a value; the 29 hashes of WDigest take some 700
 MAX_COST = 1_200_000  # hashes: 600,000 iterations of PBKDF2, which is what is recommended of HMAC-SHA-256
+
+
+def locked_out() -> OperationRefused:
+    """What whoever gives an old password is refused with while wrong ones have locked the account."""
+    return OperationRefused(ResultCode.UNWILLING_TO_PERFORM, "the account is locked: no old password is looked at")
+
+
+def old_passwords(changes: Sequence[Change], schema: Schema) -> list[Change]:
+    """Those of the changes that delete passwords which they give."""
+    return [
+        change
+        for change in changes
+        if change.operation is ModifyOperation.DELETE
+        and schema.is_secret(change.modification.type)
+        and change.modification.values
+    ]
 
 
 def check_changes(changes: Sequence[Change]) -> None:

@@ -27,8 +27,9 @@ from ldapserver.directory.contents import Contents
 from ldapserver.directory.directory import Written
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Test
+from ldapserver.directory.filetime import filetime_at
 from ldapserver.directory.ldif import Attributes
-from ldapserver.directory.own_password import check_stored
+from ldapserver.directory.own_password import check_stored, locked_out, old_passwords
 from ldapserver.directory.password_history import remembered
 from ldapserver.directory.policy import Policy
 from ldapserver.directory.profile import Plain, Profile
@@ -214,19 +215,28 @@ class Transaction:
         node, before = self._found(dn)
         self._assert(before)
         changes = self._profile.translate(self, before, with_counts(changes, before))
-        account = node.account
+        account, own = node.account, not (self.admin or self.loading)
+        # A locked account does not tell which password is right, of a change either.  [MS-SAMR] 3.1.5.13.7.1
+        if own and old_passwords(changes, self.schema) and self._locked(account):
+            raise locked_out()
         attributes = changed(
             (*before, *node.secrets),
             changes,
             self.schema,
             partial(verifies, account.name) if account else never,
             permissive=permissive,
+            own=own,
         )
         self._check_named(node.dn, changes, attributes)
         stored = self._profile.complete(self, before, node.dn, attributes)
         self._rules.entry(node.dn, stored, before)
         stored = self._remembered(node, stored)
         return self._done(node, before, self._store(node, node.dn, self._renewed(stored), node.since))
+
+    def _locked(self, account: Account | None) -> bool:
+        state = None if account is None else account.state
+        now = filetime_at(self.clock.ns())
+        return state is not None and state.locked(self._profile.policy(self._contents), now)
 
     def delete(self, dn: DN, *, subtree: bool = False) -> Written:
         """RFC 4511 section 4.8; with `subtree`, draft-armijo-ldap-treedelete."""

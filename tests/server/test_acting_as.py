@@ -1,7 +1,9 @@
 """Whom an account may act as: itself, and whom its authzTo names; and what it has become then."""
 
 import re
+from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,9 +11,19 @@ from ldapserver.audit.status import BindReason, Status
 from ldapserver.directory.authzid import AuthzId, InvalidAuthzId
 from ldapserver.directory.ldif import InvalidLDIF, read_ldif
 from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.directory.policy import NO_POLICY, Policy
+from ldapserver.extended import WHO_AM_I
 from ldapserver.wire.dn import DN
-from ldapserver.wire.messages import ResultCode
-from tests.server.stage import LDIF, Stage, stage
+from ldapserver.wire.messages import (
+    Change,
+    Control,
+    ExtendedRequest,
+    ModifyOperation,
+    PartialAttribute,
+    ResultCode,
+)
+from tests.server.stage import LDIF, Stage, simple, stage
+from tests.server.test_directory import run
 
 U2 = "uid=u2,ou=people,dc=contoso,dc=com"
 OF_U1 = "userPassword: password\n\ndn: uid=u2"  # where the entry of u1 ends
@@ -126,3 +138,82 @@ def test_password_is_prepared_for_digests_when_asked_to() -> None:
 def test_password_that_cannot_be_prepared_is_refused_with_its_place() -> None:
     with pytest.raises(InvalidLDIF, match=r"^stage:\d+: uid=u2.*: password: unassigned code points forbidden"):
         prepared("\u0221", saslprep=True)
+
+
+# What stands against whom it would become
+
+BARRED = {
+    "disabled": "userAccountControl: 514",
+    "disabled elsewhere": "nsAccountLock: true",
+    "expired": "accountExpires: 130000000000000000",
+    "locked": "pwdAccountLockedTime: 000001010000Z",
+    "hours": f"logonHours:: {b64encode(bytes(21)).decode()}",
+    "workstation": "userWorkstations: PC1,PC2",
+}
+OF_U2 = "uid: u2\n"
+ALLOWED = LDIF.replace(
+    OF_U1, "userPassword: password\nauthzTo: u:u2\n" + OF_U1.removeprefix("userPassword: password\n")
+)
+PROXIED = "2.16.840.1.113730.3.4.18"
+
+
+def with_state(line: str, policy: Policy = NO_POLICY, **settings: Any) -> Stage:
+    """A server on which u1 may act as u2, of whose entry the line is."""
+    assert ALLOWED.count(OF_U2) == 1
+    ldif = ALLOWED.replace(OF_U2, f"{OF_U2}{line}\n")
+    directory = MemoryDirectory([("stage", read_ldif(ldif, "stage"))], netbios="CONTOSO", policy=policy)
+    return stage(directory=directory, **settings)
+
+
+@pytest.mark.parametrize("line", BARRED.values(), ids=BARRED.keys())
+def test_nobody_becomes_whom_something_stands_against(line: str) -> None:
+    on = with_state(line, Policy(lockout_threshold=3))
+    before = counted(on)
+    refused = on.digest(authzid="u:u2")
+    assert refused == with_state("description: x").digest(authzid="u:nobody-of-this-name")
+    assert refused.result_code == ResultCode.INSUFFICIENT_ACCESS_RIGHTS
+    assert on.records[-1].reason is BindReason.AUTHZID_REFUSED
+    assert on.session.identity.anonymous
+    assert on.events == []
+    assert counted(on) == before
+
+
+@pytest.mark.parametrize("admins", [(), ("uid=u1,ou=people,dc=contoso,dc=com",)], ids=["authzTo", "administrator"])
+@pytest.mark.parametrize("line", BARRED.values(), ids=BARRED.keys())
+def test_no_request_is_carried_out_as_whom_something_stands_against(line: str, admins: tuple[str, ...]) -> None:
+    on = with_state(line, Policy(lockout_threshold=3), admins=admins)
+    before = counted(on)
+    on.bind(simple("u1", "password"))
+    refused = on.ask(ExtendedRequest(WHO_AM_I), controls=(Control(PROXIED, True, b"u:u2"),))
+    nobody = on.ask(ExtendedRequest(WHO_AM_I), controls=(Control(PROXIED, True, b"u:u9"),))
+    assert refused.result_code is nobody.result_code is ResultCode.AUTHORIZATION_DENIED
+    assert refused.diagnostic_message == nobody.diagnostic_message.replace("u9", "u2")
+    assert counted(on) == before
+
+
+@pytest.mark.parametrize("line", ["pwdLastSet: 0", "userWorkstations: ldap1", "badPwdCount: 2"])
+def test_the_age_of_a_password_that_nobody_shows_does_not_matter(line: str) -> None:
+    on = with_state(line, Policy(lockout_threshold=3, max_password_age=1))
+    before = counted(on)
+    assert on.digest(authzid="u:u2").result_code == ResultCode.SUCCESS
+    on.bind(simple("u1", "password"))
+    answer = on.ask(ExtendedRequest(WHO_AM_I), controls=(Control(PROXIED, True, b"u:u2"),))
+    assert answer.result_code == ResultCode.SUCCESS
+    assert counted(on) == before
+
+
+def test_who_is_kept_out_since_the_bind_is_not_itself_by_proxied_authorization() -> None:
+    on = with_state("description: x")
+    on.bind(simple("u2", "another"))
+    itself = Control(PROXIED, True, b"u:u2")
+    assert on.ask(ExtendedRequest(WHO_AM_I), controls=(itself,)).result_code == ResultCode.SUCCESS
+    disable = Change(ModifyOperation.REPLACE, PartialAttribute("userAccountControl", (b"514",)))
+    run(on.service.directory.modify(DN.parse(U2), [disable], by=DN.parse(U2), admin=True))
+    refused = on.ask(ExtendedRequest(WHO_AM_I), controls=(itself,))
+    assert refused.result_code == ResultCode.AUTHORIZATION_DENIED
+
+
+def counted(on: Stage) -> tuple[tuple[bytes, ...], ...]:
+    entry = run(on.service.directory.read(DN.parse(U2)))
+    assert entry is not None
+    return tuple([entry.get(name) for name in ("badPwdCount", "badPasswordTime", "lockoutTime")])

@@ -147,8 +147,8 @@ def test_entry_may_be_added_with_a_password() -> None:
 
 def test_texts_are_a_domain_controllers() -> None:
     # both seen in issues of ldap3, passcore and others; consumers look for the first number and for "Att 9005a"
-    assert wrong_old_password().result_code is ResultCode.CONSTRAINT_VIOLATION
-    assert wrong_old_password().diagnostic_message == (
+    assert wrong_old_password("old").result_code is ResultCode.CONSTRAINT_VIOLATION
+    assert wrong_old_password("old").diagnostic_message == (
         "00000056: AtrErr: DSID-03191083, #1:\n"
         "\t0: 00000056: DSID-03191083, problem 1005 (CONSTRAINT_ATT_TYPE), data 0, Att 9005a (unicodePwd)\n\0"
     )

@@ -262,7 +262,7 @@ class ActiveDirectory:
         if isinstance(request, ChangePassword) and self._locked(write, before):
             raise locked_out()
         if isinstance(request, ChangePassword) and not write.verifies(before.dn, request.old.encode()):
-            raise wrong_old_password()
+            raise wrong_old_password(request.old)
         kept = write.secrets(before.dn)
         try:
             renewed = dict(write.with_password(before, kept, request.new.encode()))

@@ -19,7 +19,7 @@ from ldapserver.directory.ad.refusals import (
     insufficient_access,
     will_not_perform,
 )
-from ldapserver.errors import OperationRefused
+from ldapserver.errors import OperationRefused, WrongOldPassword
 from ldapserver.wire.messages import Change, ModifyOperation
 
 NAMES = frozenset(("unicodepwd", "1.2.840.113556.1.4.90"))
@@ -103,9 +103,11 @@ def added(values: Sequence[bytes], *, strength: int) -> ResetPassword:
     return ResetPassword(_reset(values))
 
 
-def wrong_old_password() -> OperationRefused:
-    """What a change is refused with when its old password is not the one."""
-    return constraint_violation(ERROR_INVALID_PASSWORD, UNICODE_PWD)
+def wrong_old_password(given: str) -> WrongOldPassword:
+    """What a change is refused with when its old password is not the one, whoever asks for it."""
+    return WrongOldPassword(
+        constraint_violation(ERROR_INVALID_PASSWORD, UNICODE_PWD), given.encode(), once_locked=locked_out()
+    )
 
 
 def locked_out() -> OperationRefused:
