@@ -53,7 +53,7 @@ class Decision(NamedTuple):
 class Binder:
     """The binds of one connection, and the SASL exchange they may be in the middle of.
 
-    `connection` is what they run over, as it now is.
+    `connection` is what they run over, as it now is. `checking` is whether the bind under way looks at a password.
     """
 
     def __init__(self, service: Service, peer: Peer, host: Host) -> None:
@@ -67,6 +67,7 @@ class Binder:
         self._message_id = 0
         self._left: tuple[BindRecord, ...] = ()  # of an exchange that the bind under way has put an end to
         self._locked: Account | None = None  # by the bind under way
+        self.checking = False
 
     @property
     def in_progress(self) -> bool:
@@ -102,6 +103,7 @@ class Binder:
             exchange = None
         self._message_id = message_id
         self._locked = None
+        self.checking = False
         # Another protocol version gets protocolError.  RFC 4511 section 4.2
         if request.version != 3:
             decision = self._end(message_id, mechanism, MSV1_0, BindReason.VERSION)
@@ -129,6 +131,7 @@ class Binder:
                 return self._end(message_id, name, "", BindReason.MECHANISM)
             exchange = mechanism.start(self.connection)
             self._mechanism = name
+        self.checking = bool(exchange.package)
         package = exchange.package
         outcome = await exchange.step(authentication.credentials)
         if not isinstance(outcome, Continue) or outcome.reason is not None:
@@ -165,6 +168,8 @@ class Binder:
         right = counted = isinstance(outcome, Accepted)
         if not isinstance(outcome, Accepted):
             reason = outcome.reason
+            if reason is BindReason.BUSY:
+                return await self._guessed_while_busy(outcome)
             right = reason in _NONCES and account is not None
             if reason in _NOBODY:
                 account = None
@@ -196,6 +201,15 @@ class Binder:
             return await outcome.barred(refused)
         return refused
 
+    async def _guessed_while_busy(self, outcome: Continue | Refused) -> Continue | Refused:
+        """The same outcome, for the answer must not tell; but what is known to be wrong is counted all the same."""
+        judgement = await self._service.directory.judge(
+            outcome.account, right=False, workstation=self.connection.workstation
+        )
+        if judgement.locked:
+            self._locked = outcome.account
+        return outcome
+
     def _accept(self, message_id: int, mechanism: str, package: str, accepted: Accepted) -> Decision:
         return Decision(
             BindResponse(ResultCode.SUCCESS, server_sasl_creds=accepted.data or None),
@@ -213,6 +227,7 @@ class Binder:
         # Before any credential is looked at: the answer must not tell whether the password was right.
         if self._service.config.require_signing and not self.connection.confidential:
             return self._end(message_id, SIMPLE, MSV1_0, BindReason.SIGNING_REQUIRED, Facts(name))
+        self.checking = True
         directory = self._service.directory
         who = await passwords.named_or_at(directory, name)
         verified = await passwords.verify(directory, self._host, who, (password,), Facts(who.name))

@@ -5,7 +5,7 @@ wrong password under a cheaper one, or it would tell that the user is known. Who
 what stands against the account, waits as long.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -73,23 +73,29 @@ async def named_or_at(directory: Directory, name: str) -> Named:
 async def verify(
     directory: Directory, host: Host, who: Named, passwords: Sequence[bytes], facts: Facts
 ) -> Accepted | Refused:
-    """Whether one of `passwords`, forms of the one that was sent, is that of `who`."""
+    """Whether one of `passwords`, forms of the one that was sent, is that of `who`.
+
+    Where nobody has the time for what is dear, `Refused.account` is who is known to have another password.
+    """
     account = who.account
     known = account is not None and account.passwords
-    decoy = directory.decoy
-    stored = account.passwords if account is not None and known else decoy.passwords
-    trials = _trials(stored, decoy.passwords, passwords)
+    stored = account.passwords if account is not None and known else directory.decoy.passwords
+    trials = _trials(stored, passwords)
     right = await _any(host, trials)
-    spared = await _any(host, _former(directory, account, passwords)) if right is False else False
-    if right is None or spared is None:
-        return Refused(BindReason.BUSY, facts)
+    spared = None
+    if right is False:
+        rest = chain(_decoys(directory, stored, passwords), _former(directory, account, passwords))
+        spared = await _any(host, rest)
+    if right is None or (spared is None and not right):
+        return Refused(BindReason.BUSY, facts, account=account if known and right is False else None)
     if account is None:
         return Refused(who.reason, facts)
     if not known:
         return Refused(Reason.NO_USABLE_SECRET, facts, account=account)
     if not right:
-        return Refused(Reason.WRONG_PASSWORD, facts, account=account, spared=spared)
-    return Accepted(account, b"", facts, barred=partial(_barred, directory, host, passwords, trials))
+        return Refused(Reason.WRONG_PASSWORD, facts, account=account, spared=bool(spared))
+    rest = chain(trials, _decoys(directory, stored, passwords))
+    return Accepted(account, b"", facts, barred=partial(_barred, directory, host, passwords, rest))
 
 
 async def proves(host: Host, account: Account, password: bytes) -> bool | None:
@@ -110,18 +116,16 @@ async def was_one(directory: Directory, host: Host, account: Account, password: 
 Trials = Iterator[tuple[StoredPassword, bytes]]
 
 
-def _trials(stored: Sequence[StoredPassword], decoy: Sequence[StoredPassword], passwords: Sequence[bytes]) -> Trials:
+def _trials(stored: Iterable[StoredPassword], passwords: Sequence[bytes]) -> Trials:
     """What is to be held against what, one after the other, up to the one that is right."""
-    dear = False
-    for one in stored:
-        dear = dear or one.dear
-        for password in passwords:
-            yield one, password
-    if not dear:
-        for one in decoy:
-            if one.dear:  # of random octets: it is nobody's password
-                for password in passwords:
-                    yield one, password
+    return ((one, password) for one in stored for password in passwords)
+
+
+def _decoys(directory: Directory, stored: Sequence[StoredPassword], passwords: Sequence[bytes]) -> Trials:
+    """What is dear and of random octets, nobody's password, beside forms that are all cheap."""
+    if any(one.dear for one in stored):
+        return iter(())
+    return _trials((one for one in directory.decoy.passwords if one.dear), passwords)
 
 
 def _former(directory: Directory, account: Account | None, passwords: Sequence[bytes]) -> Trials:
@@ -129,7 +133,9 @@ def _former(directory: Directory, account: Account | None, passwords: Sequence[b
     if not directory.policy.spare_old_passwords:
         return iter(())
     decoy = directory.decoy.former
-    return _trials(account.former if account is not None and account.passwords else decoy, decoy, passwords)
+    former = account.former if account is not None and account.passwords else decoy
+    beside = () if any(one.dear for one in former) else tuple(one for one in decoy if one.dear)
+    return _trials((*former, *beside), passwords)
 
 
 async def _any(host: Host, trials: Trials) -> bool | None:

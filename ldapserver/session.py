@@ -107,7 +107,8 @@ class Session:
         self._binder = Binder(service, peer, channel)
         self._bind: Task[Any] | None = None
         self._decided_bind = False  # whether `_bind` is decided, and only its records are on their way
-        self._unsettled = 0  # writes of records that take their time
+        self._left_early = False  # whether the peer has gone while a password of its was being checked
+        self._unsettled = 0  # that, and writes of records that take their time
         self._logon: Logon | None = None
         self._outstanding: dict[int, Outstanding] = {}
         self._cursors = Cursors()
@@ -154,11 +155,16 @@ class Session:
         self._stream.forget()
         self._end_outstanding()
         self._cursors.clear()
+        self._log_off()
         # Records on their way may get there, and then there was a logon, which is over: `_recorded` sees to it.
         if self._bind is not None and not self._decided_bind:
+            if self._binder.checking:
+                # Who goes before the answer has guessed all the same: it is judged, counted and recorded.
+                self._left_early = True
+                self._unsettled += 1
+                return
             self._bind.cancel()
             self._bind = None
-        self._log_off()
         if records := self._binder.abandon():
             self._record(records)
 
@@ -350,6 +356,9 @@ class Session:
         elif task.error is not None:
             self._channel.failed(task.error)
             self._conclude(message_id, self._binder.refused(message_id, INTERNAL_ERROR))
+        if self._left_early:
+            self._left_early = False
+            self._settle()
         self.go_on()
 
     def _conclude(self, message_id: int, decision: Decision) -> None:
@@ -370,26 +379,28 @@ class Session:
     def _recorded(self, message_id: int, decision: Decision, task: Task[None]) -> None:
         self._bind = None
         self._decided_bind = False
-        recorded = task.error is None
-        if self.closed:  # nobody is there to be answered
-            self._logon = decision.logon if recorded else None
-            self._log_off()
-            self._settled(task)
-            return
+        self._commit(message_id, decision, recorded=task.error is None)
         self._settled(task)
-        self._commit(message_id, decision, recorded=recorded)
         self.go_on()
 
     def _settled(self, task: Task[None]) -> None:
         """Records that took their time are written, or will not be."""
-        self._unsettled -= 1
         if task.error is not None and not isinstance(task.error, AuditUnavailable):
             self._channel.failed(task.error)
+        self._settle()
+
+    def _settle(self) -> None:
+        self._unsettled -= 1
         if self.closed and not self._unsettled:
             self._channel.settled()
 
     def _commit(self, message_id: int, decision: Decision, *, recorded: bool) -> None:
         """The identity, then the answer; for a bind that is not recorded, that there is none."""
+        if self.closed:  # nobody is there to be answered
+            self._logon = decision.logon if recorded else None
+            self._log_off()
+            self._binder.abandon()
+            return
         response, layer = decision.response, decision.layer
         if not recorded:
             self._binder.abandon()

@@ -379,6 +379,50 @@ def test_a_right_password_that_was_begun_before_the_lockout_gets_nobody_in() -> 
     assert answer.operation.result_code is ResultCode.INVALID_CREDENTIALS  # type: ignore[union-attr]
 
 
+# Beside an account whose password is dear, a cheap one is known to be wrong before the bind is answered
+BESIDE = LDIF + WHO + DEAR.removeprefix(LDIF).replace("alice", "dora").replace("Alice", "Dora")
+
+
+def test_who_goes_before_the_answer_has_guessed_all_the_same() -> None:
+    world = World(ldif=BESIDE)
+    recorded = []
+    for _ in range(4):
+        on = world.connect()
+        on.send(simple("alice", "wrong"))
+        on.session.lost()
+        assert on.records == []
+        on.channel.work()
+        recorded += on.reasons
+    assert recorded == [WRONG, WRONG, WRONG, LOCKED]
+    assert (world.locked, world.counts()["badPwdCount"]) == (1, 3)
+
+
+def test_a_guess_counts_when_nobody_has_the_time_for_the_rest_and_is_answered_as_one_at_nobody() -> None:
+    world = World(ldif=BESIDE)
+    for _ in range(3):
+        told = []
+        for name in ("alice", "stranger"):
+            on = world.connect()
+            on.channel.full = True
+            told.append(on.bind(simple(name, "wrong")))
+            assert on.reasons == ["busy"]
+        assert told[0] == told[1]
+        assert told[0].result_code is ResultCode.BUSY
+    assert (world.locked, world.counts()["badPwdCount"]) == (1, 3)
+    on = world.connect()
+    on.send(simple("alice", "right"))
+    on.channel.work()
+    assert on.reasons == [LOCKED]
+
+
+def test_who_could_not_be_looked_at_has_not_guessed() -> None:
+    world = World(ldif=BESIDE)
+    on = world.connect()
+    on.channel.full = True
+    assert on.bind(simple("dora", "wrong")).result_code is ResultCode.BUSY
+    assert "badPwdCount" not in world.counts("uid=dora,ou=people,dc=contoso,dc=com")
+
+
 def test_whoever_is_refused_one_wrong_password_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody's or nobody's: the work is the same, so that the time tells neither who is known nor who is locked."""
     noted: list[object] = []

@@ -252,12 +252,13 @@ def test_when_binds_go_on_without_records_logons_are_ended_as_well() -> None:
     assert len(log.ids(LOGOFF)) == 1
 
 
-def test_a_bind_that_is_still_being_decided_was_no_logon() -> None:
+def test_a_bind_whose_client_has_gone_before_it_is_decided_was_a_logon_that_is_over() -> None:
     on, log = logged(ldif=LDIF + DEAR)
     on.send(simple("dear", "dearpw"))
     on.session.lost()
-    on.channel.work()
     assert log.asked == []
+    on.channel.work()
+    assert [each.kind.event_id for each in log.asked if each.kind is not None] == [4776, 4624, 4634]
 
 
 # With Twisted: the server's end

@@ -581,15 +581,17 @@ def test_an_internal_error_in_a_bind_is_answered_other_recorded_and_lets_nobody_
 # Connections that go away
 
 
-def test_a_connection_lost_while_a_bind_waits_is_neither_answered_nor_let_in() -> None:
+@pytest.mark.parametrize(("password", "reason"), [("dearpw", "success"), ("other", "wrong-password")])
+def test_a_bind_whose_client_has_gone_is_recorded_and_neither_answered_nor_let_in(password: str, reason: str) -> None:
     on = stage(LDIF + DEAR)
-    on.send(simple("dear", "dearpw"))
+    on.send(simple("dear", password))
     on.session.lost()
+    assert (on.records, on.session.recording) == ([], True)
     on.channel.work()
     assert on.channel.taken() == []
     assert on.session.identity.anonymous
-    assert on.records == []
-    assert not on.session.busy
+    assert on.reasons == [reason]
+    assert (on.session.busy, on.session.recording) == (False, False)
 
 
 def test_an_exchange_abandoned_by_a_bind_that_is_lost_midway_is_still_recorded() -> None:
@@ -597,7 +599,8 @@ def test_an_exchange_abandoned_by_a_bind_that_is_lost_midway_is_still_recorded()
     on.challenge()
     on.send(simple("dear", "dearpw"))
     on.session.lost()
-    assert on.reasons == ["abandoned"]
+    on.channel.work()
+    assert on.reasons == ["abandoned", "success"]
 
 
 def test_an_exchange_abandoned_by_a_bind_that_breaks_is_still_recorded() -> None:
