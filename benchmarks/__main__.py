@@ -79,8 +79,8 @@ def main() -> int:
 
 
 def _print_audit(console: Console, rounds: int, load: Callable[[RunningServer, int], Load]) -> None:
-    columns = ("connections", "audit", "digest binds a second", "server CPU, µs each", "more than none", "p99 ms")
-    table = Table(*columns, title="What the audit costs")
+    columns = ("connections", "audit", "a second", "CPU, µs", "more", "p99 ms")
+    table = Table(*columns, title="DIGEST-MD5 binds: what the audit costs")
     for cost in audit.cost_of_binds(USERS, rounds, load):
         run = cost.load
         row = f"{run.rate:,.0f}", f"{run.server_cpu_us:.1f}", f"{cost.more:+.1%}", f"{run.p99_ms:.2f}"

@@ -17,9 +17,9 @@ CONNECTIONS = (16, 64)
 
 WAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "none": (("benchmarks.unaudited",), ()),
-    "to a file": (("ldapserver", "serve"), ()),
-    "to a file, --events logon": (("ldapserver", "serve"), ("--events", "logon")),
-    "to a file, --audit-sync": (("ldapserver", "serve"), ("--audit-sync",)),
+    "file": (("ldapserver", "serve"), ()),
+    "file, --events logon": (("ldapserver", "serve"), ("--events", "logon")),
+    "file, --audit-sync": (("ldapserver", "serve"), ("--audit-sync",)),
 }
 
 

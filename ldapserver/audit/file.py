@@ -30,7 +30,7 @@ class FileSink:
     gets a line about what a crash has torn, and of a rotation that fails.
 
     The file is locked, so that two servers never number their events in one log. Raises OSError from the constructor
-    (BlockingIOError when another process holds the log).
+    (BlockingIOError when another process holds the log), for a FIFO too: that is for `PipeSink`.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class FileSink:
                 return None
             self._append(file, lines, size)
         except BlockingIOError as error:
-            raise AuditUnavailable(f"{self.path}: another process writes this log") from error
+            raise AuditUnavailable(f"{self.path}: {self._holder()}") from error
         except OSError as error:
             raise AuditUnavailable(f"{self.path}: {error.strerror}") from error
         if not size:
@@ -133,6 +133,13 @@ class FileSink:
                 file = self._rotate(file, time_ns)
                 size = os.fstat(file.fd).st_size
         return file, size
+
+    def _holder(self) -> str:
+        """Why the log cannot be locked."""
+        # What was left with half a line keeps its lock until those who wait for the rest of it know how that ended.
+        if any(file.at(self.path) for file in self._retired):
+            return "ends in half a line that could not be cut off"
+        return "another process writes this log"
 
     def _append(self, file: LogFile, lines: bytes, size: int) -> None:
         try:

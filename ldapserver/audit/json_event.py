@@ -1,4 +1,7 @@
-"""The events beside 4776 as JSON: for each kind a template, made once from the shape that winlogbeat gives it.
+"""Events as JSON: for each kind a template, made once from the shape that winlogbeat gives it.
+
+Of 4776, which every bind writes, `json_form` has one of its own, with what `ldap` says of a bind; the one here is for
+logs of Windows' form that are read back.
 
 `process`, `related` and `source` depend on the record; the rest is fixed text with values in between. What
 winlogbeat moves out of `winlog.event_data` into ECS fields (IpAddress, IpPort, WorkstationName, ProcessId,
@@ -13,7 +16,15 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from ldapserver.audit.kinds import LOCKED_OUT, LOGOFF, LOGON, LOGON_FAILED, SPECIAL_LOGON, Kind
+from ldapserver.audit.kinds import (
+    CREDENTIAL_VALIDATION,
+    LOCKED_OUT,
+    LOGOFF,
+    LOGON,
+    LOGON_FAILED,
+    SPECIAL_LOGON,
+    Kind,
+)
 from ldapserver.audit.message import FORMS, PARTS, Field
 from ldapserver.audit.record import EventRecord
 from ldapserver.audit.system import CHANNEL, PROVIDER, PROVIDER_GUID, Execution
@@ -65,18 +76,26 @@ _MADE = ("time", "record_id", "connection", "message_id", "privileges", "process
 
 
 class EventTemplate:
-    """Renders the events of one kind."""
+    """Renders the events of one kind; of 4776, whose `success` is None, those of one outcome.
 
-    def __init__(self, kind: Kind, computer: str, execution: Execution) -> None:
+    The kind may have another version and more names than ours, as those of a newer Windows do, in any order. Without
+    `ldap` nothing is said of the connection and the message that an event belongs to.
+    """
+
+    def __init__(
+        self, kind: Kind, computer: str, execution: Execution, *, success: bool | None = None, ldap: bool = True
+    ) -> None:
         self._slots: list[Field | _Made] = []
-        self._text = self._compiled(_shape(kind, computer, execution)) + "\n"
+        success = kind.success if success is None else success
+        self._text = self._compiled(_shape(kind, computer, execution, success=success, ldap=ldap)) + "\n"
         forms = list(dict.fromkeys(slot for slot in self._slots if isinstance(slot, Field) and slot.form))
         # The values that a template is filled with: the data, the forms of them, what is made.
         places: list[Field | _Made] = [*map(Field, kind.names), *forms, *map(_Made, _MADE)]
         self._pick = itemgetter(*[places.index(slot) for slot in self._slots])
         self._forms = [(kind.names.index(field.name), FORMS[field.form]) for field in forms]
-        self._logon = _Logon(kind) if kind in (LOGON, LOGON_FAILED) else None
-        self._special = kind == SPECIAL_LOGON
+        self._logon = _Logon(kind) if kind.event_id in _LOGONS else None
+        special = kind.event_id == SPECIAL_LOGON.event_id
+        self._privileges = kind.names.index("PrivilegeList") if special else None
 
     def line(self, record: EventRecord, record_id: int, time: str) -> str:
         """The event as a line with its end; `time` is the text of the record's time."""
@@ -87,7 +106,7 @@ class EventTemplate:
         if len(string(joined)) != len(joined) + 2:
             values = tuple([string(value)[1:-1] for value in values])
         process, related, source = ("", "", "") if self._logon is None else self._logon.made(data)
-        privileges = _array(data[-1].split()) if self._special else ""
+        privileges = "" if self._privileges is None else _array(data[self._privileges].split())
         line: str = self._text % self._pick(
             (
                 *values,
@@ -147,7 +166,7 @@ class _Logon:
     def __init__(self, kind: Kind) -> None:
         names = ("ProcessId", "ProcessName", "IpAddress", "IpPort", "WorkstationName", "TargetUserName")
         self._pick = itemgetter(*[kind.names.index(name) for name in (*names, "SubjectUserName")])
-        self._subject = kind == LOGON  # winlogbeat leaves the subject of a failed logon out
+        self._subject = kind.event_id == LOGON.event_id  # winlogbeat leaves the subject of a failed logon out
 
     def made(self, data: tuple[str, ...]) -> tuple[str, str, str]:
         """The values of `process` and `related`, and the member `source` or nothing."""
@@ -187,7 +206,9 @@ _FAILURE = {
 _TYPE = {"type": Field("LogonType", "type")}
 _SUBJECT_LOGON = {"id": Field("SubjectLogonId")}
 
+_LOGONS = (LOGON.event_id, LOGON_FAILED.event_id)
 _USER: dict[int, dict[str, Any]] = {
+    CREDENTIAL_VALIDATION.event_id: {"name": Field("TargetUserName")},
     LOGON.event_id: _TARGET,
     LOGON_FAILED.event_id: _TARGET,
     LOGOFF.event_id: _TARGET,
@@ -195,6 +216,7 @@ _USER: dict[int, dict[str, Any]] = {
     LOCKED_OUT.event_id: {**_SUBJECT, "target": _LOCKED},
 }
 _LOGON: dict[int, dict[str, Any]] = {
+    CREDENTIAL_VALIDATION.event_id: {"failure": {"status": Field("Status", "status")}},
     LOGON.event_id: {**_SUBJECT_LOGON, **_TYPE},
     LOGON_FAILED.event_id: {"failure": _FAILURE, **_SUBJECT_LOGON, **_TYPE},
     LOGOFF.event_id: {"id": Field("TargetLogonId"), **_TYPE},
@@ -202,18 +224,19 @@ _LOGON: dict[int, dict[str, Any]] = {
     LOCKED_OUT.event_id: _SUBJECT_LOGON,
 }
 _RELATED: dict[int, dict[str, Any]] = {
+    CREDENTIAL_VALIDATION.event_id: {"user": [Field("TargetUserName")]},
     LOGOFF.event_id: {"user": [Field("TargetUserName")]},
     SPECIAL_LOGON.event_id: {"user": [Field("SubjectUserName")]},
     LOCKED_OUT.event_id: {"user": [Field("SubjectUserName"), Field("TargetUserName")]},
 }
 
 
-def _shape(kind: Kind, computer: str, execution: Execution) -> dict[str, Any]:
+def _shape(kind: Kind, computer: str, execution: Execution, *, success: bool | None, ldap: bool) -> dict[str, Any]:
     """The event as winlogbeat nests it, with Fields and what is made where a record has its own."""
-    outcome, keyword = ("success", "Audit Success") if kind.success else ("failure", "Audit Failure")
-    logon = kind in (LOGON, LOGON_FAILED)
+    outcome, keyword = ("success", "Audit Success") if success else ("failure", "Audit Failure")
+    logon = kind.event_id in _LOGONS
     data: dict[str, Field | _Made] = {name: Field(name) for name in kind.names}
-    if kind == SPECIAL_LOGON:
+    if kind.event_id == SPECIAL_LOGON.event_id:
         data["PrivilegeList"] = _Made("privileges")
     return {
         "@timestamp": _Made("time"),
@@ -250,8 +273,24 @@ def _shape(kind: Kind, computer: str, execution: Execution) -> dict[str, Any]:
             "task": kind.task_name,
             **({"version": kind.version} if kind.version else {}),
         },
-        "ldap": {"connection": _Made("connection"), "message_id": _Made("message_id")},
+        **({"ldap": {"connection": _Made("connection"), "message_id": _Made("message_id")}} if ldap else {}),
     }
+
+
+def user_and_logon(event_id: int, data: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The objects `user` and `winlog.logon` of an event, as far as its data say them."""
+    return _filled(_USER.get(event_id, {}), data), _filled(_LOGON.get(event_id, {}), data)
+
+
+def _filled(shape: Mapping[str, Any], data: Mapping[str, str]) -> dict[str, Any]:
+    filled: dict[str, Any] = {}
+    for key, value in shape.items():
+        if not isinstance(value, Field):
+            filled[key] = _filled(value, data)
+        elif value.name in data:
+            text = data[value.name]
+            filled[key] = FORMS[value.form](text) if value.form else text
+    return {key: value for key, value in filled.items() if value != {}}
 
 
 def templates(computer: str) -> dict[int, EventTemplate]:

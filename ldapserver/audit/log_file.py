@@ -94,6 +94,7 @@ def open_log(path: str, report: Callable[[str], object]) -> LogFile:
 
     `report` is told of what was torn. Raises OSError (BlockingIOError when another process holds it).
     """
+    refuse_pipe(path)
     place = os.path.realpath(path)
     for _ in range(_TRIES):
         file = _opened(place)
@@ -110,6 +111,57 @@ def open_log(path: str, report: Callable[[str], object]) -> LogFile:
         # Who held it has put another there before it was released.
         file.close()
     raise BlockingIOError(errno.EAGAIN, "others keep replacing it", path)
+
+
+def look_at(path: str) -> bool:
+    """Whether a log at this path would be a regular file; raises OSError where `open_log` would.
+
+    Nothing is made or changed. There is no way to ask for the lock of a file but to take it, so it is ours for a
+    moment where nobody holds it.
+    """
+    refuse_pipe(path)
+    place = os.path.realpath(path)
+    try:
+        mode = os.stat(place).st_mode
+    except FileNotFoundError:
+        _check_folder(place)
+        return True
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not os.access(place, os.R_OK | os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    if not stat.S_ISREG(mode):
+        return False
+    fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_UN)
+        if not resume.end_of(fd).last:
+            rotation.last_rotated(place)
+    finally:
+        os.close(fd)
+    return True
+
+
+def _check_folder(place: str) -> None:
+    """Raise OSError where no log can be made."""
+    folder = os.path.dirname(place)
+    if not os.path.isdir(folder):
+        why = errno.ENOTDIR if os.path.exists(folder) else errno.ENOENT
+        raise OSError(why, os.strerror(why), place)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), place)
+    rotation.last_rotated(place)
+
+
+def refuse_pipe(path: str) -> None:
+    """Raise OSError for a FIFO, a pipe and a socket: nothing of a log can be read back there, and who writes to one
+    that is full waits."""
+    # What /dev/stdout leads to may have no name that could be opened, so it is asked before.
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        mode = os.stat(path).st_mode
+        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+            raise OSError(errno.EINVAL, f"is a {'FIFO' if stat.S_ISFIFO(mode) else 'socket'}, and no file", path)
 
 
 def succeed(file: LogFile, time_ns: int) -> LogFile:

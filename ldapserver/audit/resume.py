@@ -47,21 +47,26 @@ def keep_aside(fd: int, end: End, path: str) -> int:
     """Cut off what is torn, when it is on stable storage in `path`.torn; how many octets. Raises OSError."""
     size = os.fstat(fd).st_size
     if end.whole < size:
-        aside = os.open(path + TORN, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        aside = os.open(path + TORN, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
+            _end_line(aside)  # what was torn before stands on its own
             at = end.whole
             while at < size:
                 taken = os.write(aside, os.pread(fd, min(_WINDOW, size - at), at))
                 if not taken:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path + TORN)
                 at += taken
-            if os.pread(fd, 1, size - 1) != b"\n":
-                os.write(aside, b"\n")  # what is torn off later stands on its own
             os.fsync(aside)
         finally:
             os.close(aside)
         os.ftruncate(fd, end.whole)
     return size - end.whole
+
+
+def _end_line(fd: int) -> None:
+    size = os.fstat(fd).st_size
+    if size and os.pread(fd, 1, size - 1) != b"\n":
+        os.write(fd, b"\n")
 
 
 def is_whole(line: bytes) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ldapserver.audit.log import AuditLog
 from ldapserver.cli.ldif_file import records_of
-from ldapserver.cli.options import DEFAULT_SUFFIX
+from ldapserver.cli.option_groups import DEFAULT_SUFFIX
 from ldapserver.cli.usage import UsageFault
 from ldapserver.config import Config, InvalidConfig, netbios_name, own_names
 from ldapserver.directory.conformance import Conformance

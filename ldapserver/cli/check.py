@@ -42,6 +42,8 @@ example:
 
 --json: one object: "findings", each with "severity", "message", "file" and "line", and counts of what is there.
 
+A log or an address that another server uses now is no error: it may be the one that is to be started again.
+
 exit status: 0 when a server would start, whatever there is to warn of; 1 when it would not; 2 wrong usage.
 """
 
@@ -125,7 +127,7 @@ class _Check:
     def check(self, options: argparse.Namespace) -> None:
         """Go the way that `serve` goes, short of opening and listening, and on where it would end."""
         self._files = list(options.ldif)
-        self._each(lambda: prepare_to_save(options), lambda: _check_audit(options), lambda: metrics_address(options))
+        self._each(lambda: prepare_to_save(options), lambda: self._audit(options), lambda: metrics_address(options))
         addresses: list[str] = []
         self._each(lambda: addresses.extend(address for _, address in listening_addresses(options)))
         try:
@@ -161,6 +163,11 @@ class _Check:
             except UsageFault as fault:
                 self.tell(fault)
 
+    def _audit(self, options: argparse.Namespace) -> None:
+        check_targets(options)
+        # That may be the very server that all this is checked for.
+        self.findings += [Finding(WARNING, held) for held in check_files(options)]
+
     def _records(self, path: str) -> Iterator[Record]:
         try:
             for record in records_of(path, report=self._report):
@@ -179,11 +186,6 @@ class _Check:
 
     def _warning(self, message: str, dn: DN | None) -> Finding:
         return Finding(WARNING, message, *(self._places.get(dn, ()) if dn is not None else ()))
-
-
-def _check_audit(options: argparse.Namespace) -> None:
-    check_targets(options)
-    check_files(options)
 
 
 def _counted(count: int, one: str, more: str) -> str:

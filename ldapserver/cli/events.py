@@ -167,6 +167,7 @@ class _Run:
                 stack.callback(log.close)
                 if log.absent:
                     failed(_PROGRAM, 0, f"{log.path}: is not there yet")
+            output.begin()
             # Without a filter the last records are those of the last lines.
             lines = None if self._filter.asks else last
             asked = filter(self._filter.accepts, merged(log.begin(lines) for log in logs))

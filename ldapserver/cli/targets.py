@@ -1,15 +1,16 @@
 """Where the options say that audit records go."""
 
 import argparse
-import errno
 import logging
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ldapserver.audit.file import FileSink
 from ldapserver.audit.log import AuditLog
+from ldapserver.audit.log_file import look_at
 from ldapserver.audit.pipe import PipeSink, is_pipe
 from ldapserver.audit.render import JSONRenderer, Renderer
 from ldapserver.audit.rotation import Rotation
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
 
 STANDARD_OUTPUT = "-"
 XML = "xml:"
+_FIFO = "a FIFO, and no file"
 
 _KINDS = "a file, xml:FILE, -, syslog:///PATH, syslog+udp://HOST, syslog+tcp://HOST or syslog+tls://HOST"
 
 _log = logging.getLogger("ldapserver")
+
+
+class LogHeld(UsageFault):
+    """A log that another process writes."""
 
 
 def sinks_of(options: argparse.Namespace, computer: str) -> list[Sink]:
@@ -57,14 +63,29 @@ def _sink(target: str, options: argparse.Namespace, computer: str) -> Sink:
 
 
 def _file(target: str, path: str, renderer: Renderer, options: argparse.Namespace) -> Sink:
-    try:
-        if is_pipe(path) and not options.audit_sync and _rotation(options) is None:
+    with _refused(target):
+        if is_pipe(path):
+            _refuse_for(target, _FIFO, options)
             return PipeSink(path, renderer)
         return FileSink(path, renderer, sync=options.audit_sync, rotation=_rotation(options))
+
+
+@contextmanager
+def _refused(target: str) -> Iterator[None]:
+    """What the system says of a file as what is wrong with the option."""
+    try:
+        yield
     except BlockingIOError:
-        raise UsageFault(f"argument --audit: {target}: another process writes this log") from None
+        raise LogHeld(f"argument --audit: {target}: another process writes this log") from None
     except OSError as error:
         raise UsageFault(f"argument --audit: {target}: {error.strerror}") from None
+
+
+def _refuse_for(target: str, what: str, options: argparse.Namespace) -> None:
+    """Raise UsageFault where options ask of this target what is for files only."""
+    if options.audit_sync or _rotation(options) is not None:
+        done = "synced" if options.audit_sync else "rotated"
+        raise UsageFault(f"argument --audit: {target}: is {what} that could be {done}")
 
 
 def _rotation(options: argparse.Namespace) -> Rotation | None:
@@ -99,26 +120,28 @@ def check_targets(options: argparse.Namespace) -> None:
         seen[place] = target
 
 
-def check_files(options: argparse.Namespace) -> None:
-    """Raise UsageFault for a file of --audit that could not be opened or made; nothing is."""
+def check_files(options: argparse.Namespace) -> list[str]:
+    """What there is to say of targets of --audit whose log another process writes now.
+
+    Raises UsageFault for a file that could not be opened, made or gone on with. Nothing is.
+    """
+    held = []
     for target in options.audit:
         if target == STANDARD_OUTPUT or _is_syslog(target):
             continue
-        why = _obstacle(os.path.realpath(target.removeprefix(XML)))
-        if why:
-            raise UsageFault(f"argument --audit: {target}: {os.strerror(why)}")
-
-
-def _obstacle(path: str) -> int:
-    """Why a log cannot be at this path, as an errno; 0 where it can."""
-    if os.path.isdir(path):
-        return errno.EISDIR
-    if os.path.exists(path):
-        return 0 if os.access(path, os.W_OK) else errno.EACCES
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        return errno.ENOTDIR if os.path.exists(folder) else errno.ENOENT
-    return 0 if os.access(folder, os.W_OK | os.X_OK) else errno.EACCES
+        path = target.removeprefix(XML)
+        if is_pipe(path):
+            _refuse_for(target, _FIFO, options)
+            continue
+        try:
+            with _refused(target):
+                regular = look_at(path)
+        except LogHeld as fault:
+            held.append(str(fault))
+        else:
+            if not regular:
+                _refuse_for(target, "no file", options)
+    return held
 
 
 def _place(target: str) -> str:

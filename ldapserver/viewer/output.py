@@ -7,13 +7,18 @@ from typing import BinaryIO, Protocol
 
 from ldapserver.viewer.event import Event
 from ldapserver.viewer.table import HEADINGS, Screen, cells, plain
-from ldapserver.viewer.xml_form import json_of, xml_of
+from ldapserver.viewer.windows_event import json_of
+from ldapserver.viewer.xml_form import xml_of
 
 
 class Output(Protocol):
     """Where records are shown."""
 
     left_out: int
+
+    def begin(self) -> None:
+        """What stands above the records, if it does not stand there yet: it waits for the first. Raises OSError."""
+        ...
 
     def show(self, event: Event) -> bool:
         """One more; whether this form has a place for it, else it counts as left out. Raises OSError."""
@@ -29,6 +34,9 @@ class _ToFile:
         self._file = file
         self.left_out = 0
 
+    def begin(self) -> None:
+        """See `Output`: nothing does."""
+
     def flush(self) -> None:
         self._file.flush()
 
@@ -36,8 +44,17 @@ class _ToFile:
 class PlainTable(_ToFile):
     """A line each, in columns, for pipes and files."""
 
+    _begun = False
+
+    def begin(self) -> None:
+        """See `Output`: the heading."""
+        if not self._begun:
+            self._begun = True
+            self._file.write(f"{plain(HEADINGS)}\n".encode())
+
     def show(self, event: Event) -> bool:
         """See `Output`."""
+        self.begin()
         self._file.write(f"{plain(cells(event))}\n".encode())
         return True
 
@@ -70,10 +87,18 @@ class TerminalTable:
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
+        self._begun = False
         self.left_out = 0
+
+    def begin(self) -> None:
+        """See `Output`: the heading."""
+        if not self._begun:
+            self._begun = True
+            self._screen.show(HEADINGS, heading=True)
 
     def show(self, event: Event) -> bool:
         """See `Output`."""
+        self.begin()
         self._screen.show(cells(event))
         return True
 
@@ -101,9 +126,8 @@ def xml_document() -> Iterator[Output]:
 
 @contextmanager
 def table() -> Iterator[Output]:
-    """A table on standard output, as it suits a terminal or a pipe."""
+    """A table on standard output, as it suits a terminal or a pipe; without records it has no heading either."""
     if not sys.stdout.isatty():
-        sys.stdout.buffer.write(f"{plain(HEADINGS)}\n".encode())
         output = PlainTable(sys.stdout.buffer)
         yield output
         output.flush()
@@ -112,5 +136,4 @@ def table() -> Iterator[Output]:
     from rich.console import Console
 
     screen = Screen(Console(highlight=False))
-    screen.show(HEADINGS, heading=True)
     yield TerminalTable(screen)

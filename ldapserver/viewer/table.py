@@ -6,35 +6,52 @@ from typing import TYPE_CHECKING
 
 from ldapserver.audit.kinds import KINDS
 from ldapserver.printable import printable
-from ldapserver.viewer.event import FAILURE, Event, words
+from ldapserver.viewer.event import EXCHANGE, FAILURE, SUCCESS, Event, words
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 NOTHING = "-"  # where a record says nothing
 _BETWEEN = "  "
-_STATUS = 28  # columns of a terminal that the status should have
+_STATUS = 25  # columns of a terminal that the status should have: 0xc000006a Wrong password
+_LONG_STATUS = 64  # ... that one may have before others get more
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its heading, how wide it is in plain text, and how narrow a terminal may make it."""
+    """A column: its heading, and how wide it is in plain text."""
 
     heading: str
     width: int
-    least: int
     style: str = ""
 
 
 COLUMNS = (
-    Column("time", 24, 8, "dim"),
-    Column("id", 13, 4),
-    Column("outcome", 7, 7),
-    Column("package", 10, 7),
-    Column("account", 20, 8, "bold"),
-    Column("workstation", 15, 8),
-    Column("status", 0, 10),  # the last: as long as it is
+    Column("time", 24, "dim"),
+    Column("id", 13),
+    Column("outcome", 7),
+    Column("package", 10),
+    Column("account", 20, "bold"),
+    Column("workstation", 15),
+    Column("status", 0),  # the last: as long as it is
 )
+_TIME, _ID, _OUTCOME, _PACKAGE, _ACCOUNT, _WORKSTATION, _ = range(len(COLUMNS))
+# How a terminal that is too narrow for all gets its columns narrower, in this order; 0 leaves one out. What a reader
+# misses least gives way first: the date stands on a line of its own then, and colour and status say the outcome too.
+# Only of an account as much is cut as must be: of an IPv4 address or a time the rest would be worth nothing.
+_GIVE_WAY = (
+    (_TIME, 12),
+    (_ID, 4),
+    (_OUTCOME, 0),
+    (_PACKAGE, 0),
+    (_TIME, 8),
+    (_ACCOUNT, 12),
+    (_WORKSTATION, 0),
+    (_ACCOUNT, 8),
+    (_ID, 0),
+)
+_ADDRESS = 39  # columns of the longest address, where there is room for it
 # What events without a status tell; beside a number nobody need know them by heart.
 _ACTIONS = {str(number): kind.action for number, kind in KINDS.items()}
 _PACKAGES = {"MICROSOFT_AUTHENTICATION_PACKAGE_V1_0": "MSV1_0"}
@@ -65,39 +82,64 @@ class Screen:
 
     def __init__(self, console: "Console") -> None:
         self._console = console
+        self._day = ""  # of the rows that are shown without it
 
     def show(self, row: Sequence[str], *, heading: bool = False) -> None:
         """One row, in the width that the terminal has by now."""
-        from rich.cells import cell_len, set_cell_size
         from rich.text import Text
 
-        failed = row[2] == FAILURE
-        line = Text(no_wrap=True, end="\n")
         widths = fitted(self._console.width)
-        for column, cell, width in zip(COLUMNS, row, widths, strict=True):
-            if column.heading == "time" and width < len(cell) and not heading:
-                cell = cell[11:23] if width >= 12 else cell[11:19]  # the time of day says more than the year
-            if cell_len(cell) > width:
-                cell = set_cell_size(cell, max(0, width - 1)) + "…"
-            style = "bold underline" if heading else column.style
-            if not heading and column.heading in ("outcome", "status"):
-                style = "red" if failed else "green" if row[2] == "success" else "yellow"
-            line.append(set_cell_size(cell, width), style)
-            if column is not COLUMNS[-1]:
-                line.append(_BETWEEN)
+        dated = widths[_TIME] == COLUMNS[_TIME].width
+        if not heading and row[_TIME][:10] != self._day:
+            self._day = row[_TIME][:10]
+            if not dated:
+                self._print(Text(f"{self._day} UTC", "dim"))
+        line = Text(_BETWEEN).join(
+            _cell(column, cell, width, row[_OUTCOME] if not heading else None)
+            for column, cell, width in zip(COLUMNS, row, widths, strict=True)
+            if width
+        )
         line.rstrip()
-        self._console.print(line, overflow="crop", crop=True)
+        self._print(line)
+
+    def _print(self, line: "Text") -> None:
+        self._console.print(line, no_wrap=True, overflow="crop", crop=True)
+
+
+def _cell(column: Column, cell: str, width: int, outcome: str | None) -> "Text":
+    """What stands in a column so wide; `outcome` is that of its row, None in the heading."""
+    from rich.cells import cell_len, set_cell_size
+    from rich.text import Text
+
+    style = column.style
+    if outcome is None:
+        style = "bold underline"
+    elif column.heading in ("outcome", "status"):
+        style = "red" if outcome == FAILURE else "green" if outcome == SUCCESS else "yellow"
+    if outcome is not None and column.heading == "time" and width < len(cell):
+        cell = cell[11:23] if width >= 12 else cell[11:19]
+    elif cell == EXCHANGE and width < len(cell):
+        cell = "sasl"
+    if cell_len(cell) > width:
+        cell = set_cell_size(cell, max(0, width - 1)) + "…"
+    return Text(set_cell_size(cell, width), style)
 
 
 def fitted(width: int) -> tuple[int, ...]:
-    """How wide each column is on a terminal so wide: as in plain text, or all narrower by turns; the status has
-    the rest."""
-    between = len(_BETWEEN) * (len(COLUMNS) - 1)
+    """How wide each column is on a terminal so wide, 0 where it is left out: as in plain text, or some narrower; the
+    status has the rest."""
     widths = [column.width for column in COLUMNS[:-1]]
-    last = COLUMNS[-1].least
-    # What a reader misses least gives way first.
-    for at in (0, 1, 5, 4, 3):
-        need = sum(widths) + between + _STATUS - width
-        if need > 0:
-            widths[at] = max(COLUMNS[at].least, widths[at] - need)
-    return (*widths, max(last, width - sum(widths) - between))
+    for at, least in _GIVE_WAY:
+        need = _STATUS - _rest(width, widths)
+        if need <= 0:
+            break
+        widths[at] = max(least, widths[at] - need) if at == _ACCOUNT else least
+    spare = _rest(width, widths) - _LONG_STATUS
+    if spare > 0:
+        widths[_WORKSTATION] += min(spare, _ADDRESS - widths[_WORKSTATION])
+    return (*widths, max(0, min(width, _rest(width, widths))))
+
+
+def _rest(width: int, widths: Sequence[int]) -> int:
+    """What is left for the status."""
+    return width - sum(each + len(_BETWEEN) for each in widths if each)

@@ -1,4 +1,4 @@
-"""Windows events in XML: cut out of a log, read, made of records that are JSON, and made into such.
+"""Windows events in XML: cut out of a log, read, and made of records that are JSON.
 
 Read is what Windows' own tools export: an event a line, and `<Events>` documents however they are laid out.
 """
@@ -9,7 +9,6 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import Any
 
-from ldapserver.audit.json_event import ECS_VERSION, safe
 from ldapserver.audit.kinds import KINDS
 from ldapserver.audit.system import AUDIT_FAILURE, AUDIT_SUCCESS, CHANNEL, PROVIDER, PROVIDER_GUID
 from ldapserver.audit.xml_form import NAMESPACE, escaped, unescaped
@@ -114,7 +113,7 @@ def read_any_xml(text: str) -> Event:
     try:
         root = ET.fromstring(text)
         _check_depth(root)
-        system, data = _parts(root)
+        system, data = parts(root)
         code = (system["EventID"].text or "").strip()
         keywords = int(system["Keywords"].text or "", 0)
         time = canonical(system["TimeCreated"].get("SystemTime", ""))
@@ -141,7 +140,8 @@ def _event(code: str, keywords: int, time: str, data: dict[str, str], text: str)
     return Event(time, account, ip, workstation, code, outcome, package, status, general, *ldap, text)
 
 
-def _parts(root: ET.Element) -> tuple[dict[str, ET.Element], dict[str, str]]:
+def parts(root: ET.Element) -> tuple[dict[str, ET.Element], dict[str, str]]:
+    """The elements of an event's System, and its EventData, each by its name."""
     system: dict[str, ET.Element] = {}
     data: dict[str, str] = {}
     for part in root:
@@ -213,32 +213,3 @@ def _one_line(text: str) -> str:
             element.text = None
     # What line ends are left stand in values, for in attributes they are written as references.
     return ET.tostring(root, "unicode").replace("\n", "&#10;")
-
-
-def json_of(event: Event) -> str:
-    """The record as a line of JSON: as it is where it is JSON, else in winlogbeat's shape as far as XML says it."""
-    if event.text.startswith("{"):
-        return event.text
-    system, data = _parts(ET.fromstring(event.text))
-    kind = _KINDS.get(event.code)
-    ecs: dict[str, object] = {"code": event.code, "kind": "event", "module": "security", "outcome": event.outcome}
-    if kind is not None:
-        ecs |= {"action": kind.action, "category": [kind.category], "type": list(kind.type)}
-    winlog = {
-        "channel": _text(system, "Channel"),
-        "computer_name": _text(system, "Computer"),
-        "event_data": data,
-        "event_id": event.code,
-        "keywords": [f"Audit {event.outcome.title()}"],
-        "provider_name": system["Provider"].get("Name") if "Provider" in system else None,
-        "record_id": _text(system, "EventRecordID"),
-    }
-    value: dict[str, object] = {"@timestamp": f"{event.time}Z", "ecs": {"version": ECS_VERSION}, "event": ecs}
-    value |= {} if event.source_ip is None else {"source": {"ip": event.source_ip}}
-    # Halves of surrogate pairs stand as `_xHHHH_` in XML: `unescaped` gives them.
-    return safe(json.dumps(value | {"user": {"name": event.account}, "winlog": winlog}, ensure_ascii=False))
-
-
-def _text(system: dict[str, ET.Element], name: str) -> str | None:
-    found = system.get(name)
-    return None if found is None else found.text

@@ -30,6 +30,9 @@ def at_a_terminal(command: Sequence[str], *typed: tuple[str, str]) -> tuple[int,
                 assert ready, f"no {prompt!r} came behind {shown!r}"
                 shown += screen.read(1)
             screen.write(text.encode() if text == "\x03" else f"{text}\n".encode())
+        if not typed:
+            assert select.select([screen], [], [], 30)[0], "nothing was shown"
+            shown += screen.read(1)
         os.close(of_child)
         try:
             while more := screen.read(1024):

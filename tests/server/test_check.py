@@ -14,6 +14,7 @@ from ldapserver.cli.assembly import load
 from ldapserver.cli.options import read_options
 from ldapserver.cli.usage import UsageFault
 from tests.interop.server import ROOT
+from tests.server.audit_logs import VERDICT, opened, written
 
 CONTOSO = str(ROOT / "examples" / "contoso.ldif")
 
@@ -151,6 +152,72 @@ def test_where_records_and_metrics_would_go_is_looked_at(check: Check) -> None:
     assert lines[1].startswith("error: argument --metrics: 0.0.0.0:9389: others can reach this address")
     good = ("--audit", "syslog+tcp://192.0.2.1", "--audit", "xml:audit.xml", "--metrics", "127.0.0.1:0")
     assert check(*good) == (0, ["1 entry, 0 accounts", "0 errors, 0 warnings"])
+
+
+def test_a_log_that_serve_could_not_go_on_with_is_an_error(check: Check, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("root:x:0:0\n")
+    assert check("--audit", str(log)) == (
+        1,
+        [
+            f"error: argument --audit: {log}: holds lines, and none is an audit record",
+            "1 entry, 0 accounts",
+            "1 error, 0 warnings",
+        ],
+    )
+    assert log.read_text() == "root:x:0:0\n"
+    log.write_bytes(b"")
+    (tmp_path / "log.1.gz").write_bytes(b"\x1f\x8bno")
+    assert "is damaged" in check("--audit", f"xml:{log}")[1][0]
+    os.unlink(log)
+    assert "is damaged" in check("--audit", str(log))[1][0]
+
+
+def test_a_log_that_is_in_order_is_left_as_it_is(check: Check, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    written(log, VERDICT)
+    with log.open("ab") as file:
+        file.write(b'{"half')
+    before, stamp = log.read_bytes(), log.stat().st_mtime_ns
+    assert check("--audit", str(log))[0] == 0
+    assert (log.read_bytes(), log.stat().st_mtime_ns, os.listdir(tmp_path)) == (before, stamp, ["log", "here"])
+
+
+def test_a_log_that_a_server_writes_is_a_warning(check: Check, tmp_path: Path) -> None:
+    sink = opened(tmp_path / "log")
+    try:
+        assert check("--audit", str(tmp_path / "log")) == (
+            0,
+            [
+                f"warning: argument --audit: {tmp_path / 'log'}: another process writes this log",
+                "1 entry, 0 accounts",
+                "0 errors, 1 warning",
+            ],
+        )
+    finally:
+        sink.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["/dev/null", "--audit-sync"], "/dev/null: is no file that could be synced"),
+        (["/dev/null", "--audit-rotate-every", "1d"], "/dev/null: is no file that could be rotated"),
+        (["{folder}/fifo", "--audit-sync"], "{folder}/fifo: is a FIFO, and no file that could be synced"),
+        (["{folder}"], "{folder}: Is a directory"),
+        (["{folder}/none/log"], "{folder}/none/log: No such file or directory"),
+        (["/dev/null/log"], "/dev/null/log: Not a directory"),
+    ],
+)
+def test_what_no_log_can_be_is_told_as_serve_tells_it(
+    arguments: list[str], said: str, check: Check, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    options = ["--audit", *(each.format(folder=tmp_path) for each in arguments)]
+    said = f"argument --audit: {said.format(folder=tmp_path)}"
+    assert check(*options)[1][0] == f"error: {said}"
+    assert main(["serve", "--listen", "ldap://127.0.0.1:0", *options]) == 2
+    assert capsys.readouterr().err == f"ldapserver serve: {said}\n"
 
 
 def test_json_is_one_object(check: Check, write: Write) -> None:

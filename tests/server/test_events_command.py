@@ -35,6 +35,7 @@ from sasl_digest import Reason
 from tests.interop.server import ROOT
 from tests.server.generated_logs import BIND, SECOND, START_NS, binds, event_line, lines
 from tests.server.stage import CONFIG, LDIF, U1, Stage, simple
+from tests.server.terminal import at_a_terminal
 from tests.test_imports import loaded
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -470,6 +471,24 @@ def test_what_is_wrong_is_one_line(options: list[str], said: str, events: Events
     status, _, error = events(*options)
     assert status == 2
     assert error.splitlines()[0].startswith(f"ldapserver events: {said}")
+
+
+@pytest.mark.parametrize("options", [["nowhere"], ["."], ["nowhere", "--user", "u1"]], ids=" ".join)
+def test_without_a_row_there_is_no_heading(options: list[str], events: Events) -> None:
+    status, shown, _ = events(*options)
+    assert (status, shown) == (2, [])
+
+
+def test_nor_on_a_terminal() -> None:
+    status, shown = at_a_terminal([sys.executable, "-m", "ldapserver", "events", "/nowhere"])
+    assert (status, shown) == (2, "ldapserver events: /nowhere: No such file or directory\r\n")
+
+
+def test_a_terminal_has_the_heading_once(log: Path) -> None:
+    status, shown = at_a_terminal([sys.executable, "-m", "ldapserver", "events", str(log)])
+    assert status == 0
+    assert shown.count("account") == 1
+    assert "0xc000006a Wrong password" in shown
 
 
 def test_the_files_that_can_be_read_are_read(log: Path, events: Events) -> None:

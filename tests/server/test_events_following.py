@@ -72,6 +72,14 @@ def test_what_is_written_is_shown_before_the_next_wait(log: Path, follow: Follow
     assert (shown, error) == ([["a"], ["b"], [], ["c", "d"]], "")
 
 
+def test_the_heading_does_not_wait_for_a_record(log: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    def wait() -> None:
+        raise KeyboardInterrupt
+
+    assert main([str(log), "--follow"], wait=wait) == 0
+    assert capfdbinary.readouterr().out.split()[:2] == [b"time", b"id"]
+
+
 def test_it_begins_with_the_last_lines(log: Path, follow: Follow) -> None:
     names = [f"u{number}" for number in range(200)]
     write(log, *names)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ldapserver.audit.record import MSV1_0, WDIGEST
+from ldapserver.audit.record import MSV1_0, WDIGEST, BindRecord
 from ldapserver.audit.status import BindReason, Status
 from ldapserver.cli.events import main
 from ldapserver.viewer import summary as module
@@ -210,30 +210,73 @@ LONG = replace(
 )
 
 
-@pytest.mark.parametrize("width", [80, 100, 120, 200])
-def test_a_row_fits_the_terminal_and_shows_the_status(width: int) -> None:
-    from rich.cells import cell_len
-
+def table_on_screen(width: int, records: list[BindRecord]) -> list[str]:
     def draw(console: Console) -> None:
         screen = Screen(console)
         screen.show(HEADINGS, heading=True)
-        for line in lines([BIND, LONG]):
+        for line in lines(records):
             screen.show(cells(read_json(line)))
 
-    shown = on_screen(width, draw)
-    assert len(shown) == 3
+    return on_screen(width, draw)
+
+
+ADDRESSED = replace(BIND, workstation="192.168.100.200", status=Status.WRONG_PASSWORD, reason=Reason.WRONG_PASSWORD)
+
+
+@pytest.mark.parametrize("width", [60, 72, 80, 100, 120, 135, 200])
+def test_a_row_fits_the_terminal_and_shows_the_status(width: int) -> None:
+    from rich.cells import cell_len
+
+    shown = table_on_screen(width, [BIND, LONG])
+    assert len(shown) == 3 + (width < 135)
     assert all(cell_len(line) <= width for line in shown)
-    assert "Wrong password" in shown[2]
-    assert "03:04:05" in shown[1]
-    assert "u1" in shown[1]
+    assert "0xc000006a Wrong password" in shown[-1]
+    assert "03:04:05" in shown[-2]
+    assert "u1" in shown[-2]
+    assert "4776" in shown[-2]
 
 
-@pytest.mark.parametrize("width", [10, 40, 79, 80, 150, 400])
-def test_no_column_is_narrower_than_it_may_be(width: int) -> None:
+@pytest.mark.parametrize("width", [72, 80, 100, 120, 200])
+def test_neither_an_address_nor_a_status_is_cut(width: int) -> None:
+    *_, row = table_on_screen(width, [ADDRESSED])
+    assert row.endswith("  192.168.100.200  " + " " * 24 * (width == 200) + "0xc000006a Wrong password")
+
+
+def test_what_80_columns_show_is_whole() -> None:
+    foreign = replace(
+        BIND, status=None, reason=Reason.NONCE_FOREIGN, account="", time_ns=START_NS + 24 * 3600 * SECOND
+    )
+    assert table_on_screen(80, [BIND, replace(ADDRESSED, account="CONTOSO\\backup"), foreign]) == [
+        "time      id    account               workstation      status",
+        "2026-01-02 UTC",
+        "03:04:05  4776  u1                    LDAP1            0x0 Status OK.",
+        "03:04:05  4776  CONTOSO\\backup        192.168.100.200  0xc000006a Wrong password",
+        "2026-01-03 UTC",
+        "03:04:05  sasl  -                     192.0.2.10       - nonce-foreign",
+    ]
+
+
+def test_where_there_is_room_an_ipv6_address_is_whole_too() -> None:
+    address = "2001:db8:1234:5678:9abc:def0:1234:5678"
+    assert address in table_on_screen(200, [replace(BIND, workstation=address)])[-1]
+
+
+@pytest.mark.parametrize("width", [10, 25, 40, 50, 59])
+def test_a_narrow_terminal_has_a_line_a_row(width: int) -> None:
+    from rich.cells import cell_len
+
+    shown = table_on_screen(width, [ADDRESSED, LONG])
+    assert len(shown) == 4
+    assert all(cell_len(line) <= width for line in shown)
+
+
+@pytest.mark.parametrize("width", range(1, 300))
+def test_the_columns_fill_no_more_than_the_terminal(width: int) -> None:
     widths = fitted(width)
-    assert all(each >= column.least for each, column in zip(widths, COLUMNS, strict=True))
-    if width >= 80:
-        assert sum(widths) + 2 * (len(COLUMNS) - 1) <= width
+    assert len(widths) == len(COLUMNS)
+    assert all(each >= 0 for each in widths)
+    if width >= 20:
+        assert sum(each + 2 for each in widths if each) - 2 <= width
 
 
 def test_a_terminal_is_told_by_colour_what_failed() -> None:
@@ -241,7 +284,7 @@ def test_a_terminal_is_told_by_colour_what_failed() -> None:
     screen = Screen(Console(file=file, width=120, force_terminal=True, color_system="standard"))
     for line in lines([BIND, LONG]):
         screen.show(cells(read_json(line)))
-    good, bad = file.getvalue().splitlines()
+    _, good, bad = file.getvalue().splitlines()
     assert "\x1b[32m" in good
     assert "\x1b[31m" not in good
     assert "\x1b[31m" in bad

@@ -312,6 +312,29 @@ def test_a_full_disk_fails_one_and_leaves_the_others_waiting(
     assert [ending(first), ending(second), ids(log)] == [["safe"], ["safe"], ["1", "2"]]
 
 
+def test_our_own_half_line_is_no_other_process(
+    log: Path, disk: Disk, thread: Thread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(fd: int, size: int) -> None:
+        raise EIO
+
+    write, said = os.write, list[str]()
+    sink = synced(log, thread, report=said.append)
+    first = sink.write([VERDICT])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", fails)
+        patch.setattr(os, "write", lambda fd, data: write(fd, data[:10]))
+        with pytest.raises(AuditUnavailable, match="Input/output error"):
+            sink.write([VERDICT])
+    with pytest.raises(AuditUnavailable, match=r"audit\.jsonl: ends in half a line that could not be cut off$"):
+        sink.write([VERDICT])
+    thread.turn()
+    assert ending(first) == ["safe"]
+    second = sink.write([VERDICT])
+    thread.turn()
+    assert (ending(second), ids(log), len(said)) == (["safe"], ["1", "2"], 1)
+
+
 # The end
 
 

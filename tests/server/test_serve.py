@@ -307,6 +307,15 @@ def test_a_fifo_gets_records_while_it_is_read_and_holds_nobody_up(serve: Serve, 
     assert server.lines[1:] == [said, "ldapserver: stopping"]
 
 
+def test_a_pipe_behind_standard_output_cannot_be_synced() -> None:
+    command = [sys.executable, "-m", "ldapserver", "serve", "--audit", "/dev/stdout", "--audit-sync"]
+    ended = subprocess.run(
+        [*command, "--listen", "ldap://127.0.0.1:0"], capture_output=True, text=True, timeout=60, check=False
+    )
+    said = "ldapserver serve: argument --audit: /dev/stdout: is a FIFO, and no file that could be synced\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", said)
+
+
 def test_a_full_disk_behind_standard_output_leaves_no_record_of_a_bind_that_failed(tmp_path: Path) -> None:
     out, ldif = tmp_path / "out", tmp_path / "contoso.ldif"
     ldif.write_text(LDIF, "utf-8")
@@ -371,7 +380,7 @@ def test_a_log_that_ended_in_half_a_line_is_told(serve: Serve, tmp_path: Path) -
     assert said.startswith(f"ldapserver: audit: {log}: 8 octets at offset 0 ")
     server.connect().bind(simple("u1", "password"))
     assert [record["winlog"]["record_id"] for record in records(log)] == ["1"]
-    assert (tmp_path / "audit.jsonl.torn").read_text() == '{"half":\n'
+    assert (tmp_path / "audit.jsonl.torn").read_text() == '{"half":'
 
 
 # TLS

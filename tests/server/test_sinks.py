@@ -5,6 +5,7 @@ import errno
 import fcntl
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -255,6 +256,27 @@ def test_what_is_no_file_is_nobodys_alone() -> None:
     other.write([VERDICT])
     one.close()
     other.close()
+
+
+def test_a_fifo_or_a_socket_is_no_file(log: Path) -> None:
+    os.mkfifo(log)
+    with pytest.raises(OSError, match="is a FIFO, and no file"):
+        opened(log)
+    log.unlink()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(log))
+        with pytest.raises(OSError, match="is a socket, and no file"):
+            opened(log)
+
+
+def test_a_log_that_becomes_a_fifo_is_not_gone_on_with(log: Path) -> None:
+    sink = opened(log)
+    sink.write([VERDICT])
+    log.unlink()
+    os.mkfifo(log)
+    with pytest.raises(AuditUnavailable, match="is a FIFO, and no file"):
+        sink.write([VERDICT])
+    sink.close()
 
 
 # Standard output and memory
