@@ -73,8 +73,10 @@ class FileSink:
         """Append a line for each record, all or none. Raises AuditUnavailable."""
         if not records:
             return None
+        # The last is the bind's own; before it may be what it has put an end to, some time ago.
+        time_ns = records[-1].time_ns
         try:
-            file, size = self._ready(records[0].time_ns)
+            file, size = self._ready(time_ns)
             lines, last = lines_of(self._renderer, records, self._last)
             if not lines:
                 return None
@@ -84,7 +86,7 @@ class FileSink:
         except OSError as error:
             raise AuditUnavailable(f"{self.path}: {error.strerror}") from error
         if not size:
-            file.begun_ns = records[0].time_ns
+            file.begun_ns = time_ns
         self._last = last
         if self._commit is None:
             return None
@@ -101,7 +103,7 @@ class FileSink:
             self._open_again()
 
     def settle(self) -> None:
-        """Return when nobody waits for stable storage any more: all know whether they have it."""
+        """Return when all who wait for stable storage know whether they have it; who comes meanwhile waits on."""
         if self._commit is not None:
             self._commit.settle()
 
@@ -109,7 +111,8 @@ class FileSink:
         """Have what waits on stable storage, and release the log."""
         if self._closed:
             return
-        self.settle()
+        while self._commit is not None and self._commit.awaited:
+            self._commit.settle()  # of a logon that is safe only now, the end follows
         self._closed = True
         self._close_all()
 

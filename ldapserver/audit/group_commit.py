@@ -110,12 +110,21 @@ class GroupCommit(Generic[S]):
             raise failure
 
     def settle(self) -> None:
-        """Sync for all who wait, and return when they know."""
-        while self._waiting:
+        """Sync for all who wait, and return when they know: two syncs at most.
+
+        Who comes meanwhile, because they go on, waits for the thread: a client may have sent any number of binds.
+        """
+        last = self._waiting[-1][0] if self._waiting else 0
+        while self._waiting and self._waiting[0][0] <= last:
             if self._round is None:
                 self._round = self._new_round()
             self._round.run()
             self._take(self._round)
+
+    @property
+    def awaited(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waiting)
 
     def _new_round(self) -> _Round[S]:
         return _Round(self._written, self._sync)

@@ -18,7 +18,7 @@ class Waits(Protocol):
         ...
 
     def settle(self) -> None:
-        """Return when every record is safe or has failed, and who waited for it has gone on."""
+        """Return when every record that is now waited for is safe or has failed, and who waited has gone on."""
         ...
 
 
@@ -55,7 +55,7 @@ class AuditLog:
                 sink.run_by(self._threads[-1])
 
     def settle(self) -> None:
-        """Return when nobody waits for a sink any more: before those who wait are told to go."""
+        """Return when nobody waits any more who now does: before they are told to go."""
         for sink in self.sinks:
             if isinstance(sink, Waits):
                 sink.settle()
@@ -79,12 +79,15 @@ class AuditLog:
                     waiting.append((sink, suspension))
                 elif self._failing:
                     self._works(sink)
+        if waiting:
+            return self._settled(waiting, failure)
         if failure is not None and not self._best_effort:
             raise failure
-        return self._settled(waiting) if waiting else None
+        return None
 
-    async def _settled(self, waiting: Sequence[tuple[Sink, Suspension[None]]]) -> None:
-        failure = None
+    async def _settled(
+        self, waiting: Sequence[tuple[Sink, Suspension[None]]], failure: AuditUnavailable | None
+    ) -> None:
         for sink, suspension in waiting:
             try:
                 await suspension

@@ -57,7 +57,8 @@ class Lockout:
         """See `Directory`."""
         node = self._contents.root.find(_NOBODY if account is None else account.dn)
         known = None if node is None else node.account
-        if node is None or known is None:
+        # Nobody is nobody, also where an entry is called so.
+        if account is None or node is None or known is None:
             self._count_nobody(policy)
             # Whom a certificate or a process names need not have an entry; whose password was looked at had one.
             return FINE if account is None or not by_password else GONE
@@ -65,7 +66,6 @@ class Lockout:
         if (
             right
             and by_password
-            and account is not None
             and known.passwords is not account.passwords
             and known.passwords != account.passwords
         ):
@@ -73,7 +73,7 @@ class Lockout:
             return CHANGED
         state = known.state
         if state is None:
-            if right or not policy.counts:
+            if right:
                 return FINE
             state = NO_STATE
         now = filetime_at(self._clock.ns())

@@ -1,6 +1,7 @@
 """On stable storage before the answer: one sync for all who wait, nobody early, nothing left of a failure."""
 
 import errno
+import json
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -297,6 +298,19 @@ def test_what_others_have_cut_is_not_taken_for_what_is_safe(log: Path, disk: Dis
     assert ids(log) == ["3"]
 
 
+def test_what_others_have_cut_is_not_made_longer_after_a_failed_sync(log: Path, disk: Disk, thread: Thread) -> None:
+    sink = synced(log, thread)
+    sink.write([VERDICT])
+    thread.turn()
+    waiting = sink.write([VERDICT])
+    os.truncate(log, 0)
+    disk.error = EIO
+    thread.turn()
+    assert ending(waiting) == [f"{log}: Input/output error"]
+    assert [path.name for path in log.parent.iterdir()] == [log.name]  # nothing torn, as a hole of zeros would be
+    assert log.stat().st_size == 0
+
+
 def test_a_full_disk_fails_one_and_leaves_the_others_waiting(
     log: Path, disk: Disk, thread: Thread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -476,6 +490,26 @@ def test_before_the_end_everybody_who_waits_is_answered(log: Path, disk: Disk, t
     wire.bind()
     one.service.audit.settle()
     assert wire.answers() == [[ResultCode.SUCCESS]] * 3
+
+
+def test_who_has_sent_many_binds_at_once_does_not_keep_a_server_from_ending(
+    log: Path, disk: Disk, thread: Thread
+) -> None:
+    sink = synced(log, thread)
+    one = stage(sinks=[sink], logon_events=True)
+    wire = Wire(one, 2)
+    one.send(*[simple("u1", "password")] * 5)
+    wire.stages[1].send(simple("u1", "password"))
+    one.service.audit.settle()
+    assert len(disk.lengths) <= 2
+    assert wire.answers() == [[ResultCode.SUCCESS]] * 2
+    for each in wire.stages:
+        each.session.disconnect(ResultCode.UNAVAILABLE, "the server is stopping")
+    sink.close()  # the second bind of the first is safe by now, and so is the end of its logon
+    assert not any(each.session.recording for each in wire.stages)
+    assert disk.lengths[-1] == log.stat().st_size
+    codes = [json.loads(line)["event"]["code"] for line in log.read_text().splitlines()]
+    assert sorted(codes) == ["4624"] * 3 + ["4634"] * 3 + ["4776"] * 3
 
 
 def test_a_log_that_was_not_synced_before_is_from_now_on(log: Path, disk: Disk) -> None:

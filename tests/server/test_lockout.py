@@ -1,11 +1,13 @@
 """Wrong passwords lock an account: how they are counted, what unlocks it, and that no race gets past it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ldapserver.directory.account_state import FINE
 from ldapserver.directory.conformance import Conformance
 from ldapserver.directory.contents import Contents
 from ldapserver.directory.filetime import filetime
@@ -179,6 +181,57 @@ def test_without_a_threshold_nothing_is_written() -> None:
     before = run(world.directory.read(DN.parse(ALICE)))
     assert world.binds("a", "right") == [WRONG, "success"]
     assert run(world.directory.read(DN.parse(ALICE))) is before
+
+
+def test_without_a_threshold_a_right_password_writes_nothing_either() -> None:
+    world = World(Policy(), LDIF + WHO + "badPwdCount: 2\n")
+    before = run(world.directory.read(DN.parse(ALICE)))
+    assert world.binds("right") == ["success"]
+    assert run(world.directory.read(DN.parse(ALICE))) is before
+
+
+def test_nobody_is_counted_in_no_entry_whatever_that_is_called() -> None:
+    nobody = "dn: dc=invalid\nobjectClass: domain\ndc: invalid\n\ndn: cn=nobody,dc=invalid\n"
+    nobody += "objectClass: person\ncn: nobody\nsn: N\nuserPassword: right\n"
+    world = World(Policy(lockout_threshold=1), f"{LDIF}\n{nobody}")
+    assert world.bind("wrong", "who is this") == "unknown-user"
+    assert world.bind("right", "cn=nobody,dc=invalid") == "success"
+    assert world.locked == 0
+
+
+def test_a_name_that_is_by_now_that_of_no_account_is_nobody() -> None:
+    world = World()
+    account = run(world.directory.find_account("alice"))
+    assert account is not None
+    taken = replace(account, dn=DN.parse("ou=people,dc=contoso,dc=com"))
+    for right in (True, False):
+        assert run(world.directory.judge(taken, right=right, workstation="")).gone
+
+
+def test_whoever_shows_no_password_may_have_got_another_meanwhile() -> None:
+    world = World()
+    account = run(world.directory.find_account("alice"))
+    world.modify((REPLACE, "userPassword", [b"new"]))
+    for by_password in (False, True):
+        judgement = run(world.directory.judge(account, right=True, workstation="", by_password=by_password))
+        assert judgement.changed is by_password
+
+
+def test_whoever_shows_no_password_forgets_no_wrong_ones() -> None:
+    world = World()
+    assert world.bind("a") == WRONG
+    account = run(world.directory.find_account("alice"))
+    judgement = run(world.directory.judge(account, right=True, workstation="", by_password=False))
+    assert judgement == FINE
+    assert world.counts() == {"badPwdCount": 1, "badPasswordTime": 0}
+
+
+def test_a_wrong_password_is_counted_though_there_is_another_by_now() -> None:
+    world = World()
+    account = run(world.directory.find_account("alice"))
+    world.modify((REPLACE, "userPassword", [b"new"]))
+    assert run(world.directory.judge(account, right=False, workstation="")) == FINE
+    assert world.counts()["badPwdCount"] == 1
 
 
 def test_an_account_that_is_gone_is_nobody() -> None:
@@ -442,6 +495,12 @@ def test_whoever_is_refused_one_wrong_password_is_counted(monkeypatch: pytest.Mo
         noted.clear()
         assert world.bind(password, name) != "success"
         assert len(noted) == 1, (name, password)
+    account = run(world.directory.find_account("off"))
+    assert account is not None
+    world.modify((REPLACE, "userPassword", [b"new"]), dn=str(account.dn))
+    noted.clear()
+    assert run(world.directory.judge(account, right=True, workstation="")).changed
+    assert len(noted) == 1
     world = spared()
     change(world, "second", "modify")
     for password in ("right", "a"):  # the former one first, when nothing has been counted yet

@@ -322,3 +322,19 @@ def test_what_is_recorded_before_the_connection_is_lost_is_not_waited_for() -> N
     connection.connectionLost()
     assert over == [None]
     assert_paired(log)
+
+
+def test_a_bind_behind_one_that_was_recorded_late_ends_with_its_connection() -> None:
+    on, log = logged(LATER, ldif=LDIF + DEAR)
+    on.send(simple("u1", "password"))
+    on.channel.work()
+    log.settle()
+    on.channel.work()
+    assert len(on.channel.taken()) == 1
+    on.send(simple("dear", "dearpw"))
+    assert on.channel.offloaded
+    on.session.lost()
+    asked = list(log.asked)
+    on.channel.work()
+    assert (log.asked, bytes(on.channel.written)) == (asked, b"")
+    assert_paired(log)

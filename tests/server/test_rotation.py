@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 from calendar import timegm
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,15 @@ def test_a_new_file_is_begun_with_the_first_record_of_another_day_in_utc(log: Pa
         "audit.jsonl-20260103T000000Z": ["1", "2"],
         "audit.jsonl-20260108T000000Z": ["3", "4"],
     }
+
+
+def test_what_was_abandoned_before_a_bind_that_took_long_begins_no_other_file(log: Path) -> None:
+    sink = opened(log, rotation=Rotation(every=86400.0))
+    midnight = NOW - NOW % DAY + DAY
+    abandoned = replace(EXCHANGE, time_ns=midnight - 1)
+    for records in ([at(NOW)], [at(midnight)], [abandoned, at(midnight + SECOND)], [at(midnight + 2 * SECOND)]):
+        sink.write(records)
+    assert logs(log) == {"audit.jsonl": ["2", None, "3", "4"], "audit.jsonl-20260103T000000Z": ["1"]}
 
 
 def test_a_log_of_yesterday_gives_way_after_a_restart_too(log: Path) -> None:

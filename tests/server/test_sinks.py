@@ -480,6 +480,24 @@ def test_each_sink_that_fails_is_named_and_each_that_works_again() -> None:
     ]
 
 
+@pytest.mark.parametrize("error", [AuditUnavailable("syslog: it is gone"), None])
+def test_a_sink_that_fails_at_once_hides_none_that_fails_later(error: AuditUnavailable | None) -> None:
+    now, later, lines = Scripted(), Waiting(), list[str]()
+    audit = AuditLog([now, later], report=lines.append)
+    now.broken = True
+    coroutine = audit.write([VERDICT])
+    assert coroutine is not None
+    if error is None:
+        later.suspensions[-1].resume(None)
+    else:
+        later.suspensions[-1].fail(error)
+    with pytest.raises(AuditUnavailable):
+        coroutine.send(None)
+    assert lines[0] == "audit: audit.jsonl: it burns; binds fail until it works again"
+    assert lines[1:] == ([] if error is None else [f"audit: {error}; binds fail until it works again"])
+    assert audit.failures == ({now: 1} if error is None else {now: 1, later: 1})
+
+
 def test_without_a_sink_every_record_is_taken() -> None:
     AuditLog([], report=print).write([VERDICT])
 
