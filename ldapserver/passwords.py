@@ -94,8 +94,7 @@ async def verify(
         return Refused(Reason.NO_USABLE_SECRET, facts, account=account)
     if not right:
         return Refused(Reason.WRONG_PASSWORD, facts, account=account, spared=bool(spared))
-    rest = chain(trials, _decoys(directory, stored, passwords))
-    return Accepted(account, b"", facts, barred=partial(_barred, directory, host, passwords, rest))
+    return Accepted(account, b"", facts, barred=partial(_barred, directory, host, passwords, stored, trials))
 
 
 async def proves(host: Host, account: Account, password: bytes) -> bool | None:
@@ -154,10 +153,19 @@ async def _offloaded(host: Host, stored: StoredPassword, password: bytes) -> boo
 
 
 async def _barred(
-    directory: Directory, host: Host, passwords: Sequence[bytes], rest: Trials, refused: Refused
+    directory: Directory,
+    host: Host,
+    passwords: Sequence[bytes],
+    stored: Sequence[StoredPassword],
+    left: Trials,
+    refused: Refused,
 ) -> Refused:
-    """The refusal of one whose password was right, once what a wrong one is held against has been tried too."""
-    for one, password in chain(rest, _former(directory, refused.account, passwords)):
+    """The refusal of one whose password was right, once what a wrong one is held against has been tried too.
+
+    `left` is what of the account's own, `stored`, has not been tried yet.
+    """
+    rest = chain(_decoys(directory, stored, passwords), _former(directory, refused.account, passwords))
+    for one, password in chain(left, rest):
         if one.dear and await _offloaded(host, one, password) is None:
             return Refused(BindReason.BUSY, refused.facts)
         if not one.dear:

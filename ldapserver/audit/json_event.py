@@ -31,14 +31,14 @@ from ldapserver.audit.system import CHANNEL, PROVIDER, PROVIDER_GUID, Execution
 
 ECS_VERSION = "1.12.0"
 
-_quoted = json.encoder.encode_basestring
+quoted = json.encoder.encode_basestring  # a JSON string literal, which is yet to be made `safe`
 # What a terminal obeys (U+009B is ESC and [ in one), what ends a line to some readers, and what is no UTF-8.
 _UNSAFE = re.compile("[\x80-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def string(text: str) -> str:
     """A JSON string literal; other scripts are as they are."""
-    return safe(_quoted(text))
+    return safe(quoted(text))
 
 
 def safe(text: str) -> str:

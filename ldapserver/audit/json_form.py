@@ -4,8 +4,7 @@ Rendered by template: the record is on the path of every bind, and `json.dumps` 
 suite holds the template against `json`.
 """
 
-from ldapserver.audit.json_event import ECS_VERSION, templates
-from ldapserver.audit.json_event import string as _string
+from ldapserver.audit.json_event import ECS_VERSION, quoted, safe, templates
 from ldapserver.audit.kinds import CREDENTIAL_VALIDATION
 from ldapserver.audit.message import FORMS, PARTS, sentence
 from ldapserver.audit.record import BindRecord, EventRecord, Record
@@ -44,7 +43,7 @@ class JSONRenderer:
             "ecs": ECS_VERSION,
             "provider": PROVIDER,
             "guid": PROVIDER_GUID,
-            "computer": _string(computer).replace("%", "%%"),
+            "computer": quoted(computer).replace("%", "%%"),
             "pid": execution.process_id,
             "thread": execution.thread_id,
             "ldap": _LDAP.format(),
@@ -75,19 +74,22 @@ class JSONRenderer:
                 outcome = "success"
             else:
                 outcome = "unknown" if record.result_code is None else "failure"
-            return self._ldap_only % (time, outcome, _string(sentence(record)), source, *_ldap(record))
+            return safe(self._ldap_only % (time, outcome, quoted(sentence(record)), source, *_ldap(record)))
         package = record.package
-        account = _string(record.account)[1:-1]
-        workstation = _string(record.workstation)[1:-1]
-        return self._events[status] % (
-            time,
-            *(package, account, workstation),  # in the message
-            account,
-            source,
-            account,
-            *(package, account, workstation),
-            record_id,
-            *_ldap(record),
+        account = quoted(record.account)[1:-1]
+        workstation = quoted(record.workstation)[1:-1]
+        return safe(
+            self._events[status]
+            % (
+                time,
+                *(package, account, workstation),  # in the message
+                account,
+                source,
+                account,
+                *(package, account, workstation),
+                record_id,
+                *_ldap(record),
+            )
         )
 
 
@@ -97,13 +99,13 @@ def _message(status: Status) -> str:
         part if isinstance(part, str) else "%s" if not part.form else FORMS[part.form](status.hexadecimal)
         for part in PARTS[CREDENTIAL_VALIDATION.event_id]
     )
-    return _string(text)[1:-1]
+    return quoted(text)[1:-1]
 
 
 def _source(record: BindRecord) -> str:
     if record.source_ip is None:
         return ""
-    return f'"source":{{"ip":{_string(record.source_ip)},"port":{record.source_port}}},'
+    return f'"source":{{"ip":{quoted(record.source_ip)},"port":{record.source_port}}},'
 
 
 def _ldap(record: BindRecord) -> tuple[object, ...]:
@@ -112,15 +114,15 @@ def _ldap(record: BindRecord) -> tuple[object, ...]:
     return (
         record.connection,
         record.message_id,
-        _string(record.mechanism),
-        "null" if realm is None else _string(realm),
-        "null" if authzid is None else _string(authzid),
-        "null" if qop is None else _string(qop),
-        "null" if cipher is None else _string(cipher),
-        "null" if digest_uri is None else _string(digest_uri),
+        quoted(record.mechanism),
+        "null" if realm is None else quoted(realm),
+        "null" if authzid is None else quoted(authzid),
+        "null" if qop is None else quoted(qop),
+        "null" if cipher is None else quoted(cipher),
+        "null" if digest_uri is None else quoted(digest_uri),
         "null" if record.result_code is None else int(record.result_code),
         "true" if record.tls else "false",
         "null" if record.reason is BindReason.SUCCESS else f'"{record.reason.value}"',
-        "null" if detail is None else _string(detail),
-        "null" if reading is None else _string(reading),
+        "null" if detail is None else quoted(detail),
+        "null" if reading is None else quoted(reading),
     )
