@@ -25,6 +25,7 @@ from sasl_digest.nonces import Nonces
 
 if TYPE_CHECKING:
     from ldapserver.metrics import Metrics
+    from ldapserver.watching import Watcher
 
 BUFFER_OVERSHOOT = 64  # octets: a message of the greatest length, wrapped by a client that counts only its payload
 
@@ -52,7 +53,8 @@ class Service:
 
     `mechanisms` is what a bind may name, and `offered` what of it the root DSE lists; `workstation` is what event
     4776 names, or None for the client's address. `start_tls` is whether clients may begin TLS on a connection.
-    `refusals` are the answers to binds that fail. `metrics` counts, where that is asked for.
+    `refusals` are the answers to binds that fail. `metrics` counts, where that is asked for, and
+    `watcher` looks on.
     """
 
     config: Config
@@ -65,6 +67,7 @@ class Service:
     logons: Logons  # makes the events beside 4776
     start_tls: bool = False
     metrics: "Metrics | None" = None
+    watcher: "Watcher | None" = field(default=None, repr=False)
     lookups: Lookups = field(default_factory=Lookups, repr=False, compare=False)
 
     @classmethod

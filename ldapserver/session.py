@@ -103,7 +103,8 @@ class Session:
         self._metrics = service.metrics
         self._timing: tuple[Histogram, float] | None = None  # of the bind under way, where that is asked for
         limit = min(config.max_message_before_bind, config.max_message)
-        self._stream = Stream(limit, channel, service.metrics)
+        self._watch = None if service.watcher is None else service.watcher.watch(self, peer)
+        self._stream = Stream(limit, channel, service.metrics, self._watch)
         self._binder = Binder(service, peer, channel)
         self._bind: Task[Any] | None = None
         self._decided_bind = False  # whether `_bind` is decided, and only its records are on their way
@@ -152,6 +153,8 @@ class Session:
     def lost(self) -> None:
         """The connection is gone, or is to go: what was under way ends."""
         self.closed = True
+        if self._watch is not None:
+            self._watch.closed()
         self._stream.forget()
         self._end_outstanding()
         self._cursors.clear()

@@ -13,6 +13,7 @@ from sasl_digest.layers import cut
 
 if TYPE_CHECKING:
     from ldapserver.metrics import Metrics
+    from ldapserver.watching import Watch
 
 _WRITE_SIZE = 64 * 1024  # octets gathered before they leave in the middle of a turn: a layer's usual buffer
 
@@ -28,13 +29,16 @@ class Transport(Protocol):
 class Stream:
     """What stands between a session and its transport; `limit` is the longest message taken, in octets.
 
-    `metrics` counts the octets of layers, where that is asked for.
+    `metrics` counts the octets of layers, where that is asked for, and `watch` is told of each message.
     """
 
-    def __init__(self, limit: int, transport: Transport, metrics: "Metrics | None" = None) -> None:
+    def __init__(
+        self, limit: int, transport: Transport, metrics: "Metrics | None" = None, watch: "Watch | None" = None
+    ) -> None:
         self.layer: SecurityLayer | None = None
         self._transport = transport
         self._metrics = metrics
+        self._watch = watch
         self._framer = Framer(limit)
         self._wrapped = bytearray()  # received, and not yet taken off the layer
         self._of_buffer = 0  # octets still to come of the buffer that the layer was last given a part of
@@ -74,10 +78,14 @@ class Stream:
                 self._metrics.received[self.layer.qop] += len(piece)
             self._framer.feed(self.layer.receive(piece))
             element = self._framer.next()
+        if self._watch is not None and element is not None:
+            self._watch.received(element)
         return element
 
     def write(self, data: bytes) -> None:
-        """Have it leave with the next `flush()`, or at once when it is much."""
+        """Have it leave with the next `flush()`, or at once when it is much: one or more whole messages."""
+        if self._watch is not None:
+            self._watch.sent(data)
         self._unsent.append(data)
         self._unsent_size += len(data)
         if self._unsent_size >= _WRITE_SIZE:

@@ -8,22 +8,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from ldapserver.audit.log import AuditLog
-from ldapserver.cli.assembly import assemble, configure, load
 from ldapserver.cli.exit_status import USAGE, failed
-from ldapserver.cli.ldif_file import records_of
-from ldapserver.cli.listening import listening_addresses
-from ldapserver.cli.options import options_parser, read_options
-from ldapserver.cli.saving import prepare_to_save
-from ldapserver.cli.scraping import metrics_address
-from ldapserver.cli.targets import check_files, check_targets
-from ldapserver.cli.tls import authorities, read_certificate, used
-from ldapserver.cli.usage import UsageFault
 from ldapserver.config import Config
 from ldapserver.directory.ldif import InvalidLDIF, Record
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.directory.schemes import StoredHA1
+from ldapserver.hosting.assembly import assemble, configure, load
+from ldapserver.hosting.ldif_file import records_of
+from ldapserver.hosting.listening import listening_addresses
+from ldapserver.hosting.options import options_parser, read_options
+from ldapserver.hosting.saving import prepare_to_save
+from ldapserver.hosting.scraping import metrics_address
+from ldapserver.hosting.targets import check_files, check_targets
+from ldapserver.hosting.tls import authorities, read_certificate, used
 from ldapserver.printable import printable
 from ldapserver.protocol import LDAPFactory
+from ldapserver.usage import UsageFault
 from ldapserver.wire.dn import DN
 
 ERROR = "error"  # `serve` would not start

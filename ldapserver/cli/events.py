@@ -13,10 +13,10 @@ from contextlib import ExitStack, suppress
 from typing import TypeVar
 
 from ldapserver.cli.exit_status import INTERRUPTED, USAGE, ended, failed
-from ldapserver.cli.progress import watched
-from ldapserver.cli.usage import HelpFormatter, Once, Parser, UsageFault
-from ldapserver.cli.values import positive
 from ldapserver.clock import SYSTEM_CLOCK, Clock
+from ldapserver.hosting.progress import watched
+from ldapserver.hosting.values import positive
+from ldapserver.usage import HelpFormatter, Once, Parser, UsageFault
 from ldapserver.viewer.event import Event
 from ldapserver.viewer.filtering import NAMES, Filter, wanted_ids, wanted_status
 from ldapserver.viewer.following import Followed, follow

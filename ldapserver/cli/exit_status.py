@@ -5,10 +5,10 @@ import sys
 from collections.abc import Callable
 
 from ldapserver.cli.password import NoPassword
-from ldapserver.cli.usage import UsageFault
 from ldapserver.directory.ldif import InvalidLDIF
 from ldapserver.printable import printable
 from ldapserver.url import InvalidURL
+from ldapserver.usage import UsageFault
 
 USAGE = 2
 ANOTHER_FAILURE = 80

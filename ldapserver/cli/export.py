@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from ldapserver.cli.exit_status import ended
-from ldapserver.cli.ldif_file import records_of, text_of
 from ldapserver.cli.login import PASSWORD, add_login_options, check_no_login, check_transport, login_of
 from ldapserver.cli.password import from_stdin
 from ldapserver.cli.remote import Login, remote_entries
 from ldapserver.cli.search_url import SearchURL, is_url
-from ldapserver.cli.usage import HelpFormatter, Parser, UsageFault
-from ldapserver.cli.whole_file import WholeFile
 from ldapserver.directory.entry import is_password
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.directory.schema import Schema
+from ldapserver.hosting.ldif_file import records_of, text_of
 from ldapserver.printable import printable
+from ldapserver.usage import HelpFormatter, Parser, UsageFault
+from ldapserver.whole_file import WholeFile
 
 Named = Iterable[tuple[Any, Attributes]]  # what names an entry is a DN, or a server's text
 

@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 
 from ldapserver.cli.password import made_up
 from ldapserver.cli.password_change import CONSTRAINT_VIOLATION, NO_SUCH_OBJECT, Changed, NotChanged, PasswordChange
-from ldapserver.cli.usage import UsageFault
-from ldapserver.cli.whole_file import WholeFile
 from ldapserver.clock import SYSTEM_CLOCK, Clock
 from ldapserver.directory.account import Account, AmbiguousName
 from ldapserver.directory.account_reset import reset
@@ -24,6 +22,8 @@ from ldapserver.directory.renewal import Owner, renewed, stored_as
 from ldapserver.directory.rewriting import rewritten
 from ldapserver.directory.schema import Schema, core
 from ldapserver.directory.schemes import InvalidPassword
+from ldapserver.usage import UsageFault
+from ldapserver.whole_file import WholeFile
 from ldapserver.wire.dn import DN
 
 T = TypeVar("T")

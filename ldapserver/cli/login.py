@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from ldapserver.cli.password import asked
 from ldapserver.cli.remote import Login
-from ldapserver.cli.usage import UsageFault
 from ldapserver.printable import printable
 from ldapserver.url import ListenURL
+from ldapserver.usage import UsageFault
 
 PASSWORD = "LDP_PASSWORD"  # the environment's name for it
 

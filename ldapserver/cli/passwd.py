@@ -14,11 +14,11 @@ from ldapserver.cli.password_change import Changed, PasswordChange
 from ldapserver.cli.remote import Login
 from ldapserver.cli.remote_passwd import change_on_server
 from ldapserver.cli.search_url import EVERY_ENTRY, SearchURL, is_url
-from ldapserver.cli.usage import HelpFormatter, Parser, UsageFault
 from ldapserver.directory.account_reset import AccountReset
 from ldapserver.directory.renewal import FORMS
 from ldapserver.printable import printable
 from ldapserver.url import is_loopback
+from ldapserver.usage import HelpFormatter, Parser, UsageFault
 
 _ASK = object()  # of --new-password without one
 

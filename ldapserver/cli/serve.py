@@ -12,19 +12,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ldapserver.audit.log import AuditLog
-from ldapserver.cli.assembly import assemble, configure, load
-from ldapserver.cli.listening import listening_addresses
-from ldapserver.cli.options import read_options
-from ldapserver.cli.saving import Saving, prepare_to_save
-from ldapserver.cli.scraping import listen, metrics_of
-from ldapserver.cli.targets import reopen, sinks_of
-from ldapserver.cli.tls import authorities, certificate_of, renew, used
-from ldapserver.cli.usage import UsageFault
-from ldapserver.cli.whole_file import WholeFile
 from ldapserver.config import Config
 from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.hosting.assembly import assemble, configure, load
+from ldapserver.hosting.listening import listening_addresses
+from ldapserver.hosting.options import read_options
+from ldapserver.hosting.saving import Saving, prepare_to_save
+from ldapserver.hosting.scraping import listen, metrics_of
+from ldapserver.hosting.targets import reopen, sinks_of
+from ldapserver.hosting.tls import authorities, certificate_of, renew, used
 from ldapserver.service import Service
 from ldapserver.url import ListenURL
+from ldapserver.usage import UsageFault
+from ldapserver.whole_file import WholeFile
 
 if TYPE_CHECKING:
     from ldapserver.certificates import ClientAuthorities, ServerCertificate

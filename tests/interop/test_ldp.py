@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import sasl_digest
-from ldapserver.cli.ldp import CIPHERS, QOPS
+from ldapserver.cli.ldp.bind import CIPHERS, QOPS
 from sasl_digest import QOP, Cipher
 from tests.interop.conftest import CHALLENGE, Answer, Scripted, asking, honest, lying
 from tests.interop.server import OurServer
@@ -251,7 +251,6 @@ def test_real_slapd(slapd: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ([], "the following arguments are required: COMMAND"),
         (["bind"], "the following arguments are required: URL, -u/--user"),
         (["bind", "ldaps://h", "-u", "u1", "-p", "x"], "ldaps://h: ldp has no TLS in this version"),
         (["bind", "http://h", "-u", "u1", "-p", "x"], "http://h: not of the form ldap://HOST[:PORT]"),
@@ -381,3 +380,9 @@ def test_name_that_no_host_can_have_is_a_usage_error() -> None:
         [*COMMAND, "bind", url, "-u", "u1", "-p", "x"], stdin=subprocess.DEVNULL, env=ENVIRONMENT, capture_output=True
     )
     assert (run.returncode, run.stderr.decode()) == (64, f"ldp: {url}: no host has such a name\n")
+
+
+def test_no_command_prints_the_usage() -> None:
+    run = subprocess.run(COMMAND, stdin=subprocess.DEVNULL, env=ENVIRONMENT, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (64, "")
+    assert run.stderr.startswith("usage: ldp COMMAND")

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from ldapserver.cli import check
-from ldapserver.cli.assembly import load
-from ldapserver.cli.options import read_options
 from ldapserver.directory.ad.sid import domain_sid, parse_sid, sid_text
 from ldapserver.directory.conformance import Conformance
 from ldapserver.directory.ldif import write_entry
 from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.hosting.assembly import load
+from ldapserver.hosting.options import read_options
 from ldapserver.wire.messages import ResultCode
 
 from .domain import ADD, ALICE, BASE, BOB, EXAMPLE, RESEARCH, Domain, directory

@@ -10,9 +10,9 @@ import pytest
 
 from ldapserver.certificates import throw_away
 from ldapserver.cli import main
-from ldapserver.cli.assembly import load
-from ldapserver.cli.options import read_options
-from ldapserver.cli.usage import UsageFault
+from ldapserver.hosting.assembly import load
+from ldapserver.hosting.options import read_options
+from ldapserver.usage import UsageFault
 from tests.interop.server import ROOT
 from tests.server.audit_logs import VERDICT, opened, written
 

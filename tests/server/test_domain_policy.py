@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from ldapserver.cli.assembly import load
-from ldapserver.cli.options import read_options
 from ldapserver.directory.ad.profile import ActiveDirectory
 from ldapserver.directory.filetime import filetime
 from ldapserver.directory.ldif import read_ldif
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.directory.policy import Policy
 from ldapserver.directory.unlocking import unlocks_by_control
+from ldapserver.hosting.assembly import load
+from ldapserver.hosting.options import read_options
 from ldapserver.wire.dn import DN
 from ldapserver.wire.messages import Change, PartialAttribute
 

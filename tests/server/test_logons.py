@@ -19,14 +19,14 @@ from ldapserver.audit.log import AuditLog
 from ldapserver.audit.record import MSV1_0, BindRecord, EventRecord, Record
 from ldapserver.audit.sinks import MemorySink
 from ldapserver.audit.status import LOGON_FAILURES, Status
-from ldapserver.cli.assembly import configure
-from ldapserver.cli.options import read_options
 from ldapserver.clock import Clock, StoppedClock
 from ldapserver.config import Config
 from ldapserver.directory.account import Account
 from ldapserver.directory.account_state import AccountStatus, Judgement
 from ldapserver.directory.ldif import read_ldif
 from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.hosting.assembly import configure
+from ldapserver.hosting.options import read_options
 from ldapserver.logons import FIRST_LOGON_ID, SCHANNEL, logon_ids
 from ldapserver.process import Process
 from ldapserver.sasl.mechanism import TLS

@@ -20,11 +20,11 @@ from ldapserver.audit.log import AuditLog
 from ldapserver.audit.record import EventRecord
 from ldapserver.audit.sinks import AuditUnavailable
 from ldapserver.audit.status import BindReason
-from ldapserver.cli.options import read_options
-from ldapserver.cli.scraping import MOST_CONNECTIONS, metrics_address, metrics_of
-from ldapserver.cli.usage import UsageFault
+from ldapserver.hosting.options import read_options
+from ldapserver.hosting.scraping import MOST_CONNECTIONS, metrics_address, metrics_of
 from ldapserver.metrics import BUCKETS, AuditTarget, Histogram, Metrics, Sources, registry_of
 from ldapserver.suspension import Suspension
+from ldapserver.usage import UsageFault
 from sasl_digest import QOP
 from sasl_digest.ldap3 import Credentials, DigestConnection
 from tests.server.stage import Stage, sasl, simple, stage

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ldapserver.cli.options import has_tls, read_options
-from ldapserver.cli.usage import UsageFault
 from ldapserver.config import Config, InvalidConfig, netbios_name, own_names
+from ldapserver.hosting.options import has_tls, read_options
 from ldapserver.url import ListenURL
+from ldapserver.usage import UsageFault
 from sasl_digest import QOP, Cipher
 
 Toml = Callable[[str], str]

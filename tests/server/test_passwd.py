@@ -19,13 +19,13 @@ from ldapserver.cli.password_change import Changed, PasswordChange
 from ldapserver.cli.remote import Login
 from ldapserver.cli.remote_passwd import change_on_server
 from ldapserver.cli.search_url import SearchURL
-from ldapserver.cli.whole_file import WholeFile
 from ldapserver.clock import StoppedClock
 from ldapserver.directory.account_reset import AccountReset
 from ldapserver.directory.account_state import SECOND
 from ldapserver.directory.filetime import filetime
 from ldapserver.directory.ldif import EntryRecord, read_ldif
 from ldapserver.directory.schemes import read_password
+from ldapserver.whole_file import WholeFile
 from sasl_digest.ldap3 import Credentials, DigestBindError, DigestConnection
 from tests.interop.server import BASE, CONTOSO, ENVIRONMENT, PEOPLE, U1, OurServer, run, running_server
 from tests.interop.test_tls import TLSServer, running

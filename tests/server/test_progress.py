@@ -12,8 +12,8 @@ from typing import BinaryIO
 import pytest
 from rich.console import Console
 
-from ldapserver.cli.progress import BIG, EVERY, REFRESH, watched
-from ldapserver.cli.progress_bar import progress_bar
+from ldapserver.hosting.progress import BIG, EVERY, REFRESH, watched
+from ldapserver.hosting.progress_bar import progress_bar
 
 Shown = list[tuple[int, int, float]]
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ldapserver.cli.ldif_file import records_of, text_of
-from ldapserver.cli.saving import SLICE, Saving
-from ldapserver.cli.whole_file import WholeFile
 from ldapserver.directory.ldif import Attributes, EntryRecord, read_ldif, write_entry
 from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.hosting.ldif_file import records_of, text_of
+from ldapserver.hosting.saving import SLICE, Saving
+from ldapserver.whole_file import WholeFile
 from ldapserver.wire.dn import AVA, DN
 from tests.server.stage import simple
 from tests.server.test_serve import Serve, ldif, serve

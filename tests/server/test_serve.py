@@ -28,7 +28,7 @@ from twisted.internet import reactor
 
 from ldapserver.certificates import throw_away
 from ldapserver.cli import COMMANDS, main
-from ldapserver.cli.options import read_options
+from ldapserver.hosting.options import read_options
 from ldapserver.url import ListenURL
 from ldapserver.wire import codec
 from ldapserver.wire.framing import Framer

@@ -10,9 +10,9 @@ from ldapserver.audit.file import FileSink
 from ldapserver.audit.render import XMLRenderer
 from ldapserver.audit.sinks import Sink, StreamSink
 from ldapserver.audit.syslog import SyslogSink
-from ldapserver.cli.options import read_options
-from ldapserver.cli.targets import check_targets, sinks_of
-from ldapserver.cli.usage import UsageFault
+from ldapserver.hosting.options import read_options
+from ldapserver.hosting.targets import check_targets, sinks_of
+from ldapserver.usage import UsageFault
 from tests.server import syslog_receiving
 from tests.server.syslog_receiving import Receiver
 from tests.server.test_audit_record import RECORD

@@ -2,14 +2,14 @@
 
 import argparse
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ldapserver.cli.option_groups import DEFAULT_AUDIT, DEFAULT_LISTEN, EVENTS, PROFILES, add_groups
-from ldapserver.cli.usage import HelpFormatter, Parser, UsageFault
 from ldapserver.config import Config
 from ldapserver.directory.conformance import Conformance
+from ldapserver.hosting.option_groups import DEFAULT_AUDIT, DEFAULT_LISTEN, EVENTS, PROFILES, add_groups
 from ldapserver.url import ListenURL
+from ldapserver.usage import HelpFormatter, Parser, UsageFault
 from sasl_digest import QOP
 
 _DESCRIPTION = """\
@@ -36,10 +36,16 @@ def read_options(arguments: Sequence[str], parser: argparse.ArgumentParser | Non
     """
     parser = parser or options_parser("ldapserver serve", _DESCRIPTION, _EPILOG)
     typed = vars(parser.parse_args(arguments))
-    options: dict[str, Any] = dict(_DEFAULTS)
+    options: dict[str, Any] = {}
     if (path := typed.get("config")) is not None:
         options |= vars(_from_file(parser, path))
-    given, read = options | typed, argparse.Namespace(**(options | typed))
+    return _checked(options | typed)
+
+
+def _checked(settings: Mapping[str, Any]) -> argparse.Namespace:
+    """The options of these settings, and the defaults for the others. Raises UsageFault for what does not fit."""
+    given = {**_DEFAULTS, **settings}
+    read = argparse.Namespace(**given)
     if given["cipher"] is not _DEFAULTS["cipher"] and QOP.AUTH_CONF not in given["qop"]:
         raise UsageFault("argument --cipher: has no place without auth-conf in --qop")
     _check_tls(read)
@@ -175,24 +181,40 @@ def _from_file(parser: argparse.ArgumentParser, path: str) -> argparse.Namespace
         raise UsageFault(f"argument --config: {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageFault(f"argument --config: {path}: {error}") from None
+    return _typed(parser, table, f"argument --config: {path}: ")
+
+
+def settings_of(settings: Mapping[str, object], parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
+    """All options: what `settings` says under their names as Python spells them (`tls_cert`), else the defaults.
+
+    Values are as in a TOML file. Raises UsageFault.
+    """
+    parser = parser or options_parser("ldapserver serve", _DESCRIPTION, _EPILOG)
+    table = {name.replace("_", "-"): value for name, value in settings.items()}
+    return _checked(vars(_typed(parser, table, "")))
+
+
+def _typed(parser: argparse.ArgumentParser, table: Mapping[str, object], where: str) -> argparse.Namespace:
+    """What a table of settings says; `where` it stands begins the text of each fault."""
     typed: list[str] = []
     for name, value in table.items():
-        if name == "config" or name.replace("-", "_") not in _DEFAULTS:
-            raise UsageFault(f"argument --config: {path}: {name}: no such option")
+        default = _DEFAULTS.get(name.replace("-", "_"), _DEFAULTS)
+        if name == "config" or "_" in name or default is _DEFAULTS:
+            raise UsageFault(f"{where}{name}: no such option")
         if isinstance(value, bool):
-            if not isinstance(_DEFAULTS[name.replace("-", "_")], bool):
-                raise UsageFault(f"argument --config: {path}: {name}: must not be true or false")
+            if not isinstance(default, bool):
+                raise UsageFault(f"{where}{name}: must not be true or false")
             typed += [f"--{name}"] if value else []
             continue
-        if isinstance(_DEFAULTS[name.replace("-", "_")], bool):
-            raise UsageFault(f"argument --config: {path}: {name}: must be true or false")
-        values = value if isinstance(value, list) else [value]
+        if isinstance(default, bool):
+            raise UsageFault(f"{where}{name}: must be true or false")
+        values = list(value) if isinstance(value, list | tuple) else [value]
         if name in ("qop", "cipher", "cert-map") and all(isinstance(one, str) for one in values):
-            values = [",".join(values)]
+            values = [",".join(map(str, values))]
         if any(not isinstance(one, str | int | float) or isinstance(one, bool) for one in values):
-            raise UsageFault(f"argument --config: {path}: {name}: must be text, a number, or a list of them")
+            raise UsageFault(f"{where}{name}: must be text, a number, or a list of them")
         typed += [f"--{name}={one}" for one in values]
     try:
         return parser.parse_args(typed)
     except UsageFault as fault:
-        raise UsageFault(f"argument --config: {path}: {fault}") from None
+        raise UsageFault(f"{where}{fault}") from None

@@ -7,9 +7,6 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 
 from ldapserver.audit.log import AuditLog
-from ldapserver.cli.ldif_file import records_of
-from ldapserver.cli.option_groups import DEFAULT_SUFFIX
-from ldapserver.cli.usage import UsageFault
 from ldapserver.config import Config, InvalidConfig, netbios_name, own_names
 from ldapserver.directory.conformance import Conformance
 from ldapserver.directory.ldif import InvalidLDIF, Record, Report
@@ -17,7 +14,10 @@ from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.directory.policy import Policy, PolicySettings
 from ldapserver.directory.profile import Profile
 from ldapserver.directory.schema import InvalidSchema, Schema, load_schema
+from ldapserver.hosting.ldif_file import records_of
+from ldapserver.hosting.option_groups import DEFAULT_SUFFIX
 from ldapserver.service import Service
+from ldapserver.usage import UsageFault
 from ldapserver.wire.dn import DN, InvalidDN
 from sasl_digest import UsageError
 from sasl_digest.saslprep import prepare

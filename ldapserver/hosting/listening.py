@@ -2,9 +2,9 @@
 
 import argparse
 
-from ldapserver.cli.options import has_tls
-from ldapserver.cli.usage import UsageFault
+from ldapserver.hosting.options import has_tls
 from ldapserver.url import InvalidURL, ListenURL, is_loopback
+from ldapserver.usage import UsageFault
 
 
 def listening_addresses(options: argparse.Namespace) -> list[tuple[ListenURL, str]]:

@@ -15,7 +15,7 @@ from ldapserver.audit.pipe import PipeSink, is_pipe
 from ldapserver.audit.render import JSONRenderer, Renderer
 from ldapserver.audit.rotation import Rotation
 from ldapserver.audit.sinks import Sink, StreamSink
-from ldapserver.cli.usage import UsageFault
+from ldapserver.usage import UsageFault
 
 if TYPE_CHECKING:
     from ldapserver.audit.syslog_url import SyslogURL

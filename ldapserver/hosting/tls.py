@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from ldapserver.cli.options import has_tls
-from ldapserver.cli.usage import UsageFault
-from ldapserver.cli.whole_file import WholeFile
 from ldapserver.config import Config, own_names
+from ldapserver.hosting.options import has_tls
+from ldapserver.usage import UsageFault
+from ldapserver.whole_file import WholeFile
 
 if TYPE_CHECKING:
     from ldapserver.certificates import ClientAuthorities, ServerCertificate

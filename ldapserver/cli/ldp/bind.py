@@ -94,8 +94,8 @@ class _Request:
     cipher: str | None
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run `ldp` and return its exit status."""
+def main(argv: Sequence[str]) -> int:
+    """Run `ldp bind`; the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -121,10 +121,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="ldp", description="An LDAP client that shows what it does, as Windows' LDP.exe does.")
-    bind = parser.add_subparsers(metavar="COMMAND", required=True).add_parser(
-        "bind",
-        help="connect, show the root DSE, and bind",
+    bind = _Parser(
+        prog="ldp bind",
         description="Connect to an LDAP server, show its root DSE, bind by DIGEST-MD5, and check the server's proof.",
         epilog="example:\n  ldp bind ldap://127.0.0.1:3890 -u u1 -d CONTOSO\n\n"
         "exit status: 0 bound; 1 to 63 the server's LDAP result code; 64 usage; 80 any other code, or the bind\n"
@@ -151,10 +149,10 @@ def _parser() -> argparse.ArgumentParser:
         "--cipher", choices=CIPHERS, help="what auth-conf seals with; default: 3des, or rc4 where that is not offered"
     )
     bind.add_argument("--host-name", metavar="NAME", help="the server's name in digest-uri; default: HOST")
-    return parser
+    return bind
 
 
-def _request(argv: Sequence[str] | None) -> _Request:
+def _request(argv: Sequence[str]) -> _Request:
     options = _parser().parse_args(argv)
     if options.url.lower().startswith("ldaps:"):
         raise _Ended(USAGE, f"{options.url}: ldp has no TLS in this version")
@@ -357,7 +355,3 @@ def _value(value: bytes) -> str:
     except UnicodeDecodeError:
         return f"<ldp: Binary blob {len(value)} bytes>"
     return f"{text} = ( {_OIDS[text]} )" if text in _OIDS else text
-
-
-if __name__ == "__main__":
-    sys.exit(main())

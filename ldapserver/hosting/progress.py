@@ -67,6 +67,6 @@ def _shown(
 
 def _bar(name: str, size: int) -> AbstractContextManager[Display]:
     # A terminal library takes its time to load, and most starts have no use for it.
-    from ldapserver.cli.progress_bar import progress_bar
+    from ldapserver.hosting.progress_bar import progress_bar
 
     return progress_bar(name, size)

@@ -3,8 +3,9 @@
 import argparse
 from typing import Any
 
-from ldapserver.cli.usage import Once
-from ldapserver.cli.values import (
+from ldapserver.config import CHANNEL_BINDING, MEBIBYTE, MECHANISMS, Config
+from ldapserver.directory.conformance import Conformance
+from ldapserver.hosting.values import (
     address,
     certificate_maps,
     ciphers,
@@ -20,8 +21,7 @@ from ldapserver.cli.values import (
     workstation,
     zero_or,
 )
-from ldapserver.config import CHANNEL_BINDING, MEBIBYTE, MECHANISMS, Config
-from ldapserver.directory.conformance import Conformance
+from ldapserver.usage import Once
 
 DEFAULT_LISTEN = "ldap://127.0.0.1:3890"
 DEFAULT_AUDIT = "audit.jsonl"

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from ldapserver.cli.ldif_file import text_of, write_whole
-from ldapserver.cli.usage import UsageFault
-from ldapserver.cli.whole_file import WholeFile, check_place
 from ldapserver.directory.ldif import Attributes, InvalidLDIF
+from ldapserver.hosting.ldif_file import text_of, write_whole
+from ldapserver.usage import UsageFault
+from ldapserver.whole_file import WholeFile, check_place
 from ldapserver.wire.dn import DN
 
 SLICE = 0.002  # seconds of writing between two turns of the reactor: about what four binds take

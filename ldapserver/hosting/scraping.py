@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ldapserver.audit.log import AuditLog
 from ldapserver.audit.sinks import Sink
-from ldapserver.cli.targets import targets_of
-from ldapserver.cli.usage import UsageFault
+from ldapserver.hosting.targets import targets_of
 from ldapserver.url import InvalidURL, ListenURL, is_loopback
+from ldapserver.usage import UsageFault
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

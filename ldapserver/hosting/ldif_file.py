@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from ldapserver.cli.progress import watched
-from ldapserver.cli.usage import UsageFault
-from ldapserver.cli.whole_file import WholeFile
 from ldapserver.directory.ldif import Attributes, InvalidLDIF, Record, read_ldif, write_record
+from ldapserver.hosting.progress import watched
+from ldapserver.usage import UsageFault
+from ldapserver.whole_file import WholeFile
 from ldapserver.wire.dn import DN
 
 HEADER = "version: 1\n"

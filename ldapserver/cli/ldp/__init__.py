@@ -1,0 +1,46 @@
+"""The `ldp` command: one module a subcommand, imported when it is asked for."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from sasl_digest import __version__
+
+USAGE_STATUS = 64
+COMMANDS = {
+    "bind": "connect, show the root DSE, and bind",
+}
+
+USAGE = """\
+usage: ldp COMMAND [OPTION...]
+
+An LDAP client that shows what it does, as Windows' LDP.exe does.
+
+commands:
+{commands}
+
+ldp COMMAND --help says more; ldp --version prints the version.
+
+example:
+  ldp bind ldap://127.0.0.1:3890 -u u1 -d CONTOSO
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; the exit status."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments and arguments[0] in COMMANDS:
+        run = import_module(f"ldapserver.cli.ldp.{arguments[0]}").main
+        return int(run(arguments[1:]))
+    if arguments and arguments[0] == "--version":
+        print(f"ldp {__version__}")
+        return 0
+    usage = USAGE.format(commands="\n".join(f"  {name:9}{words}" for name, words in COMMANDS.items()))
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(usage, end="")
+        return 0
+    if arguments:
+        print(f"ldp: {arguments[0]!r} is no command; there are: {', '.join(COMMANDS)}", file=sys.stderr)
+    else:
+        print(usage, end="", file=sys.stderr)
+    return USAGE_STATUS
