@@ -7,9 +7,9 @@ INTEROP ?=
 # How long `make soak` fuzzes, all targets together, and how often it kills a server under load.
 SECONDS ?= 3600
 KILLS ?= 50
-CHECKED := sasl_digest ldapserver tests examples benchmarks
+CHECKED := sasl_digest ldapserver tests examples benchmarks docs
 
-.PHONY: demo test check serve bench bench-directory interop explore soak format clean
+.PHONY: demo test check docs serve bench bench-directory interop explore soak format clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py
@@ -21,6 +21,12 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/mypy $(CHECKED)
+
+# The site, in build/docs/index.html; a link within it that leads nowhere is an error. LINKS=check looks at the others too.
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
+	$(if $(LINKS),$(BIN)/sphinx-build -W --keep-going -q -b linkcheck docs build/links)
+	@echo 'build/docs/index.html'
 
 serve: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py --serve
@@ -69,6 +75,11 @@ $(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@echo 'setting up $(VENV) with the test tools'
 	@$(INSTALL) '.[test]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.docs: $(VENV)/.test
+	@echo 'setting up $(VENV) with what makes the site'
+	@$(INSTALL) '.[test,docs]'
+	@touch $@
 
 $(VENV)/.fuzz: $(VENV)/.test
 	@echo 'setting up $(VENV) with the fuzzer'
