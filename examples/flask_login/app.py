@@ -39,7 +39,7 @@ class Directory:
         server = ldap3.Server(url, tls=tls, get_info=ldap3.NONE, connect_timeout=5)
         if self.digest:
             credentials = Credentials(name, password)
-            connection = DigestConnection(server, sasl_credentials=credentials, receive_timeout=5)
+            connection: ldap3.Connection = DigestConnection(server, sasl_credentials=credentials, receive_timeout=5)
         else:
             # A name that holds a comma is no way out of its place.
             dn = f"uid={escape_rdn(name)},{self.people}"
