@@ -3,16 +3,20 @@
 Loaded by a server that does TLS, for it is OpenSSL. A session is never resumed: every connection is verified anew.
 """
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from cryptography.x509 import InvalidVersion
 from OpenSSL import SSL, crypto
 from twisted.internet import interfaces
 from twisted.internet.ssl import Certificate, CertificateOptions, TLSVersion, trustRootFromCertificates
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from ldapserver.certificates import ClientAuthorities, InvalidCertificate, ServerCertificate, pem
 from ldapserver.sasl.mechanism import TLS
+
+if TYPE_CHECKING:
+    from ldapserver.protocol import LDAPFactory, LDAPProtocol
 
 MAX_REFUSAL = 512  # characters of a line in the log: a certificate may name its subject at any length
 
@@ -61,6 +65,19 @@ class Handshake:
         certificate = self._connection.get_peer_certificate()
         shown = None if certificate is None else crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
         return TLS(self._terms.end_point, shown)
+
+
+def layer(
+    protocol: "LDAPProtocol", handshake: Handshake, factory: "LDAPFactory", bare: interfaces.ITransport
+) -> None:
+    """Put TLS between a protocol and its transport `bare`, and begin the handshake.
+
+    Not by the transport's own `startTLS`, whose writes wait for the reactor of `twisted.internet`, whichever runs.
+    """
+    tls = TLSMemoryBIOFactory(handshake, False, factory, cast(Any, factory.reactor))
+    between: Any = tls.protocol(tls, protocol)
+    cast(Any, bare).protocol = between
+    between.makeConnection(bare)
 
 
 def told(why: object) -> object:

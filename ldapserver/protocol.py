@@ -11,12 +11,10 @@ from socket import socket
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from twisted.internet import interfaces
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
@@ -48,7 +46,7 @@ class Reactor(typing.Protocol):
         """The time, in seconds."""
         ...
 
-    def callLater(self, delay: float, callable: Callable[[], object]) -> object:  # noqa: N802
+    def callLater(self, delay: float, callable: Callable[[], object]) -> interfaces.IDelayedCall:  # noqa: N802
         """Call it `delay` seconds from now."""
         ...
 
@@ -67,7 +65,7 @@ class LDAPProtocol(Protocol):
 
     peer: Peer
     session: Session
-    transport: interfaces.ITransport
+    transport: interfaces.ITransport  # what is written to: TLS, where there is any
     writable = True
     quiet_since = 0.0
 
@@ -75,6 +73,7 @@ class LDAPProtocol(Protocol):
         self.handshaking = tls_first
         self._factory = factory
         self._handshake: Handshake | None = None
+        self._bare: interfaces.ITransport  # below TLS
         self._reading = True
         self._producing = False
         self._drained = 0  # times that a peer which did not read has begun to read again
@@ -83,6 +82,9 @@ class LDAPProtocol(Protocol):
 
     def connectionMade(self) -> None:  # noqa: N802  Twisted's name, as are the others
         """Start a session."""
+        if self._handshake is not None:
+            return  # the same connection, now by way of its TLS
+        self._bare = self.transport
         address = self.transport.getPeer()
         local = isinstance(address, UNIXAddress)
         system = interfaces.ISystemHandle(self.transport, None)
@@ -109,7 +111,7 @@ class LDAPProtocol(Protocol):
         session.data_received(data)
         if session.waiting and self._reading:
             self._reading = False
-            cast(interfaces.IPushProducer, self.transport).pauseProducing()
+            cast(interfaces.IPushProducer, self._bare).pauseProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
         """End the session."""
@@ -127,9 +129,9 @@ class LDAPProtocol(Protocol):
         """Nothing is heard of the peer: tell it and close; if that was done already, do not wait for it to read."""
         if self.handshaking:
             self._handshake_failed("it took too long")
-            self._abort()
+            self.abort()
         elif self.session.closed:
-            self._abort()
+            self.abort()
         else:
             self.dismiss("idle for too long")
 
@@ -137,13 +139,14 @@ class LDAPProtocol(Protocol):
         """Tell the peer why and close. Who expects TLS is told nothing in the clear."""
         if self.handshaking:
             self.handshaking = False
-            self._abort()
+            self.abort()
         else:
             self.session.disconnect(ResultCode.UNAVAILABLE, text)
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """End the connection at once, whatever is under way; the peer is told nothing."""
         self.session.lost()
-        cast(interfaces.ITCPTransport, self.transport).abortConnection()
+        cast(interfaces.ITCPTransport, self._bare).abortConnection()
 
     # TLS
 
@@ -175,20 +178,25 @@ class LDAPProtocol(Protocol):
             # A transport that has a producer waits for it, and would not close.  IConsumer.unregisterProducer
             self._producing = False
             cast(interfaces.IConsumer, self.transport).unregisterProducer()
-        transport = self.transport
-        transport.loseConnection()
-        if self.session.tls is not None and isinstance(transport, FileDescriptor):
+        self.transport.loseConnection()
+        if self.session.tls is not None:
             # Our close_notify is written; that of a peer, which some never send, is not waited for.
             # RFC 8446 section 6.1
-            cast(Any, FileDescriptor).loseConnection(transport)
+            self._bare.loseConnection()
 
     def start_tls(self) -> None:
         """Begin the handshake. Octets already under way in the clear are not understood in it, and end it."""
+        from ldapserver.handshake import layer
+
         self.handshaking = True
-        self._handshake = self._factory.handshakes.begin()
-        cast(interfaces.ITLSTransport, self.transport).startTLS(self._handshake)
+        handshake = self._handshake = self._factory.handshakes.begin()
+        if self._producing:
+            cast(interfaces.IConsumer, self._bare).unregisterProducer()
+        layer(self, handshake, self._factory, self._bare)
         # The producer is told anew by the layer that is now in between, and never of a pause that came before it.
         self.writable = True
+        if self._producing:
+            cast(interfaces.IConsumer, self.transport).registerProducer(self, True)
 
     def failed(self, error: Exception) -> None:
         """Report a fault of ours, with its traceback."""
@@ -202,7 +210,7 @@ class LDAPProtocol(Protocol):
         """The session takes octets again."""
         if not self._reading:
             self._reading = True
-            cast(interfaces.IPushProducer, self.transport).resumeProducing()
+            cast(interfaces.IPushProducer, self._bare).resumeProducing()
 
     def pause(self) -> Suspension[None]:
         """Another turn of the reactor, once the peer reads."""
@@ -270,8 +278,8 @@ class LDAPFactory(Factory):
         self._offloaded = 0
         self._gone: Deferred[None] | None = None
         self._recording: set[LDAPProtocol] = set()  # gone, and their last records are on their way
-        self._sweep = LoopingCall(self._close_idle)
-        self._sweep.clock = cast(Any, reactor)
+        self._sweep: interfaces.IDelayedCall | None = None
+        self._last_wait: interfaces.IDelayedCall | None = None
 
     def buildProtocol(self, addr: interfaces.IAddress | None) -> LDAPProtocol:  # noqa: N802
         """A protocol for a new connection."""
@@ -279,14 +287,14 @@ class LDAPFactory(Factory):
 
     def startFactory(self) -> None:  # noqa: N802
         """The first listener is there."""
-        config = self.service.config
         self.service.audit.run_by(self.reactor.callFromThread)
-        self._sweep.start(min(config.idle_timeout, config.handshake_timeout) / SWEEPS, now=False)
+        self._sweep_later()
 
     def stopFactory(self) -> None:  # noqa: N802
         """The last listener is gone: tell everybody, and go."""
-        if self._sweep.running:
-            self._sweep.stop()
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
         self.service.audit.settle()  # whose bind waits for the disk is answered before it is told to go
         for connection in tuple(self._connections):
             connection.dismiss("the server is stopping")
@@ -341,18 +349,34 @@ class LDAPFactory(Factory):
         if not (self._connections or self._recording):
             self._all_gone()
 
-    def farewell(self) -> Deferred[None]:
-        """Fires when every connection is gone and recorded, in `FAREWELL` seconds at the latest: some do not read."""
+    def farewell(self, patience: float = FAREWELL) -> Deferred[None]:
+        """Fires when every connection is gone and recorded.
+
+        Those still there after `patience` seconds are ended: some do not read.
+        """
         gone: Deferred[None] = Deferred()
         self._gone = gone
         if self._connections or self._recording:
-            self.reactor.callLater(FAREWELL, self._all_gone)
+            self._last_wait = self.reactor.callLater(patience, self._end_all)
         else:
             self._all_gone()
         return gone
 
+    def _end_all(self) -> None:
+        for connection in tuple(self._connections):
+            connection.abort()
+        # In the next turn, in which transports say that they are gone.
+        self._last_wait = self.reactor.callLater(0, self._give_up)
+
+    def _give_up(self) -> None:
+        self._last_wait = None
+        self._all_gone()
+
     def _all_gone(self) -> None:
         gone, self._gone = self._gone, None
+        if self._last_wait is not None:
+            self._last_wait.cancel()
+            self._last_wait = None
         if gone is not None:
             gone.callback(None)
 
@@ -375,7 +399,14 @@ class LDAPFactory(Factory):
         deferToThreadPool(cast(Any, self.reactor), pool, work).addCallbacks(done, failed)
         return suspension
 
+    def _sweep_later(self) -> None:
+        # Not by LoopingCall, which takes hold of the reactor of `twisted.internet` though it is given another.
+        config = self.service.config
+        every = min(config.idle_timeout, config.handshake_timeout) / SWEEPS
+        self._sweep = self.reactor.callLater(every, self._close_idle)
+
     def _close_idle(self) -> None:
+        self._sweep_later()
         now = self.reactor.seconds()
         config = self.service.config
         for connection in tuple(self._connections):

@@ -1,18 +1,35 @@
-"""Fixtures for pytest: an LDAP server for each test that asks for one."""
+"""Fixtures for pytest: an LDAP server for each test that asks for one.
+
+Loaded in every run of whoever has this package installed, so it loads next to nothing itself.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from ldapserver.testing import Server
 
+MARKER = "ldap_server"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARKER}(**settings): settings of the servers of ldap_server and ad_server, as running_server takes them; "
+        "what stands at a test goes before what stands at its class or module",
+    )
+
 
 @pytest.fixture
 def ldap_server_factory() -> "Iterator[Callable[..., Server]]":
-    """Starts servers, which stop with the test; takes what `ldapserver.testing.running_server` takes."""
+    """Starts LDAP servers for the test, as many as it wants: `ldap_server_factory(suffix="dc=a", tls=True)`.
+
+    Takes what ldapserver.testing.running_server takes; each server stops when the test ends, or by its stop().
+    """
     from ldapserver.testing import running_server
 
     with ExitStack() as running:
@@ -20,12 +37,28 @@ def ldap_server_factory() -> "Iterator[Callable[..., Server]]":
 
 
 @pytest.fixture
-def ldap_server(ldap_server_factory: "Callable[..., Server]") -> "Server":
-    """A server of dc=example,dc=com, with nobody in it."""
-    return ldap_server_factory()
+def ldap_server(request: pytest.FixtureRequest, ldap_server_factory: "Callable[..., Server]") -> "Server":
+    """An LDAP server of dc=example,dc=com with nobody in it, at a port of its own (`ldap_server.url`), for this test.
+
+    @pytest.mark.ldap_server(lockout_threshold=3, tls=True) gives it settings.
+    """
+    return ldap_server_factory(**_marked(request))
 
 
 @pytest.fixture
-def ad_server(ldap_server_factory: "Callable[..., Server]") -> "Server":
-    """A domain controller of dc=example,dc=com in its shapes."""
-    return ldap_server_factory(profile="ad")
+def ad_server(request: pytest.FixtureRequest, ldap_server_factory: "Callable[..., Server]") -> "Server":
+    """An LDAP server as ldap_server that is a domain controller in its shapes: SIDs, memberOf, unicodePwd and all.
+
+    @pytest.mark.ldap_server(...) gives it settings.
+    """
+    return ldap_server_factory(**{"profile": "ad", **_marked(request)})
+
+
+def _marked(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The settings of all markers, the nearest first in what several say."""
+    settings: dict[str, Any] = {}
+    for marker in reversed(list(request.node.iter_markers(MARKER))):
+        if marker.args:
+            raise pytest.UsageError(f"@pytest.mark.{MARKER} takes settings by name, not {marker.args[0]!r}")
+        settings |= marker.kwargs
+    return settings

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ldapserver.audit.log import AuditLog
 from ldapserver.config import Config
 from ldapserver.directory.memory import MemoryDirectory
-from ldapserver.hosting.assembly import assemble, configure, load
+from ldapserver.hosting.assembly import assemble, configure, load, what_stays
 from ldapserver.hosting.listening import listening_addresses
 from ldapserver.hosting.options import read_options
 from ldapserver.hosting.saving import Saving, prepare_to_save
@@ -42,7 +42,8 @@ def main(arguments: Sequence[str]) -> int:
         )
         addresses = listening_addresses(options)
         prepare_to_save(options)
-        directory = load(options)
+        with what_stays():
+            directory = load(options)
         config = configure(options, directory, [address for _, address in addresses])
         certificate = certificate_of(options, config)
         clients = authorities(options)

@@ -10,6 +10,7 @@ passes over one that came to its place after the search began.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from os import urandom
 
 from ldapserver.clock import SYSTEM_CLOCK, Clock
@@ -27,7 +28,7 @@ from ldapserver.directory.loading import Loading
 from ldapserver.directory.lockout import Lockout
 from ldapserver.directory.names import dns_domain, netbios_domain
 from ldapserver.directory.operational import NOBODY, Operational
-from ldapserver.directory.policy import NO_POLICY, Policy
+from ldapserver.directory.policy import NO_POLICY, Policy, PolicySettings
 from ldapserver.directory.profile import Plain, Profile
 from ldapserver.directory.renewal import Owner
 from ldapserver.directory.schema import SUBSCHEMA, Schema, core
@@ -161,6 +162,14 @@ class MemoryDirectory:
         if self._policy_of != serial:
             self._policy, self._policy_of = self._profile.policy(self._contents), serial
         return self._policy
+
+    def ask(self, policy: PolicySettings) -> None:
+        """Ask this of accounts from now on, and of what it does not say as before; a domain's entry says it too."""
+        contents = self._contents
+        contents.policy = replace(contents.policy, **policy)
+        with self._transaction() as write:
+            self._profile.asked(write, policy)
+        self._policy_of = -1
 
     async def find_account(self, name: str) -> Account | None:
         """See `Directory`."""

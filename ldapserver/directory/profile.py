@@ -13,7 +13,7 @@ from ldapserver.directory.dialect import Dialect
 from ldapserver.directory.directory import Written
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.ldif import Attributes
-from ldapserver.directory.policy import Policy
+from ldapserver.directory.policy import Policy, PolicySettings
 from ldapserver.directory.schema import Schema
 from ldapserver.wire.dn import DN
 from ldapserver.wire.messages import Change
@@ -130,6 +130,10 @@ class Profile(Protocol):
         """What is asked of accounts, now."""
         ...
 
+    def asked(self, write: Write, policy: PolicySettings) -> None:
+        """This is asked of accounts from now on: have it stand where it is looked for."""
+        ...
+
     def loaded(self, write: Write) -> None:
         """The entries of all LDIF files are in their places: complete them by `alter`."""
         ...
@@ -179,6 +183,9 @@ class Plain:
     def policy(self, view: View) -> Policy:
         """See `Profile`."""
         return view.policy
+
+    def asked(self, write: Write, policy: PolicySettings) -> None:
+        """See `Profile`."""
 
     def loaded(self, write: Write) -> None:
         """See `Profile`."""

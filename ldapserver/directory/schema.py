@@ -253,6 +253,14 @@ def _core() -> Definitions:
     )
 
 
+@cache
+def _active_directory() -> Schema:
+    definitions = _core().copy()
+    for each in _own(_FILES / _PROFILE):
+        definitions.take(each)
+    return definitions.schema()
+
+
 def _own(path: Path) -> Iterable[Definition]:
     return read_definitions(path.read_text("ascii"), path.name, as_written=True)
 
@@ -276,6 +284,9 @@ def load_schema(files: Iterable[tuple[str, str]], *, active_directory: bool = Fa
     A definition may lean on one that stands later, or in another file. With `active_directory` the known schema is
     Active Directory's where that is at odds with the RFCs. Raises InvalidSchema with file, line and reason.
     """
+    files = tuple(files)
+    if active_directory and not files:
+        return Loaded(_active_directory(), ())
     definitions = _core().copy()
     if active_directory:
         for each in _own(_FILES / _PROFILE):

@@ -11,6 +11,7 @@ from ldapserver.directory.account import Account
 from ldapserver.directory.contents import Contents
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.ldif import Attributes
+from ldapserver.directory.policy import Policy
 from ldapserver.directory.schemes import StoredPassword
 from ldapserver.directory.tree import Node, RDNKey
 from ldapserver.directory.vocabulary import Vocabulary
@@ -29,6 +30,7 @@ class Snapshot:
     dearest: tuple[StoredPassword, ...]
     decoy: Account
     most_secrets: int
+    policy: Policy
     profile: object
 
 
@@ -45,7 +47,16 @@ def taken(contents: Contents, profile: object) -> Snapshot:
         for node in contents.root.subtree()
     }
     kept = contents.vocabulary.copy()
-    return Snapshot(contents.root, places, kept, contents.dearest, contents.decoy, contents.most_secrets, profile)
+    return Snapshot(
+        contents.root,
+        places,
+        kept,
+        contents.dearest,
+        contents.decoy,
+        contents.most_secrets,
+        contents.policy,
+        profile,
+    )
 
 
 def restored(contents: Contents, snapshot: Snapshot) -> None:
@@ -66,3 +77,4 @@ def restored(contents: Contents, snapshot: Snapshot) -> None:
     contents.vocabulary = snapshot.vocabulary.copy()
     contents.dearest, contents.decoy = snapshot.dearest, snapshot.decoy
     contents.most_secrets = snapshot.most_secrets
+    contents.policy = snapshot.policy

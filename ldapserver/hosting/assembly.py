@@ -4,9 +4,11 @@ import argparse
 import gc
 import logging
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from ldapserver.audit.log import AuditLog
+from ldapserver.clock import SYSTEM_CLOCK, Clock
 from ldapserver.config import Config, InvalidConfig, netbios_name, own_names
 from ldapserver.directory.conformance import Conformance
 from ldapserver.directory.ldif import InvalidLDIF, Record, Report
@@ -30,10 +32,29 @@ _COLLECT_AFTER = 20_000
 _log = logging.getLogger("ldapserver")
 
 
+@contextmanager
+def what_stays() -> Iterator[None]:
+    """What is made meanwhile stays as long as this process: nothing of it is looked at for garbage, now or later.
+
+    For a process that is a server and nothing else: how it looks for garbage is another from here on.
+    """
+    # A directory is millions of objects that all stay: collecting among them is time for nothing.
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
+
+
 def load(
-    options: argparse.Namespace, read: Callable[[str], Iterable[Record]] = records_of, report: Report | None = None
+    options: argparse.Namespace,
+    read: Callable[[str], Iterable[Record]] = records_of,
+    report: Report | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> MemoryDirectory:
-    """The directory of these options; `read` gives the records of a file. Raises UsageFault.
+    """The directory of these options; `read` gives the records of a file, `clock` the time. Raises UsageFault.
 
     With `report`, each thing that is wrong in a file is told to it.
     """
@@ -49,11 +70,9 @@ def load(
             raise UsageFault(f"argument --saslprep: {error}") from None
     active_directory = options.profile == "ad"
     schema = _schema(options.schema_file, active_directory=active_directory)
-    policy = _policy(options)
-    # A directory is millions of objects that all stay: collecting among them is time for nothing, now and later.
-    gc.disable()
+    policy = policy_of(options)
     try:
-        directory = MemoryDirectory(
+        return MemoryDirectory(
             ((path, read(path)) for path in options.ldif),
             suffixes=suffixes,
             netbios=options.netbios,
@@ -64,22 +83,26 @@ def load(
             profile=_active_directory(policy) if active_directory else None,
             policy=Policy(**policy),
             report=report,
+            clock=clock,
         )
     except InvalidLDIF as error:
         raise UsageFault(f"argument --ldif: {error}") from None
-    finally:
-        gc.enable()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
-    return directory
 
 
-def configure(options: argparse.Namespace, directory: MemoryDirectory, addresses: Sequence[str]) -> Config:
-    """The settings of a server of this directory that listens on these addresses. Raises UsageFault."""
+def configure(
+    options: argparse.Namespace,
+    directory: MemoryDirectory,
+    addresses: Sequence[str],
+    names: Callable[[], Sequence[str]] = own_names,
+) -> Config:
+    """The settings of a server of this directory that listens on these addresses, on a machine of these `names`.
+
+    Raises UsageFault.
+    """
     host, realm = socket.gethostname(), directory.realm
     # A machine that does not know its domain is taken to be in the one it serves.
     computer = host if "." in host or not realm else f"{host}.{realm}"
-    own = (*own_names(), computer, *(address for address in addresses if address))
+    own = (*names(), computer, *(address for address in addresses if address))
     try:
         return Config(
             realm=realm,
@@ -123,7 +146,7 @@ def assemble(config: Config, directory: MemoryDirectory, audit: AuditLog) -> Ser
         raise UsageFault(f"argument --realm: {error}") from None
 
 
-def _policy(options: argparse.Namespace) -> PolicySettings:
+def policy_of(options: argparse.Namespace) -> PolicySettings:
     """What was asked of accounts, as far as somebody has."""
     policy: PolicySettings = {"spare_old_passwords": options.spare_old_passwords}
     if options.lockout_threshold is not None:

@@ -1,7 +1,8 @@
 """A server under test as it is in the loop's thread: its parts, which functions called there may use."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ldapserver.audit.log import AuditLog
@@ -9,9 +10,20 @@ from ldapserver.audit.sinks import MemorySink
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.hosting.assembly import assemble, configure, load
 from ldapserver.hosting.listening import listening_addresses
-from ldapserver.hosting.options import settings_of
-from ldapserver.protocol import LDAPFactory
+from ldapserver.hosting.targets import sinks_of
+from ldapserver.hosting.tls import authorities, used
+from ldapserver.protocol import LDAPFactory, LDAPSFactory
 from ldapserver.service import Service
+from ldapserver.testing.clock import MovedClock
+from ldapserver.testing.keeping import Kept
+from ldapserver.testing.plan import Plan, in_keywords, machine_names
+from ldapserver.url import ListenURL
+from ldapserver.usage import UsageFault
+
+_log = logging.getLogger("ldapserver")
+
+# Seconds that clients have to take leave of a server that stops: a moment, for a test waits, and they are here too.
+FAREWELL = 0.25
 
 
 @dataclass
@@ -23,33 +35,90 @@ class Served:
     service: Service
     records: MemorySink
     factory: LDAPFactory
+    clock: MovedClock
+    ca: str | None = None
+    urls: tuple[str, ...] = ()
     ports: list[Any] = field(default_factory=list)
+    kept: dict[str, Kept] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
         """Where it listens first."""
-        address = self.ports[0].getHost()
-        return f"ldap://{address.host}:{address.port}"
+        return self.urls[0]
+
+    def forget(self) -> None:
+        """What has happened so far."""
+        self.records.records.clear()
 
 
-def start(reactor: Any, settings: Mapping[str, object]) -> Served:
-    """Listen. `settings` are the options of `ldapserver serve`. Raises UsageFault."""
-    options = settings_of({"listen": "ldap://127.0.0.1:0", **settings})
+def start(reactor: Any, plan: Plan) -> Served:
+    """Listen. Raises ValueError; then nothing is left open."""
+    with in_keywords():
+        served, addresses = _assembled(reactor, plan)
+        try:
+            _listen(served, plan, addresses)
+        except UsageFault:
+            served.service.audit.close()
+            raise
+        return served
+
+
+def _assembled(reactor: Any, plan: Plan) -> tuple[Served, Sequence[tuple[ListenURL, str]]]:
+    """All but the listeners, and where they are to be. Raises UsageFault."""
+    options, clock = plan.options, MovedClock()
     addresses = listening_addresses(options)
-    directory = load(options)
-    config = configure(options, directory, [address for _, address in addresses])
-    records = MemorySink()
-    service = assemble(config, directory, AuditLog([records], report=print))
-    factory = LDAPFactory(service, reactor)
-    served = Served(reactor, directory, service, records, factory)
-    for url, address in addresses:
-        served.ports.append(reactor.listenTCP(url.port, factory, 511, address))
-    return served
+    directory = load(options, plan.records, clock=clock)
+    config = configure(options, directory, [address for _, address in addresses], machine_names)
+    clients, records = authorities(options), MemorySink()
+    audit = AuditLog(
+        [records, *sinks_of(options, config.computer)], best_effort=options.audit_best_effort, report=_log.error
+    )
+    try:
+        service = assemble(config, directory, audit)
+        identity = plan.identity
+        certificate = None if identity is None else identity.certificate
+        factory = used(options, lambda: LDAPFactory(service, reactor, certificate, clients))
+    except UsageFault:
+        audit.close()
+        raise
+    ca = None if identity is None else identity.ca
+    return Served(reactor, directory, factory.service, records, factory, clock, ca), addresses
+
+
+def _listen(served: Served, plan: Plan, addresses: Sequence[tuple[ListenURL, str]]) -> None:
+    """Listen at all of them. Raises UsageFault; then none is left open."""
+    from twisted.internet.error import CannotListenError
+
+    reactor, factory = served.reactor, served.factory
+    secure, urls = LDAPSFactory(factory), []
+    try:
+        for url, address in addresses:
+            try:
+                if url.path:
+                    served.ports.append(reactor.listenUNIX(url.path, factory, 511, 0o600, True))
+                    urls.append(str(url))
+                    continue
+                port = reactor.listenTCP(url.port, secure if url.tls else factory, 511, address)
+            except (CannotListenError, OSError) as refused:
+                cause = getattr(refused, "socketError", refused)
+                why = getattr(cause, "strerror", None) or cause
+                raise UsageFault(f"argument --listen: {url}: {why}") from None
+            served.ports.append(port)
+            urls.append(str(replace(url, port=port.getHost().port)))
+    except UsageFault:
+        for port in served.ports:
+            port.connectionLost(None)
+        raise
+    served.urls = tuple(urls)
 
 
 def stop(served: Served) -> Any:
-    """Stop listening, and end every connection; a Deferred."""
+    """Stop listening, end every connection, and close what records are written to; a Deferred."""
     from twisted.internet.defer import DeferredList
 
-    closed = DeferredList([port.stopListening() for port in served.ports])
-    return closed.addCallback(lambda _: served.factory.farewell())
+    def closed(_: object) -> None:
+        served.service.audit.close()
+        served.kept.clear()
+
+    gone = DeferredList([port.stopListening() for port in served.ports])
+    return gone.addCallback(lambda _: served.factory.farewell(FAREWELL)).addCallback(closed)

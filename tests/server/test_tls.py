@@ -14,9 +14,7 @@ from typing import Any, cast
 
 import pytest
 from OpenSSL import SSL
-from twisted.internet._newtls import ConnectionMixin
 from twisted.internet.error import ConnectionDone
-from twisted.protocols import tls as twisted_tls
 from twisted.python.failure import Failure
 
 from ldapserver.certificates import InvalidCertificate, ServerCertificate, throw_away
@@ -40,10 +38,8 @@ START = ExtendedRequest("1.3.6.1.4.1.1466.20037")
 CERTIFICATE, CA = throw_away(["localhost", "127.0.0.1"])
 
 
-class TLSWire(ConnectionMixin, Wire):
-    """A connection that can do TLS, as Twisted's over TCP can."""
-
-    _tlsClientDefault = False  # noqa: N815
+class TLSWire(Wire):
+    """A connection that TLS can be begun on, and that ends as Twisted's over TCP do."""
 
     def lost(self) -> None:
         if self.connected:
@@ -154,15 +150,9 @@ Start = Callable[..., Server]
 
 
 @pytest.fixture
-def start(monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Starts servers that do TLS; what Twisted's TLS has for the next turn waits for the last one's reactor."""
-
-    def start(ldif: str = LDIF, **settings: Any) -> Server:
-        server = Server(ldif, CERTIFICATE, **settings)
-        monkeypatch.setattr(twisted_tls, "_get_default_clock", lambda: server.reactor)
-        return server
-
-    return start
+def start() -> Start:
+    """Starts servers that do TLS."""
+    return lambda ldif=LDIF, **settings: Server(ldif, CERTIFICATE, **settings)
 
 
 def begun(server: Server) -> Connection:

@@ -128,6 +128,13 @@ class ActiveDirectory:
             self._policy = head, domain_policy.read(head, view.policy)
         return self._policy[1]
 
+    def asked(self, write: Write, policy: PolicySettings) -> None:
+        """See `Profile`: the domain's entry is to say it."""
+        head = write.entry(self._domain)
+        if head is not None:
+            attributes = domain_policy.written((*head, *write.secrets(self._domain)), write.policy, policy)
+            write.store(self._domain, tuple(attributes))
+
     def dialect(self, view: View) -> DomainDialect:
         """See `Profile`."""
         return DomainDialect(view, self._links, self._domain, lambda: self._usn)
