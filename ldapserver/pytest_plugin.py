@@ -27,5 +27,5 @@ def ldap_server(ldap_server_factory: "Callable[..., Server]") -> "Server":
 
 @pytest.fixture
 def ad_server(ldap_server_factory: "Callable[..., Server]") -> "Server":
-    """A domain controller of dc=example,dc=com in its shapes."""
-    return ldap_server_factory(profile="ad")
+    """A domain controller of example.com, as Active Directory has it when it is new."""
+    return ldap_server_factory(domain="example.com")

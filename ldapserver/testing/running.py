@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Concatenate, ParamSpec, TypeVar
 
+from ldapserver.testing.beginning import begun, fill
 from ldapserver.testing.loop import Loop, loop
 from ldapserver.testing.served import Served, start, stop
 from ldapserver.testing.server import Server
@@ -26,9 +27,11 @@ class _InThread:
 @contextmanager
 def running_server(**settings: object) -> Iterator[Server]:
     """A server for as long as the `with` lasts; `settings` are options of `ldapserver serve`: `suffix="dc=..."`."""
+    settings, data = begun(settings)
     running = loop()
     served = running.call(start, running.reactor, settings)
     try:
+        fill(_InThread(running, served), data)
         yield Server(_InThread(running, served))
     finally:
         running.call(stop, served)

@@ -1,13 +1,15 @@
 """A server under test as it is in the loop's thread: its parts, which functions called there may use."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ldapserver.audit.log import AuditLog
 from ldapserver.audit.sinks import MemorySink
+from ldapserver.directory.ldif import Record, read_ldif
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.hosting.assembly import assemble, configure, load
+from ldapserver.hosting.ldif_file import records_of
 from ldapserver.hosting.listening import listening_addresses
 from ldapserver.hosting.options import settings_of
 from ldapserver.protocol import LDAPFactory
@@ -36,7 +38,7 @@ def start(reactor: Any, settings: Mapping[str, object]) -> Served:
     """Listen. `settings` are the options of `ldapserver serve`. Raises UsageFault."""
     options = settings_of({"listen": "ldap://127.0.0.1:0", **settings})
     addresses = listening_addresses(options)
-    directory = load(options)
+    directory = load(options, _records)
     config = configure(options, directory, [address for _, address in addresses])
     records = MemorySink()
     service = assemble(config, directory, AuditLog([records], report=print))
@@ -45,6 +47,11 @@ def start(reactor: Any, settings: Mapping[str, object]) -> Served:
     for url, address in addresses:
         served.ports.append(reactor.listenTCP(url.port, factory, 511, address))
     return served
+
+
+def _records(place: str) -> Iterable[Record]:
+    """The records of `ldif=`: of a file, or of a text, which has more than a line."""
+    return read_ldif(place, "ldif") if "\n" in place else records_of(place)
 
 
 def stop(served: Served) -> Any:
