@@ -7,7 +7,7 @@ INTEROP ?=
 # How long `make soak` fuzzes, all targets together, and how often it kills a server under load.
 SECONDS ?= 3600
 KILLS ?= 50
-CHECKED := sasl_digest ldapserver tests examples benchmarks docs
+CHECKED := sasl_digest ldapserver twisted tests examples benchmarks docs
 
 .PHONY: demo test check docs serve bench bench-directory interop explore soak format clean
 

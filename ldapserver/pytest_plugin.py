@@ -47,11 +47,13 @@ def ldap_server(request: pytest.FixtureRequest, ldap_server_factory: "Callable[.
 
 @pytest.fixture
 def ad_server(request: pytest.FixtureRequest, ldap_server_factory: "Callable[..., Server]") -> "Server":
-    """An LDAP server as ldap_server that is a domain controller in its shapes: SIDs, memberOf, unicodePwd and all.
+    """A domain controller of example.com, as Active Directory has it when it is new.
 
-    @pytest.mark.ldap_server(...) gives it settings.
+    @pytest.mark.ldap_server(...) gives it settings; with a `suffix` it has the shapes of one, and nobody in it.
     """
-    return ldap_server_factory(**{"profile": "ad", **_marked(request)})
+    settings = _marked(request)
+    kind = {"profile": "ad"} if "suffix" in settings else {"domain": "example.com"}
+    return ldap_server_factory(**{**kind, **settings})
 
 
 def _marked(request: pytest.FixtureRequest) -> dict[str, Any]:

@@ -148,3 +148,11 @@ def test_embedded_in_twisted_tells_of_the_first_bind_and_ends() -> None:
         output, error = process.communicate(timeout=30)
     assert bound == (0, "We are dn:uid=alice,dc=example,dc=org\nAlice: alice@example.org\n", "")
     assert (process.returncode, output, error) == (0, "alice 0x0 Status OK.\n", "")
+
+
+def test_twisted_service_is_bound_to_and_stops() -> None:
+    status, output, error = example("twisted_service.py")
+    assert (status, error) == (0, "")
+    listening, *rest = output.splitlines()
+    assert re.fullmatch(r"listening on ldap://127\.0\.0\.1:[0-9]+", listening)
+    assert rest == ["alice 0x0 Status OK.", "dn:uid=alice,dc=example,dc=org", "listening on 0 addresses"]

@@ -309,6 +309,10 @@ class MemoryDirectory:
         with self._write(by, admin, assertion) as write:
             return write.modify_dn(dn, newrdn, delete_old_rdn, new_superior)
 
+    def writing(self, *, by: DN, admin: bool = False, strength: int = 0) -> Transaction:
+        """Several writes, done whole or not at all: enter it, and let it do them."""
+        return self._write(by, admin, None, strength)
+
     def _write(self, by: DN, admin: bool, assertion: Filter | None, strength: int = 0) -> Transaction:
         test = None if assertion is None else compile_filter(assertion, self.schema, self.computed)
         return Transaction(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Concatenate, ParamSpec, TypeVar
 
+from ldapserver.testing.beginning import begun, fill
 from ldapserver.testing.loop import Loop, loop
 from ldapserver.testing.plan import Plan, plan
 from ldapserver.testing.served import Served, start, stop
@@ -75,7 +76,8 @@ def start_server(*, process: bool = False, **settings: object) -> Server:
 
     Takes what `running_server` takes. Raises ValueError for a wrong setting.
     """
-    planned = plan(settings)
+    options, data = begun(settings)
+    planned = plan(options)
     ask, end = _in_process(planned) if process else _in_thread(planned)
 
     def stopped() -> None:
@@ -85,6 +87,11 @@ def start_server(*, process: bool = False, **settings: object) -> Server:
 
     server = Server(ask, stopped)
     RUNNING.append(server)
+    try:
+        fill(ask, data)
+    except BaseException:
+        server.stop()
+        raise
     return server
 
 

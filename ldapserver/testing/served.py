@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ldapserver.audit.log import AuditLog
 from ldapserver.audit.sinks import MemorySink
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.hosting.assembly import assemble, configure, load
+from ldapserver.hosting.listeners import open_listeners
 from ldapserver.hosting.listening import listening_addresses
 from ldapserver.hosting.targets import sinks_of
 from ldapserver.hosting.tls import authorities, used
@@ -56,7 +57,7 @@ def start(reactor: Any, plan: Plan) -> Served:
     with in_keywords():
         served, addresses = _assembled(reactor, plan)
         try:
-            _listen(served, plan, addresses)
+            _listen(served, addresses)
         except UsageFault:
             served.service.audit.close()
             raise
@@ -85,31 +86,11 @@ def _assembled(reactor: Any, plan: Plan) -> tuple[Served, Sequence[tuple[ListenU
     return Served(reactor, directory, factory.service, records, factory, clock, ca), addresses
 
 
-def _listen(served: Served, plan: Plan, addresses: Sequence[tuple[ListenURL, str]]) -> None:
+def _listen(served: Served, addresses: Sequence[tuple[ListenURL, str]]) -> None:
     """Listen at all of them. Raises UsageFault; then none is left open."""
-    from twisted.internet.error import CannotListenError
-
-    reactor, factory = served.reactor, served.factory
-    secure, urls = LDAPSFactory(factory), []
-    try:
-        for url, address in addresses:
-            try:
-                if url.path:
-                    served.ports.append(reactor.listenUNIX(url.path, factory, 511, 0o600, True))
-                    urls.append(str(url))
-                    continue
-                port = reactor.listenTCP(url.port, secure if url.tls else factory, 511, address)
-            except (CannotListenError, OSError) as refused:
-                cause = getattr(refused, "socketError", refused)
-                why = getattr(cause, "strerror", None) or cause
-                raise UsageFault(f"argument --listen: {url}: {why}") from None
-            served.ports.append(port)
-            urls.append(str(replace(url, port=port.getHost().port)))
-    except UsageFault:
-        for port in served.ports:
-            port.connectionLost(None)
-        raise
-    served.urls = tuple(urls)
+    opened = open_listeners(served.reactor, addresses, served.factory, LDAPSFactory(served.factory))
+    served.urls = tuple(str(url) for url, _ in opened)
+    served.ports = [port for _, port in opened]
 
 
 def stop(served: Served) -> Any:

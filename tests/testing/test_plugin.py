@@ -104,7 +104,7 @@ def test_fixtures_and_marker_say_what_they_are(pytester: pytest.Pytester) -> Non
             "ldap_server *",
             "    An LDAP server of dc=example,dc=com with nobody in it*",
             "ad_server *",
-            "    An LDAP server as ldap_server that is a domain controller*",
+            "    A domain controller of example.com*",
         ]
     )
     pytester.runpytest_inprocess("--markers").stdout.fnmatch_lines(["@pytest.mark.ldap_server(*settings):*"])

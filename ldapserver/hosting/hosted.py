@@ -1,0 +1,138 @@
+"""A server of options, from its directory to its log: ready to listen with any of Twisted's reactors."""
+
+import argparse
+import contextlib
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ldapserver.audit.log import AuditLog
+from ldapserver.audit.sinks import Sink
+from ldapserver.config import Config
+from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.hosting.assembly import assemble, configure, load
+from ldapserver.hosting.listeners import Listening, close_listeners, open_listeners
+from ldapserver.hosting.listening import listening_addresses
+from ldapserver.hosting.saving import Saving, prepare_to_save
+from ldapserver.hosting.scraping import listen, metrics_of
+from ldapserver.hosting.targets import reopen, sinks_of
+from ldapserver.hosting.tls import authorities, certificate_of, renew, used
+from ldapserver.service import Service
+from ldapserver.url import ListenURL
+from ldapserver.usage import UsageFault
+from ldapserver.whole_file import WholeFile
+
+if TYPE_CHECKING:
+    from ldapserver.certificates import ClientAuthorities, ServerCertificate
+
+_log = logging.getLogger("ldapserver")
+
+
+@dataclass
+class Hosted:
+    """All that the options come to, but for the sockets. Who has it closes `service.audit`."""
+
+    options: argparse.Namespace
+    service: Service
+    directory: MemoryDirectory
+    addresses: Sequence[tuple[ListenURL, str]]
+    certificate: "ServerCertificate | None"
+    clients: "ClientAuthorities | None"
+    saving: Saving | None
+
+    def listen(self, reactor: Any) -> Listening:
+        """Listen everywhere. Raises UsageFault, and then nowhere."""
+        from ldapserver.protocol import LDAPFactory, LDAPSFactory
+
+        certificate = self.certificate
+        if certificate is None:
+            factory = LDAPFactory(self.service, reactor)
+        else:
+            factory = used(self.options, lambda: LDAPFactory(self.service, reactor, certificate, self.clients))
+        opened = open_listeners(reactor, self.addresses, factory, LDAPSFactory(factory))
+        if self.service.metrics is None:
+            return Listening(factory, opened)
+        try:
+            return Listening(factory, opened, listen(reactor, self.options, self.service.metrics, factory))
+        except UsageFault:
+            close_listeners(opened)
+            raise
+
+    def announce(self, listening: Listening) -> None:
+        """Say that we listen, in the file of --ready-file too. Raises UsageFault when that cannot be written."""
+        path: str | None = self.options.ready_file
+        if path is not None:
+            try:
+                with WholeFile(path, private=False) as file:
+                    file.write("".join(f"{url}\n" for url in listening.urls).encode())
+            except OSError as refused:
+                raise UsageFault(f"argument --ready-file: {path}: {refused.strerror}") from None
+        for url in listening.urls:
+            _log.info("listening on %s", url)
+        if listening.scraped is not None:
+            _log.info("metrics on %s", listening.scraped[0])
+        if self.saving is None:
+            _log.info("changes end with this process: there is no --save")
+
+    def unannounce(self) -> None:
+        """Nobody is to be led here any more by the file of --ready-file."""
+        if self.options.ready_file is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.options.ready_file)
+
+    def renew(self, listening: Listening) -> None:
+        """Open the logs again, and read the certificates again."""
+        reopen(self.service.audit)
+        options, certificate = self.options, self.certificate
+        if certificate is not None and (options.tls_cert is not None or options.tls_ca is not None):
+            renew(options, certificate, listening.factory.use_certificate)
+
+    def save(self, reactor: Any) -> None:
+        """Save while we serve."""
+        if self.saving is None:
+            _log.warning("SIGUSR1: there is no --save")
+        else:
+            self.saving.begin(reactor)
+
+
+def prepare(options: argparse.Namespace, more: Sequence[Sink] = ()) -> Hosted:
+    """All that can be done before listening; `more` are told of every record too. Raises UsageFault."""
+    addresses = listening_addresses(options)
+    prepare_to_save(options)
+    directory = load(options)
+    config = configure(options, directory, [address for _, address in addresses])
+    certificate = certificate_of(options, config)
+    clients = authorities(options)
+    service = _service(options, config, directory, more)
+    stored = partial(directory.records, with_secrets=True)
+    saving = None if options.save is None else Saving(options.save, stored)
+    return Hosted(options, service, directory, addresses, certificate, clients, saving)
+
+
+def _service(
+    options: argparse.Namespace, config: Config, directory: MemoryDirectory, more: Sequence[Sink]
+) -> Service:
+    metrics = metrics_of(options)
+    sinks = [*sinks_of(options, config.computer), *more]
+    if metrics is not None:
+        sinks.append(metrics)
+    audit = AuditLog(sinks, best_effort=options.audit_best_effort, report=_log.error)
+    try:
+        return replace(assemble(config, directory, audit), metrics=metrics)
+    except UsageFault:
+        audit.close()
+        raise
+
+
+def raise_file_limit(connections: int) -> None:
+    """Let the process open as many files as it may have connections."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 64
+    if soft < wanted:
+        raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
