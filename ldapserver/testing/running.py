@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Concatenate, ParamSpec, TypeVar
 
+from ldapserver.testing import reporting
 from ldapserver.testing.loop import Loop, loop
 from ldapserver.testing.served import Served, start, stop
 from ldapserver.testing.server import Server
@@ -28,7 +29,11 @@ def running_server(**settings: object) -> Iterator[Server]:
     """A server for as long as the `with` lasts; `settings` are options of `ldapserver serve`: `suffix="dc=..."`."""
     running = loop()
     served = running.call(start, running.reactor, settings)
+    server = Server(_InThread(running, served))
     try:
-        yield Server(_InThread(running, served))
+        yield server
     finally:
-        running.call(stop, served)
+        try:
+            reporting.closing(server)
+        finally:
+            running.call(stop, served)

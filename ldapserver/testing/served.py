@@ -1,7 +1,7 @@
 """A server under test as it is in the loop's thread: its parts, which functions called there may use."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ldapserver.audit.log import AuditLog
@@ -12,6 +12,7 @@ from ldapserver.hosting.listening import listening_addresses
 from ldapserver.hosting.options import settings_of
 from ldapserver.protocol import LDAPFactory
 from ldapserver.service import Service
+from ldapserver.testing.recorder import Recorder
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Served:
     service: Service
     records: MemorySink
     factory: LDAPFactory
+    recorder: Recorder
     ports: list[Any] = field(default_factory=list)
 
     @property
@@ -39,9 +41,10 @@ def start(reactor: Any, settings: Mapping[str, object]) -> Served:
     directory = load(options)
     config = configure(options, directory, [address for _, address in addresses])
     records = MemorySink()
-    service = assemble(config, directory, AuditLog([records], report=print))
+    recorder = Recorder(directory, reactor.callLater)
+    service = replace(assemble(config, directory, AuditLog([records, recorder], report=print)), watcher=recorder)
     factory = LDAPFactory(service, reactor)
-    served = Served(reactor, directory, service, records, factory)
+    served = Served(reactor, directory, service, records, factory, recorder)
     for url, address in addresses:
         served.ports.append(reactor.listenTCP(url.port, factory, 511, address))
     return served
