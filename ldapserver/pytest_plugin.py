@@ -3,7 +3,9 @@
 Loaded in every run of whoever has this package installed, so it loads next to nothing itself.
 """
 
-from collections.abc import Callable, Iterator
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -64,3 +66,27 @@ def _marked(request: pytest.FixtureRequest) -> dict[str, Any]:
             raise pytest.UsageError(f"@pytest.mark.{MARKER} takes settings by name, not {marker.args[0]!r}")
         settings |= marker.kwargs
     return settings
+
+
+# What was said to a server, in the report of a test that fails
+
+_BEGUN = pytest.StashKey[float]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Note when the test began."""
+    item.stash[_BEGUN] = time.monotonic()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the conversation to the report of a failure; where no server ever ran, nothing is even loaded."""
+    report = yield
+    reporting = sys.modules.get("ldapserver.testing.reporting")
+    if report.failed and reporting is not None:
+        error = "" if call.excinfo is None else str(call.excinfo.value)
+        report.sections.extend(reporting.sections(item.stash.get(_BEGUN, 0.0), error))
+    return report

@@ -21,7 +21,7 @@ from ldapserver.extended import CANCEL, NOTICE_OF_DISCONNECTION, START_TLS, read
 from ldapserver.logons import Logon
 from ldapserver.operation import Context
 from ldapserver.results import send_results
-from ldapserver.sasl.mechanism import TLS
+from ldapserver.sasl.mechanism import TLS, Connection
 from ldapserver.search import search
 from ldapserver.service import Peer, Service
 from ldapserver.stream import Stream
@@ -129,6 +129,11 @@ class Session:
     def tls(self) -> TLS | None:
         """What the connection runs in, None as long as it is in the clear."""
         return self._binder.connection.tls
+
+    @property
+    def connection(self) -> Connection:
+        """What the connection runs over, as it now is."""
+        return self._binder.connection
 
     def secured(self, tls: TLS) -> None:
         """The handshake is done: every octet from here on is inside TLS. Who the connection is stays."""

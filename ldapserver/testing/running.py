@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Concatenate, ParamSpec, TypeVar
 
+from ldapserver.testing import reporting
 from ldapserver.testing.beginning import begun, fill
 from ldapserver.testing.loop import Loop, loop
 from ldapserver.testing.plan import Plan, plan
@@ -83,7 +84,10 @@ def start_server(*, process: bool = False, **settings: object) -> Server:
     def stopped() -> None:
         if server in RUNNING:
             RUNNING.remove(server)
-        end()
+        try:
+            reporting.closing(server)
+        finally:
+            end()
 
     server = Server(ask, stopped)
     RUNNING.append(server)

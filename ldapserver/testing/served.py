@@ -2,11 +2,10 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ldapserver.audit.log import AuditLog
-from ldapserver.audit.sinks import MemorySink
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.hosting.assembly import assemble, configure, load
 from ldapserver.hosting.listeners import open_listeners
@@ -18,6 +17,7 @@ from ldapserver.service import Service
 from ldapserver.testing.clock import MovedClock
 from ldapserver.testing.keeping import Kept
 from ldapserver.testing.plan import Plan, in_keywords, machine_names
+from ldapserver.testing.recorder import Recorder
 from ldapserver.url import ListenURL
 from ldapserver.usage import UsageFault
 
@@ -34,7 +34,7 @@ class Served:
     reactor: Any
     directory: MemoryDirectory
     service: Service
-    records: MemorySink
+    recorder: Recorder
     factory: LDAPFactory
     clock: MovedClock
     ca: str | None = None
@@ -49,7 +49,7 @@ class Served:
 
     def forget(self) -> None:
         """What has happened so far."""
-        self.records.records.clear()
+        self.recorder.clear()
 
 
 def start(reactor: Any, plan: Plan) -> Served:
@@ -70,12 +70,12 @@ def _assembled(reactor: Any, plan: Plan) -> tuple[Served, Sequence[tuple[ListenU
     addresses = listening_addresses(options)
     directory = load(options, plan.records, clock=clock)
     config = configure(options, directory, [address for _, address in addresses], machine_names)
-    clients, records = authorities(options), MemorySink()
+    clients, recorder = authorities(options), Recorder(directory, reactor.callLater)
     audit = AuditLog(
-        [records, *sinks_of(options, config.computer)], best_effort=options.audit_best_effort, report=_log.error
+        [recorder, *sinks_of(options, config.computer)], best_effort=options.audit_best_effort, report=_log.error
     )
     try:
-        service = assemble(config, directory, audit)
+        service = replace(assemble(config, directory, audit), watcher=recorder)
         identity = plan.identity
         certificate = None if identity is None else identity.certificate
         factory = used(options, lambda: LDAPFactory(service, reactor, certificate, clients))
@@ -83,7 +83,7 @@ def _assembled(reactor: Any, plan: Plan) -> tuple[Served, Sequence[tuple[ListenU
         audit.close()
         raise
     ca = None if identity is None else identity.ca
-    return Served(reactor, directory, factory.service, records, factory, clock, ca), addresses
+    return Served(reactor, directory, factory.service, recorder, factory, clock, ca), addresses
 
 
 def _listen(served: Served, addresses: Sequence[tuple[ListenURL, str]]) -> None:

@@ -9,17 +9,33 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from os import PathLike
 from types import MappingProxyType
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
 from ldapserver.directory.account_reset import AccountReset
 from ldapserver.directory.policy import Policy
-from ldapserver.testing import building, data_files, domain, filling, orders, policy, reading
+from ldapserver.testing import (
+    asserting,
+    building,
+    data_files,
+    domain,
+    entries,
+    filling,
+    orders,
+    policy,
+    reporting,
+    seen,
+)
+from ldapserver.testing.binds import Binds
 from ldapserver.testing.clock import ServerClock
+from ldapserver.testing.connections import Connections
+from ldapserver.testing.conversation import Conversation
+from ldapserver.testing.entries import Entry
+from ldapserver.testing.events import Events, Exchange
 from ldapserver.testing.finding import shown, told_of
 from ldapserver.testing.keeping import Snapshot, keep, restore
 from ldapserver.testing.orders import Group, User, Who
 from ldapserver.testing.plan import plan
-from ldapserver.testing.reading import Entry
+from ldapserver.testing.requests import Request, Requests, SearchRequest
 from ldapserver.testing.served import Served
 from ldapserver.testing.values import changes_of
 from ldapserver.url import ListenURL
@@ -27,6 +43,7 @@ from ldapserver.wire.messages import ModifyOperation
 
 P = ParamSpec("P")
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Ask(Protocol):
@@ -56,6 +73,7 @@ class Server:
         self.urls, self.base_dn, self._ca = ask(_facts)
         self.url = self.urls[0]
         self.clock = ServerClock(ask)
+        reporting.opened(self)
 
     def __repr__(self) -> str:
         return f"<Server {self.url}{' (stopped)' if self._stopped else ''}>"
@@ -209,15 +227,15 @@ class Server:
                 *changes_of(ModifyOperation.ADD, add),
                 *changes_of(ModifyOperation.REPLACE, replace),
             )
-        self._ask(reading.modify, who, changes)
+        self._ask(entries.modify, who, changes)
 
     def remove(self, who: Who, *, subtree: bool = False) -> None:
         """Delete a user, a group or an entry, with `subtree` together with what is below it. Raises ValueError."""
-        self._ask(reading.remove, who, subtree)
+        self._ask(entries.remove, who, subtree)
 
     def entry(self, who: Who) -> Entry:
         """The entry of a user, a group or a DN as it is now. Raises LookupError where there is none."""
-        entry = self._ask(reading.entry, who)
+        entry = self._ask(entries.entry, who)
         if entry is None:
             raise LookupError(f"{shown(who)!r}: no entry has this DN, no account or group this name")
         return entry
@@ -231,6 +249,107 @@ class Server:
         return administrator
 
     # What happened
+
+    @property
+    def requests(self) -> Requests[Request]:
+        """Every request so far, in order, decoded and without secrets: `server.requests.searches`, `.of("add")`..."""
+        return self._ask(seen.requests)
+
+    def binds(self, who: str | None = None) -> Binds:
+        """Every bind that has ended, or those as `who`: any name of the account, whichever was used, or its DN.
+
+        A SASL exchange is one bind. Anonymous binds are not among them; `server.requests.binds` has those too.
+        """
+        found = self._ask(seen.binds)
+        return found if who is None else found.by(who)
+
+    @property
+    def events(self) -> Events:
+        """The Windows events so far: 4776, and those beside it."""
+        return self._ask(seen.events)
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """The records so far that are no Windows events: binds, and steps of binds, without a verdict."""
+        return self._ask(seen.exchanges)
+
+    @property
+    def connections(self) -> Connections:
+        """The connections so far; `server.connections.open` are those that last."""
+        return self._ask(seen.connections)
+
+    @property
+    def conversation(self) -> Conversation:
+        """All that was said, without secrets: print it."""
+        return self._ask(seen.conversation, self.url)
+
+    def clear(self) -> None:
+        """Forget what has happened so far: requests, binds, events, closed connections, conversation."""
+        self._ask(seen.clear)
+
+    def wait_for(self, condition: Callable[[], R | Literal[False] | None], timeout: float = 5.0) -> R:
+        """What `condition()` returns once that is true: `server.wait_for(lambda: server.requests.of("unbind"))`.
+
+        It is asked again whenever something has happened, and by whom waits: it may be about anything. Raises
+        AssertionError, with the conversation, after `timeout` seconds.
+        """
+        __tracebackhide__ = True
+        return seen.wait_for(self, condition, timeout)
+
+    def assert_bound(
+        self,
+        who: str,
+        *,
+        times: int | None = None,
+        mechanism: str | None = None,
+        qop: str | None = None,
+        tls: bool | None = None,
+    ) -> Binds:
+        """There were successful binds as `who` in this manner, `times` of them or at least one; they are returned."""
+        __tracebackhide__ = True
+        return asserting.bound(self, who, times=times, mechanism=mechanism, qop=qop, tls=tls)
+
+    def assert_not_bound(self, who: str | None = None) -> None:
+        """Nobody has bound, or not as `who`."""
+        __tracebackhide__ = True
+        asserting.not_bound(self, who)
+
+    def assert_no_failed_binds(self, who: str | None = None) -> None:
+        """No bind has failed, or none as `who`."""
+        __tracebackhide__ = True
+        asserting.no_failed_binds(self, who)
+
+    def assert_event(
+        self, event_id: int, *, status: int | None = None, user: str | None = None, times: int | None = None
+    ) -> Events:
+        """There were such Windows events, `times` of them or at least one; they are returned."""
+        __tracebackhide__ = True
+        return asserting.event(self, event_id, status=status, user=user, times=times)
+
+    def assert_searched(
+        self,
+        *,
+        base: str | None = None,
+        filter: str | None = None,
+        scope: str | None = None,
+        attributes: Iterable[str] | None = None,
+        by: str | None = None,
+        times: int | None = None,
+    ) -> Requests[SearchRequest]:
+        """There were such searches, `times` of them or at least one; they are returned.
+
+        `scope` is `base`, `one` or `sub`; `by` who was bound, empty for anonymous. A filter may differ in the case
+        of attributes only. Raises InvalidFilter for one that is none.
+        """
+        __tracebackhide__ = True
+        return asserting.searched(
+            self, base=base, filter=filter, scope=scope, attributes=attributes, by=by, times=times
+        )
+
+    def assert_all_protected(self) -> None:
+        """No password came in the clear: outside of TLS, of a layer that encrypts, and of a Unix socket."""
+        __tracebackhide__ = True
+        asserting.all_protected(self)
 
     # What goes wrong
 

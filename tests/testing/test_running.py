@@ -158,13 +158,9 @@ def test_records_go_where_they_are_said_to_and_nowhere_else(tmp_path: Path, monk
     assert list(tmp_path.iterdir()) == []
     with running_server(ldif=LDIF, audit=[tmp_path / "a.jsonl", "xml:a.xml"]) as server:
         assert bound(server.url)
-        assert server._ask(count) == 1
+        assert server.binds().count == 1
     assert (tmp_path / "a.jsonl").read_text().count('"4776"') >= 1
     assert (tmp_path / "a.xml").read_text().count("<EventID>4776</EventID>") == 1
-
-
-def count(served: Served) -> int:
-    return len(served.records.records)
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
