@@ -100,6 +100,9 @@ class LDAPProtocol(Protocol):
             return
         self._producing = True
         cast(interfaces.IConsumer, self.transport).registerProducer(self, True)
+        faults = self._factory.service.faults
+        if faults is not None and faults.connected(self):
+            return
         if self.handshaking:
             self.start_tls()
 
@@ -127,9 +130,9 @@ class LDAPProtocol(Protocol):
         """Nothing is heard of the peer: tell it and close; if that was done already, do not wait for it to read."""
         if self.handshaking:
             self._handshake_failed("it took too long")
-            self._abort()
+            self.abort()
         elif self.session.closed:
-            self._abort()
+            self.abort()
         else:
             self.dismiss("idle for too long")
 
@@ -137,11 +140,12 @@ class LDAPProtocol(Protocol):
         """Tell the peer why and close. Who expects TLS is told nothing in the clear."""
         if self.handshaking:
             self.handshaking = False
-            self._abort()
+            self.abort()
         else:
             self.session.disconnect(ResultCode.UNAVAILABLE, text)
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """End the connection at once, whatever is under way; the peer is told nothing."""
         self.session.lost()
         cast(interfaces.ITCPTransport, self.transport).abortConnection()
 
@@ -185,7 +189,12 @@ class LDAPProtocol(Protocol):
     def start_tls(self) -> None:
         """Begin the handshake. Octets already under way in the clear are not understood in it, and end it."""
         self.handshaking = True
-        self._handshake = self._factory.handshakes.begin()
+        faults, handshakes = self._factory.service.faults, self._factory.handshakes
+        if faults is not None:
+            handshakes = faults.handshakes(self, handshakes)
+            if handshakes is None:
+                return
+        self._handshake = handshakes.begin()
         cast(interfaces.ITLSTransport, self.transport).startTLS(self._handshake)
         # The producer is told anew by the layer that is now in between, and never of a pause that came before it.
         self.writable = True
@@ -203,6 +212,10 @@ class LDAPProtocol(Protocol):
         if not self._reading:
             self._reading = True
             cast(interfaces.IPushProducer, self.transport).resumeProducing()
+
+    def call_later(self, seconds: float, call: Callable[[], object]) -> object:
+        """Call it so many seconds from now; what is returned can be cancelled."""
+        return self._factory.reactor.callLater(seconds, call)
 
     def pause(self) -> Suspension[None]:
         """Another turn of the reactor, once the peer reads."""

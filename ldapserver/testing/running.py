@@ -29,6 +29,8 @@ def running_server(**settings: object) -> Iterator[Server]:
     running = loop()
     served = running.call(start, running.reactor, settings)
     try:
-        yield Server(_InThread(running, served))
+        server = Server(_InThread(running, served))
+        yield server
+        server.faults.verify()
     finally:
         running.call(stop, served)

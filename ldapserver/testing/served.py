@@ -7,6 +7,7 @@ from typing import Any
 from ldapserver.audit.log import AuditLog
 from ldapserver.audit.sinks import MemorySink
 from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.faults.plan import Plan
 from ldapserver.hosting.assembly import assemble, configure, load
 from ldapserver.hosting.listening import listening_addresses
 from ldapserver.hosting.options import settings_of
@@ -26,6 +27,12 @@ class Served:
     ports: list[Any] = field(default_factory=list)
 
     @property
+    def faults(self) -> Plan:
+        """What is to go wrong."""
+        assert self.service.faults is not None
+        return self.service.faults
+
+    @property
     def url(self) -> str:
         """Where it listens first."""
         address = self.ports[0].getHost()
@@ -39,7 +46,7 @@ def start(reactor: Any, settings: Mapping[str, object]) -> Served:
     directory = load(options)
     config = configure(options, directory, [address for _, address in addresses])
     records = MemorySink()
-    service = assemble(config, directory, AuditLog([records], report=print))
+    service = assemble(config, directory, AuditLog([records], report=print), Plan())
     factory = LDAPFactory(service, reactor)
     served = Served(reactor, directory, service, records, factory)
     for url, address in addresses:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
+from ldapserver.testing.faults import Faults
 from ldapserver.testing.served import Served
 
 P = ParamSpec("P")
@@ -38,6 +39,11 @@ class Server:
     # What happened
 
     # What goes wrong
+
+    @property
+    def faults(self) -> Faults:
+        """The rules by which things go wrong: `server.faults.add(Close(), on="search", nth=2)`."""
+        return Faults(self._ask)
 
     # Time, policy, and back to what was
 
