@@ -91,6 +91,18 @@ class Binder:
         record = self._record(message_id, "", "", reason, NO_FACTS, response.diagnostic_message)
         return Decision(response, records=(*self.abandon(), replace(record, result_code=response.result_code)))
 
+    def unjudged(
+        self, message_id: int, mechanism: str, name: str, response: BindResponse, result_code: int | None
+    ) -> Decision:
+        """The decision about a bind that a fault keeps from being judged, in the test that asked for one.
+
+        Its exchange is over. `result_code` is what the client sees, None where it sees nothing.
+        """
+        if mechanism == self._mechanism:
+            self._exchange = None
+        record = self._record(message_id, mechanism, "", BindReason.FAULT_INJECTED, Facts(name))
+        return Decision(response, records=(*self.abandon(), replace(record, result_code=result_code)))
+
     async def bind(self, message_id: int, request: BindRequest) -> Decision:
         """Carry out one BindRequest. The connection is anonymous already (RFC 4513 section 4)."""
         authentication = request.authentication

@@ -21,7 +21,7 @@ from sasl_digest import UsageError
 from sasl_digest.end_point import end_point
 
 VALID_FOR = timedelta(days=30)  # of a throw-away certificate
-_SLOW_CLOCKS = timedelta(hours=1)  # by which a client's clock may be behind ours
+SLOW_CLOCKS = timedelta(hours=1)  # by which a client's clock may be behind ours
 
 PrivateKey: TypeAlias = (
     rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
@@ -50,6 +50,10 @@ def read_chain(path: str) -> tuple[x509.Certificate, ...]:
     """The certificates of a PEM file, the server's own first. Raises InvalidCertificate and OSError."""
     with open(path, "rb") as file:
         text = file.read()
+    return _certificates(text)
+
+
+def _certificates(text: bytes) -> tuple[x509.Certificate, ...]:
     try:
         chain = tuple(x509.load_pem_x509_certificates(text))
     except ValueError:
@@ -86,6 +90,10 @@ def read_key(path: str, certificate: x509.Certificate) -> PrivateKey:
     """The private key of a PEM file, which must be that of `certificate`. Raises InvalidCertificate and OSError."""
     with open(path, "rb") as file:
         text = file.read()
+    return _key(text, certificate)
+
+
+def _key(text: bytes, certificate: x509.Certificate) -> PrivateKey:
     try:
         key = serialization.load_pem_private_key(text, None)
     except TypeError:  # what the library raises for a key that wants a password
@@ -104,29 +112,29 @@ def throw_away(names: Iterable[str], now: datetime | None = None) -> tuple[Serve
 
     The CA's key is gone with this call: it has signed this one certificate and will never sign another.
     """
-    begin = (SYSTEM_CLOCK.now() if now is None else now) - _SLOW_CLOCKS
-    end = begin + _SLOW_CLOCKS + VALID_FOR
+    begin = (SYSTEM_CLOCK.now() if now is None else now) - SLOW_CLOCKS
+    end = begin + SLOW_CLOCKS + VALID_FOR
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca_name = _name("ldapserver throw-away CA")
+    ca_name = common_name("ldapserver throw-away CA")
     ca_id = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
     issued_by = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ca_id)
     ca = (
-        _begun(ca_name, ca_name, ca_key.public_key(), begin, end)
+        begun(ca_name, ca_name, ca_key.public_key(), begin, end)
         # What a CA's certificate must say, and its leaf's.  RFC 5280 section 4.2.1.1 to 4.2.1.3, 4.2.1.9
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(key_usage(signs_certificates=True), critical=True)
         .add_extension(ca_id, critical=False)
         .add_extension(issued_by, critical=False)
         .sign(ca_key, hashes.SHA256())
     )
     leaf = (
-        _begun(_name("ldapserver"), ca_name, key.public_key(), begin, end)
+        begun(common_name("ldapserver"), ca_name, key.public_key(), begin, end)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(issued_by, critical=False)
-        .add_extension(x509.SubjectAlternativeName(_alternatives(names)), critical=False)
+        .add_extension(x509.SubjectAlternativeName(alternatives(names)), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
     return ServerCertificate((leaf, ca), key), pem(ca)
@@ -142,17 +150,26 @@ def der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.DER)
 
 
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+def server_certificate(chain: bytes, key: bytes) -> ServerCertificate:
+    """The certificate of these PEM texts, the server's own first, and the key of it. Raises InvalidCertificate."""
+    certificates = _certificates(chain)
+    return ServerCertificate(certificates, _key(key, certificates[0]))
 
 
-def _begun(
+def common_name(name: str) -> x509.Name:
+    """A subject of this one attribute."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def begun(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, begin: datetime, end: datetime
 ) -> x509.CertificateBuilder:
+    """A certificate as far as its fields go, without extensions."""
     return x509.CertificateBuilder(issuer, subject, key, x509.random_serial_number(), begin, end)
 
 
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """What the key is for: a CA's, or TLS."""
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
         content_commitment=False,
@@ -166,7 +183,7 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _alternatives(names: Iterable[str]) -> list[x509.GeneralName]:
+def alternatives(names: Iterable[str]) -> list[x509.GeneralName]:
     """One alternative a name; what no client could ask for, like `*` or 0.0.0.0, is left out."""
     found: dict[x509.GeneralName, None] = {}
     for name in names:

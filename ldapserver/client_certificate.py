@@ -80,6 +80,21 @@ def _dn(name: x509.Name) -> DN:
     return DN(tuple(tuple(map(_ava, rdn)) for rdn in reversed(name.rdns)))
 
 
+def subject_of(dn: DN) -> x509.Name:
+    """The name as a certificate has it, the root first. Raises ValueError for a type that has no place there."""
+    oids = {name.lower(): oid for oid, name in _TYPES.items()}
+    rdns = []
+    for rdn in reversed(dn.rdns):
+        attributes = []
+        for ava in rdn:
+            oid = oids.get(ava.type.lower())
+            if oid is None:
+                raise ValueError(f"dn: {ava.type}: is no type of names in certificates")
+            attributes.append(x509.NameAttribute(oid, ava.value.decode()))
+        rdns.append(x509.RelativeDistinguishedName(attributes))
+    return x509.Name(rdns)
+
+
 def _ava(attribute: x509.NameAttribute[str | bytes]) -> AVA:
     value = attribute.value
     return AVA(

@@ -26,11 +26,16 @@ class Handshakes:
 
     def __init__(self, certificate: ServerCertificate, clients: ClientAuthorities | None = None) -> None:
         """Raises InvalidCertificate when TLS can't be done with what is given."""
+        self._clients = clients
         self.end_point = certificate.end_point
         self.context = _context(certificate, clients)
         self.verify = SSL.VERIFY_NONE
         if clients is not None:
             self.verify = SSL.VERIFY_PEER | (SSL.VERIFY_FAIL_IF_NO_PEER_CERT if clients.required else 0)
+
+    def showing(self, certificate: ServerCertificate) -> "Handshakes":
+        """The same with another certificate. Raises InvalidCertificate."""
+        return Handshakes(certificate, self._clients)
 
     def begin(self) -> "Handshake":
         """One for a new connection."""

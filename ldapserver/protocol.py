@@ -102,6 +102,9 @@ class LDAPProtocol(Protocol):
             return
         self._producing = True
         cast(interfaces.IConsumer, self.transport).registerProducer(self, True)
+        faults = self._factory.service.faults
+        if faults is not None and faults.connected(self):
+            return
         if self.handshaking:
             self.start_tls()
 
@@ -189,7 +192,12 @@ class LDAPProtocol(Protocol):
         from ldapserver.handshake import layer
 
         self.handshaking = True
-        handshake = self._handshake = self._factory.handshakes.begin()
+        faults, handshakes = self._factory.service.faults, self._factory.handshakes
+        if faults is not None:
+            handshakes = faults.handshakes(self, handshakes)
+            if handshakes is None:
+                return
+        handshake = self._handshake = handshakes.begin()
         if self._producing:
             cast(interfaces.IConsumer, self._bare).unregisterProducer()
         layer(self, handshake, self._factory, self._bare)
@@ -211,6 +219,10 @@ class LDAPProtocol(Protocol):
         if not self._reading:
             self._reading = True
             cast(interfaces.IPushProducer, self._bare).resumeProducing()
+
+    def call_later(self, seconds: float, call: Callable[[], object]) -> object:
+        """Call it so many seconds from now; what is returned can be cancelled."""
+        return self._factory.reactor.callLater(seconds, call)
 
     def pause(self) -> Suspension[None]:
         """Another turn of the reactor, once the peer reads."""

@@ -13,6 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from ldapserver.testing import Server
+    from ldapserver.testing.authority import CA
 
 MARKER = "ldap_server"
 
@@ -27,15 +28,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def ldap_server_factory() -> "Iterator[Callable[..., Server]]":
+def ldap_server_factory(request: pytest.FixtureRequest) -> "Iterator[Callable[..., Server]]":
     """Starts LDAP servers for the test, as many as it wants: `ldap_server_factory(suffix="dc=a", tls=True)`.
 
     Takes what ldapserver.testing.running_server takes; each server stops when the test ends, or by its stop().
     """
     from ldapserver.testing import running_server
 
+    servers = request.node.stash.setdefault(_SERVERS, [])
     with ExitStack() as running:
-        yield lambda **settings: running.enter_context(running_server(**settings))
+
+        def start(**settings: Any) -> "Server":
+            server = running.enter_context(running_server(**settings))
+            servers.append(server)
+            return server
+
+        yield start
+        servers.clear()
 
 
 @pytest.fixture
@@ -66,6 +75,39 @@ def _marked(request: pytest.FixtureRequest) -> dict[str, Any]:
             raise pytest.UsageError(f"@pytest.mark.{MARKER} takes settings by name, not {marker.args[0]!r}")
         settings |= marker.kwargs
     return settings
+
+
+@pytest.fixture(scope="session")
+def ldap_ca() -> "CA":
+    """The CA of the servers under test: `.pem`, `.path` for clients to trust, `.issue(names)`, `.issue_client(dn)`.
+
+    A certificate with a defect is `ldap_ca.issue(expired=True)`, or one of
+    `ldapserver.testing.faults.bad_certificate("unknown-ca")`.
+    """
+    from ldapserver.testing.authority import local_ca
+
+    return local_ca()
+
+
+# What goes wrong, and did not
+
+_SERVERS: pytest.StashKey[list["Server"]] = pytest.StashKey()  # those that a test has started
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """A fault that never fired is a failure of the test itself, unless there was another."""
+    try:
+        yield
+    except BaseException:
+        for server in item.stash.get(_SERVERS, ()):
+            server.faults.clear()
+        raise
+    for server in item.stash.get(_SERVERS, ()):
+        try:
+            server.faults.verify()
+        except AssertionError as error:
+            pytest.fail(str(error), pytrace=False)
 
 
 # What was said to a server, in the report of a test that fails

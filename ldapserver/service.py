@@ -24,6 +24,7 @@ from sasl_digest import QOP, DigestServer, NonceBook
 from sasl_digest.nonces import Nonces
 
 if TYPE_CHECKING:
+    from ldapserver.faults.plan import FaultPlan
     from ldapserver.metrics import Metrics
     from ldapserver.watching import Watcher
 
@@ -53,8 +54,8 @@ class Service:
 
     `mechanisms` is what a bind may name, and `offered` what of it the root DSE lists; `workstation` is what event
     4776 names, or None for the client's address. `start_tls` is whether clients may begin TLS on a connection.
-    `refusals` are the answers to binds that fail. `metrics` counts, where that is asked for, and
-    `watcher` looks on.
+    `refusals` are the answers to binds that fail. `metrics` counts, where that is asked for,
+    `watcher` looks on, and `faults` is what is to go wrong.
     """
 
     config: Config
@@ -68,6 +69,7 @@ class Service:
     start_tls: bool = False
     metrics: "Metrics | None" = None
     watcher: "Watcher | None" = field(default=None, repr=False)
+    faults: "FaultPlan | None" = field(default=None, repr=False)
     lookups: Lookups = field(default_factory=Lookups, repr=False, compare=False)
 
     @classmethod
@@ -78,11 +80,16 @@ class Service:
         audit: AuditLog,
         nonces: Nonces | None = None,
         ids: Iterator[int] | None = None,
+        faults: "FaultPlan | None" = None,
     ) -> "Service":
         """The service that `config` describes, over this directory and this audit; `ids` are those of logons.
 
         `nonces` that are given come with a clock of their own, for which there is `directory.clock.seconds`.
         """
+        if nonces is None:
+            nonces = _nonces(config, directory.clock)
+        if faults is not None:
+            nonces = faults.serve(directory, nonces)
         terms = partial(
             DigestServer,
             realms=(config.realm,) if config.realm else (),
@@ -94,7 +101,7 @@ class Service:
             ciphers=config.ciphers,
             maxbuf=config.maxbuf,
             buffer_limit=config.max_message + BUFFER_OVERSHOOT,
-            nonces=nonces or _nonces(config, directory.clock),
+            nonces=nonces,
         )
         digest = DigestMD5(
             terms(qop=config.qop),
@@ -120,6 +127,7 @@ class Service:
             admins=frozenset(DN.parse(dn).key for dn in config.admins),
             refusals=refusals(ad_errors=config.ad_errors, build=config.ad_build),
             logons=Logons(config, directory, ids or logon_ids(directory.clock.ns() // 1000)),
+            faults=faults,
         )
 
     @property

@@ -7,12 +7,13 @@ later messages, so that they can be abandoned. What is answered in one turn leav
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ldapserver.access import ANONYMOUS, Identity
 from ldapserver.audit.record import Record
 from ldapserver.audit.sinks import AuditUnavailable
 from ldapserver.bind import INTERNAL_ERROR, UNAVAILABLE, Binder, Decision
+from ldapserver.channel import Channel
 from ldapserver.controls import NO_CONTROLS, Controls, read_controls
 from ldapserver.cursors import Cursors
 from ldapserver.dispatch import acting, carry_out, understood
@@ -25,7 +26,7 @@ from ldapserver.sasl.mechanism import TLS, Connection
 from ldapserver.search import search
 from ldapserver.service import Peer, Service
 from ldapserver.stream import Stream
-from ldapserver.suspension import Host, Task
+from ldapserver.suspension import Task
 from ldapserver.wire import codec
 from ldapserver.wire.messages import (
     RESULTS,
@@ -47,39 +48,6 @@ from sasl_digest import BrokenLayer
 
 if TYPE_CHECKING:
     from ldapserver.metrics import Histogram
-
-
-class Channel(Host, Protocol):
-    """What a session asks of its transport."""
-
-    @property
-    def writable(self) -> bool:
-        """Whether the peer reads what it is sent: while it does not, no more is taken from it."""
-        ...
-
-    def write(self, data: bytes) -> None:
-        """Send octets."""
-        ...
-
-    def close(self) -> None:
-        """Send what was written, then end the connection."""
-        ...
-
-    def start_tls(self) -> None:
-        """Begin the handshake: what was written leaves in the clear, nothing behind it; `Session.secured` follows."""
-        ...
-
-    def resume_reading(self) -> None:
-        """Octets are wanted again, after `waiting` was true."""
-        ...
-
-    def failed(self, error: Exception) -> None:
-        """Report a fault of ours, with its traceback."""
-        ...
-
-    def settled(self) -> None:
-        """The connection is gone, and its last record is written, or will not be: `recording` is over."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +72,8 @@ class Session:
         self._timing: tuple[Histogram, float] | None = None  # of the bind under way, where that is asked for
         limit = min(config.max_message_before_bind, config.max_message)
         self._watch = None if service.watcher is None else service.watcher.watch(self, peer)
-        self._stream = Stream(limit, channel, service.metrics, self._watch)
+        self._faults = None if service.faults is None else service.faults.connection(self, peer, channel)
+        self._stream = Stream(limit, channel, service.metrics, self._watch, self._faults)
         self._binder = Binder(service, peer, channel)
         self._bind: Task[Any] | None = None
         self._decided_bind = False  # whether `_bind` is decided, and only its records are on their way
@@ -238,10 +207,13 @@ class Session:
             if isinstance(request, ExtendedRequest) and request.request_name == CANCEL:
                 self._cancel(message_id, read_cancel(request))
                 return
+            start_tls = isinstance(request, ExtendedRequest) and request.request_name == START_TLS
+            if start_tls and self._faults is not None:
+                self._faults.start_tls(message_id, request)
         except OperationRefused as refused:
             self._send_refusal(message_id, request, refused)
             return
-        if isinstance(request, ExtendedRequest) and request.request_name == START_TLS:
+        if isinstance(request, ExtendedRequest) and start_tls:
             self._start_tls(message_id, request)
         else:
             context = Context(
@@ -254,7 +226,10 @@ class Session:
                 self._peer,
                 message_id,
             )
-            self._start(message_id, request, self._carry_out(message_id, context, request))
+            coroutine = self._carry_out(message_id, context, request)
+            if self._faults is not None:
+                coroutine = self._faults.operation(message_id, request, coroutine)
+            self._start(message_id, request, coroutine)
 
     def _cancel(self, message_id: int, cancel_id: int) -> None:
         """The Cancel operation, RFC 3909 section 2.2: what is cancelled is answered too, unlike what is abandoned."""
@@ -354,7 +329,10 @@ class Session:
             response = request.response(refused.result_code, diagnostic_message=refused.diagnostic_message)
             self._conclude(message_id, self._binder.refused(message_id, response))
             return
-        self._bind = Task(self._binder.bind(message_id, request), partial(self._decided, message_id))
+        bind = self._binder.bind(message_id, request)
+        if self._faults is not None:
+            bind = self._faults.bind(message_id, request, self._binder, bind)
+        self._bind = Task(bind, partial(self._decided, message_id))
         self._bind.start()
 
     def _decided(self, message_id: int, task: Task[Decision]) -> None:

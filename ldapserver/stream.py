@@ -12,6 +12,7 @@ from sasl_digest import SecurityLayer
 from sasl_digest.layers import cut
 
 if TYPE_CHECKING:
+    from ldapserver.faults.connection import ConnectionFaults
     from ldapserver.metrics import Metrics
     from ldapserver.watching import Watch
 
@@ -29,16 +30,23 @@ class Transport(Protocol):
 class Stream:
     """What stands between a session and its transport; `limit` is the longest message taken, in octets.
 
-    `metrics` counts the octets of layers, where that is asked for, and `watch` is told of each message.
+    `metrics` counts the octets of layers, where that is asked for, `watch` is told of each message, and `faults` may
+    have it leave otherwise.
     """
 
     def __init__(
-        self, limit: int, transport: Transport, metrics: "Metrics | None" = None, watch: "Watch | None" = None
+        self,
+        limit: int,
+        transport: Transport,
+        metrics: "Metrics | None" = None,
+        watch: "Watch | None" = None,
+        faults: "ConnectionFaults | None" = None,
     ) -> None:
         self.layer: SecurityLayer | None = None
         self._transport = transport
         self._metrics = metrics
         self._watch = watch
+        self._faults = faults
         self._framer = Framer(limit)
         self._wrapped = bytearray()  # received, and not yet taken off the layer
         self._of_buffer = 0  # octets still to come of the buffer that the layer was last given a part of
@@ -84,7 +92,14 @@ class Stream:
 
     def write(self, data: bytes) -> None:
         """Have it leave with the next `flush()`, or at once when it is much: one or more whole messages."""
-        if self._watch is not None:
+        if self._faults is not None:
+            self._faults.leaving(self, data)
+        else:
+            self.gather(data)
+
+    def gather(self, data: bytes, *, whole: bool = True) -> None:
+        """The same, as it is; nobody who looks on is told of what is not `whole` messages."""
+        if self._watch is not None and whole:
             self._watch.sent(data)
         self._unsent.append(data)
         self._unsent_size += len(data)

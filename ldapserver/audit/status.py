@@ -92,6 +92,8 @@ class BindReason(enum.Enum):
     """A fault of ours; standard error has the traceback."""
     BUSY = "busy"
     """As many dear passwords are being checked as may be at once."""
+    FAULT_INJECTED = "fault-injected"
+    """A test asked for a fault, which kept the bind from being judged: what was answered is what it asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ ENDINGS: dict[Reason | BindReason, Ending] = {
     BindReason.INVALID_REQUEST: Ending(ResultCode.PROTOCOL_ERROR, None),
     BindReason.INTERNAL_ERROR: Ending(ResultCode.OTHER, None),
     BindReason.BUSY: Ending(ResultCode.BUSY, None),
+    BindReason.FAULT_INJECTED: Ending(None, None),
 }
 
 

@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from ldapserver.audit.log import AuditLog
 from ldapserver.clock import SYSTEM_CLOCK, Clock
@@ -23,6 +24,9 @@ from ldapserver.usage import UsageFault
 from ldapserver.wire.dn import DN, InvalidDN
 from sasl_digest import UsageError
 from sasl_digest.saslprep import prepare
+
+if TYPE_CHECKING:
+    from ldapserver.faults.plan import FaultPlan
 
 # Objects made and not dropped again between two looks for garbage: more than the slices of a few searches make. A
 # full look goes through all that indexes, and searches under way, hold; in a large directory that is tens of
@@ -138,10 +142,12 @@ def configure(
         raise UsageFault(str(error)) from None
 
 
-def assemble(config: Config, directory: MemoryDirectory, audit: AuditLog) -> Service:
-    """The service of these settings. Raises UsageFault."""
+def assemble(
+    config: Config, directory: MemoryDirectory, audit: AuditLog, faults: "FaultPlan | None" = None
+) -> Service:
+    """The service of these settings, in which `faults` go wrong. Raises UsageFault."""
     try:
-        return Service.assemble(config, directory, audit)
+        return Service.assemble(config, directory, audit, faults=faults)
     except UsageError as error:  # terms that no client could meet: a realm that fills the challenge
         raise UsageFault(f"argument --realm: {error}") from None
 

@@ -65,12 +65,12 @@ def _from_pem(chain: tuple[bytes, ...], key: bytes, ca: str | None) -> Identity:
 
 
 @cache
-def throw_away_for(names: tuple[str, ...]) -> Identity:
-    """One for these names, of a CA of its own; the same for the same names, as long as this process lasts."""
-    from ldapserver.certificates import throw_away
+def local_identity(names: tuple[str, ...]) -> Identity:
+    """One for these names, of this process's CA; the same for the same names, as long as it lasts."""
+    from ldapserver.testing.authority import local_ca
 
-    certificate, ca = throw_away(names)
-    return Identity(certificate, ca.decode())
+    ca = local_ca()
+    return Identity(ca.issue(names).server, ca.pem)
 
 
 def identity_of(

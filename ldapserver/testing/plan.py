@@ -20,7 +20,7 @@ from ldapserver.config import own_names
 from ldapserver.directory.ldif import Record, read_ldif
 from ldapserver.hosting.options import has_tls, settings_of
 from ldapserver.hosting.targets import check_targets
-from ldapserver.testing.identity import Authority, Identity, identity_of, throw_away_for
+from ldapserver.testing.identity import Authority, Identity, identity_of, local_identity
 from ldapserver.usage import UsageFault
 
 # What of `serve` has no sense here, and what does the same.
@@ -77,7 +77,7 @@ def plan(settings: Mapping[str, object]) -> Plan:
         check_targets(options)
         identity = None
         if has_tls(options):
-            identity = identity_of(options, authority or throw_away_for, names_of(options))
+            identity = identity_of(options, authority or local_identity, names_of(options))
         return Plan(options, texts, identity)
 
 

@@ -56,7 +56,7 @@ class running_server:  # noqa: N801  used as the function that it reads as
     ) -> None:
         server, self._server = self._server, None
         if server is not None:
-            server.stop()
+            server.stop(verify=kind is None)
 
     async def __aenter__(self) -> Server:
         import asyncio  # which others need not load
@@ -94,7 +94,7 @@ def start_server(*, process: bool = False, **settings: object) -> Server:
     try:
         fill(ask, data)
     except BaseException:
-        server.stop()
+        server.stop(verify=False)
         raise
     return server
 
@@ -115,7 +115,7 @@ def _in_process(planned: Plan) -> tuple[Ask, Callable[[], None]]:
 def _stop_all() -> None:
     """The process ends: no socket's file, and no half of a record, is to stay."""
     for server in tuple(RUNNING):
-        server.stop()
+        server.stop(verify=False)
 
 
 atexit.register(_stop_all)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ldapserver.audit.log import AuditLog
 from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.faults.plan import FaultPlan
 from ldapserver.hosting.assembly import assemble, configure, load
 from ldapserver.hosting.listeners import open_listeners
 from ldapserver.hosting.listening import listening_addresses
@@ -43,6 +44,12 @@ class Served:
     kept: dict[str, Kept] = field(default_factory=dict)
 
     @property
+    def faults(self) -> FaultPlan:
+        """What is to go wrong."""
+        assert self.service.faults is not None
+        return self.service.faults
+
+    @property
     def url(self) -> str:
         """Where it listens first."""
         return self.urls[0]
@@ -75,7 +82,7 @@ def _assembled(reactor: Any, plan: Plan) -> tuple[Served, Sequence[tuple[ListenU
         [recorder, *sinks_of(options, config.computer)], best_effort=options.audit_best_effort, report=_log.error
     )
     try:
-        service = replace(assemble(config, directory, audit), watcher=recorder)
+        service = replace(assemble(config, directory, audit, FaultPlan()), watcher=recorder)
         identity = plan.identity
         certificate = None if identity is None else identity.certificate
         factory = used(options, lambda: LDAPFactory(service, reactor, certificate, clients))

@@ -5,7 +5,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from os import PathLike
 from types import MappingProxyType
@@ -31,6 +31,7 @@ from ldapserver.testing.connections import Connections
 from ldapserver.testing.conversation import Conversation
 from ldapserver.testing.entries import Entry
 from ldapserver.testing.events import Events, Exchange
+from ldapserver.testing.faults import Faults
 from ldapserver.testing.finding import shown, told_of
 from ldapserver.testing.keeping import Snapshot, keep, restore
 from ldapserver.testing.orders import Group, User, Who
@@ -113,13 +114,26 @@ class Server:
             raise ValueError("there is no CA made for it; with running_server(tls=True) there is")
         return self._ca
 
-    def stop(self) -> None:
-        """Stop listening and end every connection; nothing, where that is done. Returns when it is."""
+    def stop(self, *, verify: bool = True) -> None:
+        """Stop listening and end every connection; nothing, where that is done. Returns when it is.
+
+        Raises AssertionError where a fault never fired, unless `verify` is false; it is stopped all the same.
+        """
         with self._stopping:
             # In a process that was forked off, it is not ours to stop.
-            if not self._stopped and self._pid == os.getpid():
-                self._stopped = True
+            if self._stopped or self._pid != os.getpid():
+                return
+            self._stopped = True
+            try:
+                if verify:
+                    self._verify_faults()
+            finally:
                 self._stop()
+
+    def _verify_faults(self) -> None:
+        # Of a process that has ended before it was stopped nothing is known.
+        with suppress(RuntimeError):
+            self.faults.verify()
 
     # Who is there
 
@@ -352,6 +366,11 @@ class Server:
         asserting.all_protected(self)
 
     # What goes wrong
+
+    @property
+    def faults(self) -> Faults:
+        """The rules by which things go wrong: `server.faults.add(Close(), on="search", nth=2)`."""
+        return Faults(self._ask)
 
     # Time, policy, and back to what was
 

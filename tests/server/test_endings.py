@@ -12,6 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from ldapserver.audit.record import MSV1_0, WDIGEST, BindRecord
 from ldapserver.audit.status import ENDINGS, BindReason, Status
+from ldapserver.faults import NoAnswer
 from ldapserver.sasl.mechanism import TLS
 from ldapserver.wire.messages import (
     BindResponse,
@@ -20,6 +21,7 @@ from ldapserver.wire.messages import (
 )
 from sasl_digest import QOP, Reason
 from tests.authority import Authority, name
+from tests.server.faulted import faulted
 from tests.server.stage import DEAR, LDIF, U1, URI, Stage, digest_response, faulty, sasl, simple, stage, stopped
 
 AUDIT = Path(__file__).parents[2] / "docs" / "audit.md"
@@ -168,6 +170,12 @@ def unmapped() -> Stage:
     return on
 
 
+def kept_from_it() -> Stage:
+    on = faulted(NoAnswer(), on="bind")
+    assert not on.send(simple("u1", "password"))
+    return on
+
+
 def mechanism() -> Stage:
     on = stage()
     on.bind(sasl(mechanism="GSSAPI"))
@@ -232,6 +240,7 @@ REACHED: dict[Reason | BindReason, list[tuple[Callable[[], Stage], str]]] = {
     BindReason.INVALID_REQUEST: [(refused, "")],
     BindReason.INTERNAL_ERROR: [(broken, "")],
     BindReason.BUSY: [(busy, "dear")],
+    BindReason.FAULT_INJECTED: [(kept_from_it, "u1")],
 }
 
 
