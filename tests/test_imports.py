@@ -2,7 +2,8 @@
 
 1. `sasl_digest` imports the standard library; `ciphers` and `end_point` alone cryptography, `saslprep`
    alone passlib (libpass), `ldap3` alone ldap3.
-2. Twisted is imported by `protocol`, `handshake`, `testing`, `cli.serve` and `hosting.scraping` only.
+2. Twisted is imported by `protocol`, `handshake`, `testing`, `cli.serve`, `hosting.scraping` and what
+   of `capture` is on sockets only.
 3. Of the server, each package in `LAYERS` imports what stands there and no more; `cli` is imported by nobody.
 """
 
@@ -25,6 +26,8 @@ MAY_IMPORT = {
 }
 KNOW_TWISTED = {"ldapserver.protocol", "ldapserver.handshake", "ldapserver.testing"}
 KNOW_TWISTED |= {"ldapserver.cli.serve", "ldapserver.hosting.scraping"}
+KNOW_TWISTED |= {"ldapserver.capture.listening", "ldapserver.capture.proxy", "ldapserver.capture.replay_protocol"}
+KNOW_TWISTED |= {"ldapserver.cli.record", "ldapserver.cli.until_signal"}
 # Of `ldapserver`, what each package may import beside itself: arrows point down.
 LAYERS: dict[str, set[str]] = {
     "clock": set(),
