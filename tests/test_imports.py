@@ -26,6 +26,8 @@ MAY_IMPORT = {
 KNOW_TWISTED = {"ldapserver.protocol", "ldapserver.handshake", "ldapserver.testing"}
 KNOW_TWISTED |= {"ldapserver.cli.serve", "ldapserver.hosting.scraping", "ldapserver.hosting.listeners"}
 KNOW_TWISTED |= {"ldapserver.twisted_service", "ldapserver.twist"}
+KNOW_TWISTED |= {"ldapserver.capture.listening", "ldapserver.capture.proxy", "ldapserver.capture.replay_protocol"}
+KNOW_TWISTED |= {"ldapserver.cli.record", "ldapserver.cli.until_signal"}
 # Of `ldapserver`, what each package may import beside itself: arrows point down.
 LAYERS: dict[str, set[str]] = {
     "clock": set(),

@@ -11,6 +11,8 @@ COMMANDS = {
     "check": "say what is wrong with a configuration and with LDIF files, without serving",
     "export": "write the entries of a server, or of an LDIF file, as LDIF or JSON",
     "passwd": "set a password, on a server or in an LDIF file; unlock an account, have its password changed",
+    "record": "stand between a client and a server, and write down what they say",
+    "replay": "play the server of a recording, for a client under test",
     "events": "show the records of audit logs, follow them, or sum them up",
 }
 
