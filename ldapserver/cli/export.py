@@ -2,13 +2,12 @@
 
 import argparse
 import gc
-import json
 import sys
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ldapserver.cli.entry_json import json_lines
 from ldapserver.cli.exit_status import ended
 from ldapserver.cli.login import PASSWORD, add_login_options, check_no_login, check_transport, login_of
 from ldapserver.cli.password import from_stdin
@@ -88,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 def _export(options: argparse.Namespace) -> None:
     from_server = is_url(options.source)
     entries = _of_server(options) if from_server else _of_file(options)
-    pieces = _json_lines(entries) if options.json else text_of(entries)
+    pieces = json_lines(entries) if options.json else text_of(entries)
     with _output(options) as write:
         for piece in pieces:
             write(piece)
@@ -159,16 +158,3 @@ def _of_users(entries: Named, schema: Schema) -> Named:
                 own[description] = attribute_type is not None and attribute_type.no_user_modification
         # Password attributes are asked for by themselves, a history of them among these.
         yield dn, tuple((each, values) for each, values in attributes if is_password(each) or not own[each])
-
-
-def _json_lines(entries: Named) -> Iterator[bytes]:
-    for name, attributes in entries:
-        shown = {description: [_json_value(value) for value in values] for description, values in attributes}
-        yield json.dumps({"dn": str(name), "attributes": shown}).encode() + b"\n"
-
-
-def _json_value(value: bytes) -> str | dict[str, str]:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return {"base64": b64encode(value).decode()}

@@ -207,7 +207,7 @@ def _changed(options: argparse.Namespace) -> Changed:
     if options.user is None and options.simple is None:
         raise UsageFault("who changes it is not known: --user or --simple is needed")
     login = login_of(options, (lambda: next(lines)) if options.password_stdin else None)
-    if asked.new_password and not _is_private(url, login):
+    if asked.new_password and not is_private(url, login):
         print("ldapserver passwd: the new password goes over the network in the clear", file=sys.stderr)
     return change_on_server(url, login, asked)
 
@@ -225,7 +225,7 @@ def _in_file(options: argparse.Namespace, asked: PasswordChange) -> Changed:
     return change_in_file(options.target, asked, schemes=schemes, saslprep=options.saslprep)
 
 
-def _is_private(url: SearchURL, login: Login) -> bool:
+def is_private(url: SearchURL, login: Login) -> bool:
     """Whether nobody on the way sees what is sent."""
     server = url.server
     if server.tls or server.path or login.start_tls or login.qop == "auth-conf" or server.host == "localhost":

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ldapserver.cli.exit_status import ANOTHER_FAILURE, USAGE
+from ldapserver.cli.exit_status import ANOTHER_FAILURE
 from ldapserver.cli.password import made_up
 from ldapserver.cli.password_change import CONSTRAINT_VIOLATION, NO_SUCH_OBJECT, Changed, PasswordChange
 from ldapserver.cli.remote import (
@@ -21,6 +21,7 @@ from ldapserver.directory.authzid import AuthzId
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.filetime import filetime_at
 from ldapserver.directory.names import PEOPLE, dns_domain, netbios_domain
+from ldapserver.usage import UsageFault
 from ldapserver.wire.dn import DN, InvalidDN
 
 if TYPE_CHECKING:
@@ -39,9 +40,16 @@ _WINDOWS_ERRORS = {
 
 
 def change_on_server(url: SearchURL, login: Login, asked: PasswordChange, clock: Clock = SYSTEM_CLOCK) -> Changed:
-    """Do it. Raises RemoteFailure and NoPassword."""
+    """Do it. Raises RemoteFailure, NoPassword and UsageFault."""
     with connected(url, login) as connection:
-        return _Server(url, login, connection).change(asked, clock)
+        return change_over(connection, url, login, asked, clock)
+
+
+def change_over(
+    connection: "DigestConnection", url: SearchURL, login: Login, asked: PasswordChange, clock: Clock = SYSTEM_CLOCK
+) -> Changed:
+    """The same over a connection that is bound already, as `login` says."""
+    return _Server(url, login, connection).change(asked, clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +110,9 @@ class _Server:
             raise RemoteFailure(ANOTHER_FAILURE, f"{self._url}: the server has no Password Modify (RFC 3062)")
         server, login = self._url.server, self._login
         if not (server.tls or server.path or login.start_tls or login.qop == "auth-conf"):
-            raise RemoteFailure(
-                USAGE,
+            raise UsageFault(
                 f"{self._url}: Active Directory takes no password in the clear: use ldaps://, --start-tls, or "
-                "--qop auth-conf",
+                "--qop auth-conf"
             )
 
     # Who it is

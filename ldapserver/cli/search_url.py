@@ -12,7 +12,7 @@ SCHEMES = ("ldap://", "ldaps://", "ldapi://")
 EVERY_ENTRY = "(objectClass=*)"  # "If <filter> is omitted, a filter of "(objectClass=*)" is assumed", section 2
 
 # "scope = "base" / "one" / "sub"", section 2.
-_SCOPES = {"base": Scope.BASE_OBJECT, "one": Scope.SINGLE_LEVEL, "sub": Scope.WHOLE_SUBTREE}
+SCOPES = {"base": Scope.BASE_OBJECT, "one": Scope.SINGLE_LEVEL, "sub": Scope.WHOLE_SUBTREE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,13 @@ class SearchURL:
         for name in names:
             if name not in ("*", "+", "1.1") and not ATTRIBUTE_DESCRIPTION.fullmatch(name):
                 raise InvalidURL(f"{text}: {name!r} is no attribute")
-        if scope.lower() not in ("", *_SCOPES):
-            raise InvalidURL(f"{text}: {scope!r} is no scope; there is {', '.join(_SCOPES)}")
+        if scope.lower() not in ("", *SCOPES):
+            raise InvalidURL(f"{text}: {scope!r} is no scope; there is {', '.join(SCOPES)}")
         read = cls(
             server,
             _decoded(text, base),
             names,
-            _SCOPES[scope.lower() or "sub"],
+            SCOPES[scope.lower() or "sub"],
             _decoded(text, filter) or EVERY_ENTRY,
         )
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import sasl_digest
-from ldapserver.cli.ldp.bind import CIPHERS, QOPS
+from ldapserver.cli.ldp.connection import CIPHERS, QOPS
 from sasl_digest import QOP, Cipher
 from tests.interop.conftest import CHALLENGE, Answer, Scripted, asking, honest, lying
 from tests.interop.server import OurServer
@@ -251,13 +251,13 @@ def test_real_slapd(slapd: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["bind"], "the following arguments are required: URL, -u/--user"),
-        (["bind", "ldaps://h", "-u", "u1", "-p", "x"], "ldaps://h: ldp has no TLS in this version"),
-        (["bind", "http://h", "-u", "u1", "-p", "x"], "http://h: not of the form ldap://HOST[:PORT]"),
-        (["bind", "ldap://", "-u", "u1", "-p", "x"], "ldap://: not of the form ldap://HOST[:PORT]"),
-        (["bind", "ldap://h:0", "-u", "u1", "-p", "x"], "ldap://h:0: not of the form ldap://HOST[:PORT]"),
-        (["bind", "ldap://h:65536", "-u", "u1", "-p", "x"], "ldap://h:65536: not of the form ldap://HOST[:PORT]"),
-        (["bind", "ldap://h/dc=x", "-u", "u1", "-p", "x"], "ldap://h/dc=x: not of the form ldap://HOST[:PORT]"),
+        (["bind"], "the following arguments are required: URL"),
+        (["bind", "ldaps://h/dc=x", "-u", "u1", "-p", "x"], "ldaps://h/dc=x: nothing may follow the address"),
+        (["bind", "http://h", "-u", "u1", "-p", "x"], "http://h: must begin with ldap://, ldaps:// or ldapi://"),
+        (["bind", "ldap://", "-u", "u1", "-p", "x"], "ldap://: needs an address"),
+        (["bind", "ldap://h:0", "-u", "u1", "-p", "x"], "ldap://h:0: the port must be a number from 1 to 65535"),
+        (["bind", "ldap://h:65536", "-u", "u1", "-p", "x"], "ldap://h:65536: the port must be a number from"),
+        (["bind", "ldap://h/dc=x", "-u", "u1", "-p", "x"], "ldap://h/dc=x: nothing may follow the address"),
         (["bind", "ldap://h", "-u", "", "-p", "x"], "--user: must not be empty"),
         (["bind", "ldap://h", "-u", "u1", "-p", "x", "--host-name", ""], "--host-name: must not be empty"),
         (["bind", "ldap://h", "-u", "u1"], "no terminal to ask for the password: use --password-stdin"),

@@ -9,6 +9,14 @@ from sasl_digest import __version__
 USAGE_STATUS = 64
 COMMANDS = {
     "bind": "connect, show the root DSE, and bind",
+    "search": "entries: as LDP.exe shows them, as JSON or as LDIF",
+    "compare": "whether an entry has a value",
+    "whoami": "as whom the server takes one",
+    "rootdse": "what the server says of itself",
+    "add": "add entries of LDIF",
+    "modify": "make changes, of LDIF or of the command line",
+    "delete": "delete entries, or subtrees",
+    "passwd": "set a password",
 }
 
 USAGE = """\
@@ -23,6 +31,7 @@ ldp COMMAND --help says more; ldp --version prints the version.
 
 example:
   ldp bind ldap://127.0.0.1:3890 -u u1 -d CONTOSO
+  ldp search 'ldap://127.0.0.1:3890/dc=contoso,dc=com??sub?(uid=u1)' -u u1
 """
 
 
