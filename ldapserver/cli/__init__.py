@@ -12,6 +12,7 @@ COMMANDS = {
     "export": "write the entries of a server, or of an LDIF file, as LDIF or JSON",
     "passwd": "set a password, on a server or in an LDIF file; unlock an account, have its password changed",
     "events": "show the records of audit logs, follow them, or sum them up",
+    "completion": "a script that completes commands and options in a shell",
 }
 
 USAGE = """\
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments and arguments[0] == "--version":
         print(f"ldapserver {__version__}")
         return 0
-    usage = USAGE.format(commands="\n".join(f"  {name:8}{words}" for name, words in COMMANDS.items()))
+    usage = USAGE.format(commands="\n".join(f"  {name:11}{words}" for name, words in COMMANDS.items()))
     if arguments and arguments[0] in ("-h", "--help"):
         print(usage, end="")
         return 0

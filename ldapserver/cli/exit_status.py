@@ -24,12 +24,15 @@ class Failure(Exception):
         self.status = status
 
 
-def ended(program: str, work: Callable[[], int], *, system: int = ANOTHER_FAILURE) -> int:
-    """The exit status that `work` returns, or that of what it raises, which is told; `system` is that of OSError."""
+def ended(program: str, work: Callable[[], int], *, system: int = ANOTHER_FAILURE, usage: int = USAGE) -> int:
+    """The exit status that `work` returns, or that of what it raises, which is told.
+
+    `system` is that of OSError, `usage` that of a wrong command line.
+    """
     try:
         return work()
     except (UsageFault, InvalidURL, InvalidLDIF, NoPassword) as fault:
-        return failed(program, USAGE, str(fault))
+        return failed(program, usage, str(fault))
     except Failure as failure:
         return failed(program, failure.status, str(failure))
     except BrokenPipeError:

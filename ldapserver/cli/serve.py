@@ -16,7 +16,7 @@ from ldapserver.config import Config
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.hosting.assembly import assemble, configure, load
 from ldapserver.hosting.listening import listening_addresses
-from ldapserver.hosting.options import read_options
+from ldapserver.hosting.options import read_options, serve_parser
 from ldapserver.hosting.saving import Saving, prepare_to_save
 from ldapserver.hosting.scraping import listen, metrics_of
 from ldapserver.hosting.targets import reopen, sinks_of
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from ldapserver.protocol import LDAPFactory
 
 _log = logging.getLogger("ldapserver")
+
+
+parser = serve_parser  # where each command has its own
 
 
 def main(arguments: Sequence[str]) -> int:

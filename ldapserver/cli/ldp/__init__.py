@@ -9,6 +9,9 @@ from sasl_digest import __version__
 USAGE_STATUS = 64
 COMMANDS = {
     "bind": "connect, show the root DSE, and bind",
+    "wdigest": "the 29 hashes that Active Directory keeps of a password for Digest",
+    "load": "how many binds or searches a second a server answers, and how fast",
+    "completion": "a script that completes commands and options in a shell",
 }
 
 USAGE = """\
@@ -35,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments and arguments[0] == "--version":
         print(f"ldp {__version__}")
         return 0
-    usage = USAGE.format(commands="\n".join(f"  {name:9}{words}" for name, words in COMMANDS.items()))
+    usage = USAGE.format(commands="\n".join(f"  {name:12}{words}" for name, words in COMMANDS.items()))
     if arguments and arguments[0] in ("-h", "--help"):
         print(usage, end="")
         return 0
