@@ -33,10 +33,11 @@ LAYERS: dict[str, set[str]] = {
     "clock": set(),
     "printable": set(),
     "suspension": set(),
+    "terminal": set(),
     "wire": {"errors"},
     "directory": {"clock", "errors", "wire"},
     "audit": {"suspension", "wire"},
-    "viewer": {"audit", "clock", "printable"},
+    "viewer": {"audit", "clock", "printable", "terminal"},
     "metrics": {"audit", "config", "wire"},
     "controls": {"errors", "wire"},
 }

@@ -14,6 +14,7 @@ COMMANDS = {
     "record": "stand between a client and a server, and write down what they say",
     "replay": "play the server of a recording, for a client under test",
     "events": "show the records of audit logs, follow them, or sum them up",
+    "completion": "a script that completes commands and options in a shell",
 }
 
 USAGE = """\
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments and arguments[0] == "--version":
         print(f"ldapserver {__version__}")
         return 0
-    usage = USAGE.format(commands="\n".join(f"  {name:8}{words}" for name, words in COMMANDS.items()))
+    usage = USAGE.format(commands="\n".join(f"  {name:11}{words}" for name, words in COMMANDS.items()))
     if arguments and arguments[0] in ("-h", "--help"):
         print(usage, end="")
         return 0

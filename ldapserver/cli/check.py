@@ -82,12 +82,17 @@ class Counts:
         return f"{text}; stored passwords: {forms}" if forms else text
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Check, and print what was found; the exit status."""
+def _parser() -> argparse.ArgumentParser:
     parser = options_parser("ldapserver check", _DESCRIPTION, _EPILOG)
     group = parser.add_argument_group("check")
     group.add_argument("files", metavar="FILE.ldif", nargs="*", help="an LDIF file, as with --ldif")
     group.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check, and print what was found; the exit status."""
+    parser = _parser()
     try:
         typed = parser.parse_args(arguments)
     except UsageFault as fault:

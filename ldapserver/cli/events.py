@@ -16,6 +16,7 @@ from ldapserver.cli.exit_status import INTERRUPTED, USAGE, ended, failed
 from ldapserver.clock import SYSTEM_CLOCK, Clock
 from ldapserver.hosting.progress import watched
 from ldapserver.hosting.values import positive
+from ldapserver.terminal import console, is_terminal
 from ldapserver.usage import HelpFormatter, Once, Parser, UsageFault
 from ldapserver.viewer.event import Event
 from ldapserver.viewer.filtering import NAMES, Filter, wanted_ids, wanted_status
@@ -128,10 +129,8 @@ class _Run:
             print(json.dumps(as_json(summary, top)))
         elif not summary.records:
             print("no records")
-        elif sys.stdout.isatty():
-            from rich.console import Console
-
-            show(summary, top, Console(highlight=False))
+        elif is_terminal():
+            show(summary, top, console())
         else:
             sys.stdout.buffer.writelines(f"{line}\n".encode() for line in plain_text(summary, top))
         sys.stdout.flush()
@@ -225,7 +224,7 @@ def _check_to_follow(path: str) -> None:
         raise UsageFault(f"argument --follow: {path}: is gzipped, and will not grow")
 
 
-def _parser(clock: Clock) -> argparse.ArgumentParser:
+def _parser(clock: Clock = SYSTEM_CLOCK) -> argparse.ArgumentParser:
     names = textwrap.indent("\n".join(textwrap.wrap(", ".join(NAMES), 114, break_on_hyphens=False)), "  ")
     parser = Parser(
         prog="ldapserver events",

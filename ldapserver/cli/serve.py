@@ -10,10 +10,13 @@ from typing import Any, cast
 from ldapserver.hosting.assembly import what_stays
 from ldapserver.hosting.hosted import Hosted, prepare, raise_file_limit
 from ldapserver.hosting.listeners import Listening
-from ldapserver.hosting.options import read_options
+from ldapserver.hosting.options import read_options, serve_parser
 from ldapserver.usage import UsageFault
 
 _log = logging.getLogger("ldapserver")
+
+
+parser = serve_parser  # where each command has its own
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -34,7 +34,7 @@ def read_options(arguments: Sequence[str], parser: argparse.ArgumentParser | Non
 
     `parser` is that of a command that has these options and some of its own, made by `options_parser`.
     """
-    parser = parser or options_parser("ldapserver serve", _DESCRIPTION, _EPILOG)
+    parser = parser or serve_parser()
     typed = vars(parser.parse_args(arguments))
     options: dict[str, Any] = {}
     if (path := typed.get("config")) is not None:
@@ -173,6 +173,11 @@ def options_parser(prog: str, description: str, epilog: str) -> argparse.Argumen
     return parser
 
 
+def serve_parser() -> argparse.ArgumentParser:
+    """The parser of `ldapserver serve`."""
+    return options_parser("ldapserver serve", _DESCRIPTION, _EPILOG)
+
+
 def _from_file(parser: argparse.ArgumentParser, path: str) -> argparse.Namespace:
     try:
         with open(path, "rb") as file:
@@ -189,7 +194,7 @@ def settings_of(settings: Mapping[str, object], parser: argparse.ArgumentParser 
 
     Values are as in a TOML file. Raises UsageFault.
     """
-    parser = parser or options_parser("ldapserver serve", _DESCRIPTION, _EPILOG)
+    parser = parser or serve_parser()
     table = {name.replace("_", "-"): value for name, value in settings.items()}
     return _checked(vars(_typed(parser, table, "")))
 

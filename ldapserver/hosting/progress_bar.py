@@ -1,10 +1,13 @@
 """The bar that `progress` shows, drawn with rich, which only a terminal needs: loaded for one alone."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+
+from ldapserver import terminal
 
 
 class Bar:
@@ -32,5 +35,7 @@ def progress_bar(name: str, size: int, console: Console | None = None) -> Iterat
         TextColumn("{task.fields[rate]}"),
     )
     # Without a thread of its own: drawing at a time of its choosing, it would hold up the reading.
-    with Progress(*columns, console=console or Console(stderr=True), auto_refresh=False, transient=True) as progress:
+    with Progress(
+        *columns, console=console or terminal.console(sys.stderr), auto_refresh=False, transient=True
+    ) as progress:
         yield Bar(progress, progress.add_task(name, total=size, rate=""))

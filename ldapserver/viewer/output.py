@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, Protocol
 
+from ldapserver.terminal import console, is_terminal
 from ldapserver.viewer.event import Event
 from ldapserver.viewer.table import HEADINGS, Screen, cells, plain
 from ldapserver.viewer.windows_event import json_of
@@ -127,13 +128,9 @@ def xml_document() -> Iterator[Output]:
 @contextmanager
 def table() -> Iterator[Output]:
     """A table on standard output, as it suits a terminal or a pipe; without records it has no heading either."""
-    if not sys.stdout.isatty():
+    if not is_terminal():
         output = PlainTable(sys.stdout.buffer)
         yield output
         output.flush()
         return
-    # A terminal library takes its time to load, and a pipe has no use for it.
-    from rich.console import Console
-
-    screen = Screen(Console(highlight=False))
-    yield TerminalTable(screen)
+    yield TerminalTable(Screen(console()))

@@ -776,7 +776,12 @@ def test_the_help_of_serve_names_every_option(capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize(
     ("arguments", "line"),
-    [(["nonsense"], "ldapserver: 'nonsense' is no command; there are: serve, check, export, passwd, events\n")],
+    [
+        (
+            ["nonsense"],
+            "ldapserver: 'nonsense' is no command; there are: serve, check, export, passwd, events, completion\n",
+        )
+    ],
 )
 def test_an_unknown_command_is_refused(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2

@@ -17,6 +17,9 @@ COMMANDS = {
     "modify": "make changes, of LDIF or of the command line",
     "delete": "delete entries, or subtrees",
     "passwd": "set a password",
+    "wdigest": "the 29 hashes that Active Directory keeps of a password for Digest",
+    "load": "how many binds or searches a second a server answers, and how fast",
+    "completion": "a script that completes commands and options in a shell",
 }
 
 USAGE = """\
@@ -44,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments and arguments[0] == "--version":
         print(f"ldp {__version__}")
         return 0
-    usage = USAGE.format(commands="\n".join(f"  {name:9}{words}" for name, words in COMMANDS.items()))
+    usage = USAGE.format(commands="\n".join(f"  {name:12}{words}" for name, words in COMMANDS.items()))
     if arguments and arguments[0] in ("-h", "--help"):
         print(usage, end="")
         return 0
