@@ -161,6 +161,8 @@ class _Run:
                 return
         for listening in urls:
             _log.info("listening on %s", listening)
+        if self.factory.service.config.explain:
+            _log.warning("--explain: whoever connects is told why a bind fails: whether the name or the password")
         if self.scraped is not None:
             _log.info("metrics on %s", self.scraped[0])
         if self.saving is None:

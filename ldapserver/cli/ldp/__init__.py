@@ -9,6 +9,7 @@ from sasl_digest import __version__
 USAGE_STATUS = 64
 COMMANDS = {
     "bind": "connect, show the root DSE, and bind",
+    "explain": "why did it fail: a captured exchange, computed again",
 }
 
 USAGE = """\

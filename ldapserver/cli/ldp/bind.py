@@ -92,6 +92,7 @@ class _Request:
     service_host: str | None
     qop: str
     cipher: str | None
+    explain: bool = False
 
 
 def main(argv: Sequence[str]) -> int:
@@ -148,6 +149,8 @@ def _parser() -> argparse.ArgumentParser:
     bind.add_argument(
         "--cipher", choices=CIPHERS, help="what auth-conf seals with; default: 3des, or rc4 where that is not offered"
     )
+    help = "ask the server why, where the bind fails: ours tells when it is started with --explain"
+    bind.add_argument("--explain", action="store_true", help=help)
     bind.add_argument("--host-name", metavar="NAME", help="the server's name in digest-uri; default: HOST")
     return bind
 
@@ -187,6 +190,7 @@ def _request(argv: Sequence[str]) -> _Request:
         options.host_name,
         options.qop or "auth",
         options.cipher,
+        options.explain,
     )
 
 
@@ -316,6 +320,11 @@ def _show_bind(request: _Request, connection: "DigestConnection") -> int:
     if code != 0:
         _say(f"Error <{code}>: {call}() failed: {_error_name(result)}{stop}")
         _say_server_error(result)
+        if request.explain:
+            from ldapserver.cli.ldp.explain_live import ask
+
+            for line in ask(connection):
+                _say(f"Explained: {printable(line)}")
         _say(DASHES)
         return code if code in CODES else ANOTHER_CODE
     name = user
