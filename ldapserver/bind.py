@@ -130,6 +130,8 @@ class Binder:
             )
             if beside.records:
                 decision = decision._replace(records=(*decision.records, *beside.records), logon=beside.logon)
+        if self._service.explainer is not None:
+            self._service.explainer.note(self._peer, message_id, request, decision)
         if self._left:
             left, self._left = self._left, ()
             return decision._replace(records=(*left, *decision.records))

@@ -50,6 +50,7 @@ class Config:
     ad_errors: bool = False  # refusals in the words of a domain controller, which tell of an account's state
     ad_build: int = 17763  # the build number that they end with, "v4563" in hexadecimal
     logon_events: bool = False  # 4624, 4625 and 4634 beside 4776
+    explain: bool = False  # whether clients may ask why their last bind failed
     admins: tuple[str, ...] = ()
     anonymous_search: bool = False
     max_connections: int = 4096

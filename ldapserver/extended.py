@@ -17,6 +17,10 @@ NOTICE_OF_DISCONNECTION = "1.3.6.1.4.1.1466.20036"  # unsolicited, from the serv
 async def extended(context: Context, request: ExtendedRequest) -> Reply:
     """Answer an extended request. Raises OperationRefused."""
     operation = EXTENDED_OPERATIONS.get(request.request_name)
+    if operation is None and context.service.explainer is not None:
+        from ldapserver.explaining import EXPLAIN, explained
+
+        operation = explained if request.request_name == EXPLAIN else None
     # A request name that is not recognized gets protocolError.  RFC 4511 section 4.12
     if operation is None:
         raise OperationRefused(ResultCode.PROTOCOL_ERROR, f"requestName: {request.request_name} is not supported")

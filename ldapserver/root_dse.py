@@ -22,12 +22,17 @@ FEATURES = (
 def root_dse(service: Service, version: str, mechanisms: tuple[str, ...]) -> Entry:
     """The entry of no name, as things stand now on a connection where these mechanisms are offered."""
     directory = service.directory
+    extensions: tuple[str, ...] = (*EXTENDED_OPERATIONS, CANCEL, *((START_TLS,) if service.start_tls else ()))
+    if service.explainer is not None:
+        from ldapserver.explaining import EXPLAIN
+
+        extensions += (EXPLAIN,)
     attributes: RootDSE = (
         ("objectClass", ("top",)),
         ("namingContexts", tuple(str(dn) for dn in directory.naming_contexts)),
         ("subschemaSubentry", (str(directory.subschema.dn),)),
         ("supportedControl", SUPPORTED_CONTROLS),
-        ("supportedExtension", (*EXTENDED_OPERATIONS, CANCEL, *((START_TLS,) if service.start_tls else ()))),
+        ("supportedExtension", extensions),
         ("supportedFeatures", FEATURES),
         ("supportedLDAPVersion", ("3",)),
         ("supportedSASLMechanisms", mechanisms),

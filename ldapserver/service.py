@@ -24,6 +24,7 @@ from sasl_digest import QOP, DigestServer, NonceBook
 from sasl_digest.nonces import Nonces
 
 if TYPE_CHECKING:
+    from ldapserver.explaining import Explainer
     from ldapserver.faults.plan import FaultPlan
     from ldapserver.metrics import Metrics
     from ldapserver.watching import Watcher
@@ -55,7 +56,7 @@ class Service:
     `mechanisms` is what a bind may name, and `offered` what of it the root DSE lists; `workstation` is what event
     4776 names, or None for the client's address. `start_tls` is whether clients may begin TLS on a connection.
     `refusals` are the answers to binds that fail. `metrics` counts, where that is asked for,
-    `watcher` looks on, and `faults` is what is to go wrong.
+    `watcher` looks on, and `faults` is what is to go wrong. `explainer` keeps what failed, to be asked why.
     """
 
     config: Config
@@ -70,6 +71,7 @@ class Service:
     metrics: "Metrics | None" = None
     watcher: "Watcher | None" = field(default=None, repr=False)
     faults: "FaultPlan | None" = field(default=None, repr=False)
+    explainer: "Explainer | None" = field(default=None, repr=False)
     lookups: Lookups = field(default_factory=Lookups, repr=False, compare=False)
 
     @classmethod
@@ -128,6 +130,7 @@ class Service:
             refusals=refusals(ad_errors=config.ad_errors, build=config.ad_build),
             logons=Logons(config, directory, ids or logon_ids(directory.clock.ns() // 1000)),
             faults=faults,
+            explainer=_explainer() if config.explain else None,
         )
 
     @property
@@ -142,6 +145,13 @@ class Service:
     def identity(self, account: Account) -> Identity:
         """Who a connection becomes when it has bound as `account`."""
         return Identity(account.dn, account.name, account.dn.key in self.admins)
+
+
+def _explainer() -> "Explainer":
+    # Loaded for who asks for it only.
+    from ldapserver.explaining import Explainer
+
+    return Explainer()
 
 
 def _nonces(config: Config, clock: Clock) -> NonceBook:

@@ -3,13 +3,13 @@
 import argparse
 import logging
 import sys
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ldapserver.capture.recorder import OwnFile, Recorder, Sink, TextSink, write_pcap, write_recording
 from ldapserver.cli.exit_status import ended
 from ldapserver.cli.until_signal import add_listening_options, listening_address, serve_until_signal
+from ldapserver.clock import SYSTEM_CLOCK
 from ldapserver.hosting.tls import certificate_of
 from ldapserver.printable import printable
 from ldapserver.url import ListenURL
@@ -94,7 +94,7 @@ def _record(options: argparse.Namespace) -> int:
     from ldapserver.capture.listening import upstream
     from ldapserver.capture.proxy import RecordingProxy
 
-    proxy = RecordingProxy(upstream(reactor, to, trusted), recorder, time.time)
+    proxy = RecordingProxy(upstream(reactor, to, trusted), recorder, SYSTEM_CLOCK.seconds)
     try:
         about = [f"to {to}, into {' and '.join(filter(None, (options.out, options.pcap)))}"]
         serve_until_signal("record", options, listening, proxy, certificate, about=about, stop=proxy.stop)
@@ -117,7 +117,7 @@ def _sinks(options: argparse.Namespace) -> list[Sink]:
             sinks.append(PcapSink(OwnFile(options.pcap)))
         if options.out is not None:
             option = "--out"
-            sinks.append(TextSink(OwnFile(options.out), time.time(), redacted=options.redact))
+            sinks.append(TextSink(OwnFile(options.out), SYSTEM_CLOCK.seconds(), redacted=options.redact))
     except MissingExtra as missing:
         raise UsageFault(f"argument --pcap: {missing}") from None
     except OSError as error:

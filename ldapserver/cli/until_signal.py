@@ -39,7 +39,12 @@ def listening_address(options: argparse.Namespace) -> tuple[ListenURL, str]:
     """The URL of --listen, and its IP address. Raises UsageFault and InvalidURL."""
     url = ListenURL.parse(options.listen)
     public = argparse.Namespace(
-        listen=[url], insecure_public=options.insecure_public, require_signing=False, tls=None, tls_cert=None
+        listen=[url],
+        insecure_public=options.insecure_public,
+        require_signing=False,
+        explain=False,
+        tls=None,
+        tls_cert=None,
     )
     ((url, address),) = listening_addresses(public)
     return url, address

@@ -128,6 +128,7 @@ def configure(
             ad_build=options.ad_build,
             layer_inside_tls=not options.no_layer_inside_tls,
             logon_events=options.events == "logon",
+            explain=options.explain,
             admins=tuple(options.admin),
             anonymous_search=options.anonymous_search,
             max_connections=options.max_connections,

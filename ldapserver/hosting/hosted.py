@@ -72,6 +72,8 @@ class Hosted:
                 raise UsageFault(f"argument --ready-file: {path}: {refused.strerror}") from None
         for url in listening.urls:
             _log.info("listening on %s", url)
+        if self.service.config.explain:
+            _log.warning("--explain: whoever connects is told why a bind fails: whether the name or the password")
         if listening.scraped is not None:
             _log.info("metrics on %s", listening.scraped[0])
         if self.saving is None:

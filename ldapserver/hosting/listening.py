@@ -10,7 +10,15 @@ from ldapserver.usage import UsageFault
 def listening_addresses(options: argparse.Namespace) -> list[tuple[ListenURL, str]]:
     """Each URL of --listen with its IP address. Raises UsageFault."""
     in_the_clear = options.insecure_public or (options.require_signing and has_tls(options))
-    return [(url, _address(url, in_the_clear)) for url in options.listen]
+    addresses = [(url, _address(url, in_the_clear)) for url in options.listen]
+    if options.explain:
+        for url, address in addresses:
+            if address and not is_loopback(address):
+                raise UsageFault(
+                    f"argument --explain: {url}: others can reach this address, and would be told of accounts and "
+                    "passwords"
+                )
+    return addresses
 
 
 def _address(url: ListenURL, in_the_clear: bool) -> str:

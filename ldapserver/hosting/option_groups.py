@@ -171,6 +171,11 @@ def _add_authentication(parser: argparse.ArgumentParser) -> None:
         "everybody of a lockout (default: one text, whatever was wrong)"
     )
     _add(group, "--ad-errors", help, **_FLAG)
+    help = (
+        "let a client ask why its last bind failed (ldp bind --explain), which tells all: refused unless every "
+        "listener is loopback or ldapi://"
+    )
+    _add(group, "--explain", help, **_FLAG)
     help = f"the build number at the end of those, where it is in hexadecimal (default: {Config.ad_build}, v4563)"
     _add(group, "--ad-build", help, metavar="N", type=positive)
 

@@ -120,6 +120,7 @@ _DEFAULTS = {
     "channel_binding": Config.channel_binding,
     "remember": Config.remember,
     "saslprep": False,
+    "explain": False,
     "audit": [DEFAULT_AUDIT],
     "audit_sync": False,
     "audit_best_effort": False,

@@ -1,6 +1,5 @@
 """Recordings made and played in a test: `recording` is a proxy to any server, `replaying` a server of a file."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from ldapserver.capture.replay import Replay
 from ldapserver.capture.script import CannotReplay, script_of
 from ldapserver.capture.source import read_conversations
 from ldapserver.capture.tape import Tape
+from ldapserver.clock import SYSTEM_CLOCK
 from ldapserver.testing.loop import Loop, loop
 from ldapserver.url import ListenURL
 from sasl_digest import Password
@@ -73,7 +73,7 @@ def recording(to: str, *, ca: str | None = None) -> Iterator[RecordingServer]:
     recorder = Recorder(sinks, print)
 
     def start() -> "tuple[RecordingProxy, ListenURL, Any]":
-        proxy = RecordingProxy(upstream(running.reactor, target, trusted), recorder, time.time)
+        proxy = RecordingProxy(upstream(running.reactor, target, trusted), recorder, SYSTEM_CLOCK.seconds)
         return proxy, *open_port(running.reactor, _HERE, proxy)
 
     proxy, url, port = running.call(start)

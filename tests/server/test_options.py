@@ -85,6 +85,7 @@ def test_the_defaults_are_safe() -> None:
         "tls_client": None,
         "cert_map": None,
         "require_signing": False,
+        "explain": False,
         "no_layer_inside_tls": False,
         "ad_errors": False,
         "ad_build": 17763,

@@ -727,7 +727,7 @@ def test_a_made_up_password_that_would_command_a_terminal_is_not_printed(
 def test_it_is_listed_and_explains_itself() -> None:
     status, output, _ = run(sys.executable, "-m", "ldapserver", "--help")
     assert status == 0
-    assert "  passwd  set a password" in output
+    assert "  passwd     set a password" in output
     status, output, _ = run(sys.executable, "-m", "ldapserver", "passwd", "--help")
     assert status == 0
     assert "example:\n  ldapserver passwd ldap://127.0.0.1:3890 --user u1\n" in output

@@ -19,6 +19,7 @@ COMMANDS = {
     "passwd": "set a password",
     "wdigest": "the 29 hashes that Active Directory keeps of a password for Digest",
     "load": "how many binds or searches a second a server answers, and how fast",
+    "explain": "why did it fail: a captured exchange, computed again",
     "completion": "a script that completes commands and options in a shell",
 }
 

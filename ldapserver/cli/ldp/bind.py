@@ -29,6 +29,8 @@ def parser() -> argparse.ArgumentParser:
         more=_MORE,
     )
     bind.add_argument("url", metavar="URL", help="ldap://HOST[:PORT], ldaps:// or ldapi://%%2Fpath%%2Fof%%2Fsocket")
+    help = "ask the server why, where the bind fails: ours tells when it is started with --explain"
+    bind.add_argument("--explain", action="store_true", help=help)
     return bind
 
 
@@ -45,7 +47,8 @@ def _bind(options: argparse.Namespace, out: Output) -> int:
         with opened(request, out) as connection:
             if out.form is Form.LDP:
                 read_root_dse(connection, out, ["*", "+"])
-            out.object(announce_and_bind(connection, request.login, out, request.text).as_json())
+            outcome = announce_and_bind(connection, request.login, out, request.text, explain=options.explain)
+            out.object(outcome.as_json())
     except (NotBound, BindRefused) as failure:
         out.object(failure.outcome.as_json())
         raise

@@ -31,6 +31,7 @@ class BindOutcome:
     qop: str | None = None
     cipher: str | None = None
     note: str | None = None
+    explained: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """What `ldp bind --json` prints."""
@@ -43,6 +44,7 @@ class BindOutcome:
             "cipher": self.cipher,
             **self.result,
             **({} if self.note is None else {"note": self.note}),
+            **({"explained": list(self.explained)} if self.explained else {}),
         }
 
 
@@ -71,8 +73,13 @@ def mechanism(login: Login) -> str:
     return "anonymous" if login.user is None else "DIGEST-MD5"
 
 
-def announce_and_bind(connection: "DigestConnection", login: Login, out: Output, where: str) -> BindOutcome:
-    """Bind, and say so. `where` names the server. Raises NotBound and BindRefused."""
+def announce_and_bind(
+    connection: "DigestConnection", login: Login, out: Output, where: str, *, explain: bool = False
+) -> BindOutcome:
+    """Bind, and say so. `where` names the server, which is asked to `explain` a refusal.
+
+    Raises NotBound and BindRefused.
+    """
     from ldap3.core.exceptions import LDAPCommunicationError
 
     from sasl_digest.ldap3 import DigestBindError, RspauthError
@@ -99,8 +106,15 @@ def announce_and_bind(connection: "DigestConnection", login: Login, out: Output,
     if result["result"] != 0:
         out.say(f"Error <{result['result']}>: {call}() failed: {error_name(result)}{stop}")
         out.say_server_error(result)
+        explained = _explained(connection, out) if explain else ()
         out.say(DASHES)
-        outcome = BindOutcome("refused", mechanism(login), result_object(result), note=connection.digest_note)
+        outcome = BindOutcome(
+            "refused",
+            mechanism(login),
+            result_object(result),
+            note=connection.digest_note,
+            explained=explained,
+        )
         raise BindRefused(status_of(result["result"]), refusal("bind", result), outcome)
     outcome = _outcome(connection, login)
     if outcome.mechanism == "DIGEST-MD5":
@@ -115,6 +129,16 @@ def announce_and_bind(connection: "DigestConnection", login: Login, out: Output,
         out.say("Authenticated as: anonymous." if name is None else f"Authenticated as: '{printable(name)}'.")
     out.say(DASHES)
     return outcome
+
+
+def _explained(connection: "DigestConnection", out: Output) -> tuple[str, ...]:
+    """Why the server says that the bind has failed."""
+    from ldapserver.cli.ldp.explain_live import ask
+
+    explained = tuple(printable(line) for line in ask(connection))
+    for line in explained:
+        out.say(f"Explained: {line}")
+    return explained
 
 
 def _announce(login: Login, out: Output) -> tuple[str, str]:
