@@ -779,7 +779,8 @@ def test_the_help_of_serve_names_every_option(capsys: pytest.CaptureFixture[str]
     [
         (
             ["nonsense"],
-            "ldapserver: 'nonsense' is no command; there are: serve, check, export, passwd, record, replay, events, completion\n",
+            "ldapserver: 'nonsense' is no command; there are: serve, check, export, passwd, record, replay, events, "
+            "completion\n",
         )
     ],
 )
