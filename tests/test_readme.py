@@ -48,10 +48,3 @@ def test_each_make_target_of_the_readme_exists(target: str) -> None:
 @pytest.mark.parametrize("path", re.findall(r"^ {0,2}([a-z_]+/) ", README, re.MULTILINE))
 def test_each_folder_of_the_layout_exists(path: str) -> None:
     assert (ROOT / path).is_dir() or (ROOT / "ldapserver" / path).is_dir()
-
-
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/audit.md"])
-def test_each_file_that_a_document_links_to_exists(document: str) -> None:
-    path = ROOT / document
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
-        assert (path.parent / target).exists(), target

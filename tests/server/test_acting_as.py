@@ -1,8 +1,6 @@
 """Whom an account may act as: itself, and whom its authzTo names; and what it has become then."""
 
-import re
 from base64 import b64encode
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,14 +105,6 @@ def test_authzid_knows_no_dn_exact() -> None:
     assert AuthzId.parse(f"dn:{U2}") == AuthzId(dn=DN.parse(U2))
     with pytest.raises(InvalidAuthzId, match=r"^must begin with dn: or u:$"):
         AuthzId.parse(f"dn.exact:{U2}")
-
-
-def test_example_of_the_documentation_is_read() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "ldif.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```\n(dn: .*?)```", page, re.DOTALL)
-    on = stage(LDIF + "\n" + example)
-    for authzid, code in (("u:u1", ResultCode.SUCCESS), ("u:u2", ResultCode.INSUFFICIENT_ACCESS_RIGHTS)):
-        assert Stage(on.service, on.sink).digest("helpdesk", "sesame", authzid=authzid).result_code == code
 
 
 # SASLprep

@@ -209,7 +209,11 @@ def test_a_server_begins_with_files(tmp_path: Path) -> None:
         ("a.yaml", "users: [alice]\n", "a.yaml:1: users: must be a mapping, of names to what is said of them"),
         ("a.yaml", "people: {}\n", "a.yaml:1: people: is none of users, groups, entries"),
         ("a.yaml", "- alice\n", "a.yaml: must be a mapping of users, groups, entries"),
-        ("a.yaml", "users:\n  alice: {disabled: maybe}\n", "a.yaml:2: user 'alice': disabled: must be true or false"),
+        (
+            "people.yaml",
+            "users:\n  alice: x\n\n\n\n  bob: {disabled: maybe}\n",
+            "people.yaml:6: user 'bob': disabled: must be true or false, and not 'maybe'",  # as in docs/building.md
+        ),
         ("a.yaml", "users:\n  alice: {expired: soon}\n", "a.yaml:2: user 'alice': expired: 'soon' is neither true"),
         ("a.yaml", "users:\n  alice: [x]\n", "a.yaml:2: user 'alice': must be a mapping"),
         ("a.yaml", "groups:\n\n  staff: [nobody]\n", "a.yaml:3: group 'staff': members: 'nobody' is nobody"),

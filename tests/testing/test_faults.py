@@ -290,11 +290,6 @@ def test_each_action_has_its_example() -> None:
     }
 
 
-@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", DOC, re.DOTALL), ids=["first", "waiting"])
-def test_each_program_of_the_documentation_runs(block: str) -> None:
-    exec(compile(block, "docs/faults.md", "exec"), {"__name__": "documentation"})
-
-
 def test_what_the_documentation_says_of_the_ca(ldap_ca: CA, tmp_path: Path) -> None:
     assert ldap_ca.path.read_text() == ldap_ca.pem
     issued = ldap_ca.issue(["ldap.example.com"], not_yet_valid=True)
