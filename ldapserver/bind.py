@@ -87,6 +87,7 @@ class Binder:
 
     def refused(self, message_id: int, response: BindResponse) -> Decision:
         """The decision about a BindRequest that was refused as a whole, with `response`."""
+        self.forget()  # of an earlier bind, which is not the last one any more
         reason = _REFUSED_FOR.get(response.result_code, BindReason.INVALID_REQUEST)
         record = self._record(message_id, "", "", reason, NO_FACTS, response.diagnostic_message)
         return Decision(response, records=(*self.abandon(), replace(record, result_code=response.result_code)))
@@ -98,10 +99,16 @@ class Binder:
 
         Its exchange is over. `result_code` is what the client sees, None where it sees nothing.
         """
+        self.forget()
         if mechanism == self._mechanism:
             self._exchange = None
         record = self._record(message_id, mechanism, "", BindReason.FAULT_INJECTED, Facts(name))
         return Decision(response, records=(*self.abandon(), replace(record, result_code=result_code)))
+
+    def forget(self) -> None:
+        """Keep nothing to be asked about: the password of a bind that failed least of all."""
+        if self._service.explainer is not None:
+            self._service.explainer.forget(self._peer)
 
     async def bind(self, message_id: int, request: BindRequest) -> Decision:
         """Carry out one BindRequest. The connection is anonymous already (RFC 4513 section 4)."""

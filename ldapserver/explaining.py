@@ -77,6 +77,11 @@ class Explainer:
         """The last bind of this connection, if it failed."""
         return self._failed.get(peer.connection)
 
+    def forget(self, peer: Peer) -> None:
+        """Nobody can ask about this connection any more, or its last bind was not one to tell of."""
+        self._challenges.pop(peer.connection, None)
+        self._failed.pop(peer.connection, None)
+
 
 @dataclass(slots=True)
 class Told:

@@ -142,6 +142,7 @@ class Session:
                 return
             self._bind.cancel()
             self._bind = None
+        self._binder.forget()
         if records := self._binder.abandon():
             self._record(records)
 
@@ -344,6 +345,7 @@ class Session:
             self._conclude(message_id, self._binder.refused(message_id, INTERNAL_ERROR))
         if self._left_early:
             self._left_early = False
+            self._binder.forget()
             self._settle()
         self.go_on()
 

@@ -15,6 +15,9 @@ from ldapserver.wire import messages as m
 
 BLOT = b"x"
 
+# Whose credentials are made of a secret without holding it; those of any other may be one, as a token of OAUTHBEARER.
+_TOKENS = (b"DIGEST-MD5", b"CRAM-MD5", b"NTLM", b"GSSAPI", b"GSS-SPNEGO", b"EXTERNAL")
+
 PASSWORD_MODIFY = b"1.3.6.1.4.1.4203.1.11.1"  # RFC 3062
 _READ_ENTRY = (b"1.3.6.1.1.13.1", b"1.3.6.1.1.13.2")  # pre-read and post-read, RFC 4527
 _ASSERTION = b"1.3.6.1.1.12"  # RFC 4528
@@ -89,11 +92,11 @@ def _of_bind(data: bytes, choice: tuple[int, int, int]) -> Iterator[Span]:
         return
     parts = list(_elements(data, start, stop))
     mechanism = data[parts[0][1] : parts[0][2]].upper()
-    if len(parts) > 1 and mechanism in (b"PLAIN", b"LOGIN"):
+    if len(parts) > 1 and mechanism not in _TOKENS and not mechanism.startswith(b"SCRAM-"):
         _, start, stop = parts[1]
         # message = [authzid] UTF8NUL authcid UTF8NUL passwd, RFC 4616 section 2
-        password = data.rfind(b"\0", start, stop) + 1 if data.count(b"\0", start, stop) == 2 else start
-        yield password, stop
+        named = mechanism == b"PLAIN" and data.count(b"\0", start, stop) == 2
+        yield data.rfind(b"\0", start, stop) + 1 if named else start, stop
 
 
 def _of_attributes(data: bytes, listed: tuple[int, int, int]) -> Iterator[Span]:

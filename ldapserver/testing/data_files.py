@@ -24,10 +24,11 @@ from typing import Any
 from ldapserver.directory.ldif import Attributes, Record, read_ldif
 from ldapserver.testing.finding import told_of
 from ldapserver.testing.orders import GroupOrder, UserOrder, group_order, user_order
-from ldapserver.testing.values import attributes_of
+from ldapserver.testing.values import attributes_of, brief
 
 SECTIONS = ("users", "groups", "entries")
 _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}  # as YAML 1.1 has them
+_TOO_DEEP = "mappings and lists stand too deep inside each other"
 
 _Lines = Mapping[tuple[str, ...], int]
 
@@ -98,15 +99,19 @@ def _of_ldif(text: str, source: str) -> Data:
 def _of_json(text: str, source: str) -> Data:
     def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
         # The last would silently take the place of the others.
-        for number, (name, _) in enumerate(pairs):
-            if any(name == other for other, _ in pairs[:number]):
+        found: dict[str, object] = {}
+        for name, value in pairs:
+            if name in found:
                 raise ValueError(f"{source}: {name}: is there twice")
-        return dict(pairs)
+            found[name] = value
+        return found
 
     try:
         data = json.loads(text, object_pairs_hook=once)
     except json.JSONDecodeError as error:
         raise ValueError(f"{source}:{error.lineno}: {error.msg}") from None
+    except RecursionError:
+        raise ValueError(f"{source}: {_TOO_DEEP}") from None
     return of_mapping(data, source)
 
 
@@ -125,6 +130,8 @@ def _of_yaml(text: str, source: str) -> Data:
         raise ValueError(f"{source}{line}: {error.problem}") from None
     except yaml.YAMLError as error:
         raise ValueError(f"{source}: no YAML: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{source}: {_TOO_DEEP}") from None
     lines: dict[tuple[str, ...], int] = {}
     _number(node, (), lines, source)
     return of_mapping(data or {}, source, lines)
@@ -211,4 +218,4 @@ def _flag(name: str, said: object) -> bool | datetime:
             raise ValueError(
                 f"{name}: {said!r} is neither true, false nor a moment like 2026-01-02T03:04:05Z"
             ) from None
-    raise ValueError(f"{name}: must be true or false, and not {said!r}")
+    raise ValueError(f"{name}: must be true or false, and not {brief(said)}")

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.renewal import FORMS
 from ldapserver.testing.finding import shown, told_of
-from ldapserver.testing.values import attributes_of, text_octets
+from ldapserver.testing.values import attributes_of, brief, text_octets
 
 CLEAR = ("cleartext",)
 
@@ -162,7 +162,7 @@ def _several(field: str, who: object) -> tuple[Who, ...]:
     listed = tuple(who)
     for each in listed:
         if not isinstance(each, str | User | Group) or not shown(each):
-            raise ValueError(f"{field}: must be names, DNs, Users or Groups, and not {each!r}")
+            raise ValueError(f"{field}: must be names, DNs, Users or Groups, and not {brief(each)}")
     return listed
 
 

@@ -1,5 +1,6 @@
 """What is written in Python, JSON or YAML as the value of an attribute, and the octets that stand for it."""
 
+import reprlib
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -11,6 +12,11 @@ from ldapserver.wire.messages import Change, ModifyOperation, PartialAttribute
 
 # Of accounts, as Active Directory has them: a moment is a FILETIME there, and a GeneralizedTime elsewhere.
 _FILETIMES = frozenset(("accountexpires", "pwdlastset", "lockouttime", "badpasswordtime", "lastlogon"))
+
+# Aliases of YAML make a great deal of little, all of which repr() would write.
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel = 2
+brief = _BRIEF.repr
 
 
 def octets_of(name: str, value: object) -> tuple[bytes, ...]:

@@ -213,7 +213,9 @@ def _finding(
     right = [each.inputs for each in readings if not each.departures]
     inputs = right[0] if right else bases[0].inputs
     values = _values(inputs, "response" if who == "client" else "rspauth", show_hashes=show_hashes)
-    return Finding(verdict, headline, readings, values, sent.decode(), searched.tried, searched.whole)
+    return Finding(
+        verdict, headline, readings, values, sent.decode(errors="backslashreplace"), searched.tried, searched.whole
+    )
 
 
 def _said(who: str, searched: Searched, stored: bool) -> tuple[Verdict, str]:

@@ -164,6 +164,8 @@ def secret_messages() -> list[tuple[str, bytes]]:
     return [
         ("simple", simple(1, "cn=u1", PASSWORD)),
         ("plain", element(1, m.BindRequest(3, "", m.SaslAuthentication("PLAIN", b"\0u1\0" + PASSWORD)))),
+        ("plain, malformed", element(1, m.BindRequest(3, "", m.SaslAuthentication("PLAIN", PASSWORD)))),
+        ("bearer", element(1, m.BindRequest(3, "", m.SaslAuthentication("OAUTHBEARER", PASSWORD)))),
         ("add", element(1, m.AddRequest("cn=u1", (m.PartialAttribute("cn", (b"u1",)), attribute)))),
         ("modify", element(1, m.ModifyRequest("cn=u1", (m.Change(m.ModifyOperation.ADD, attribute),)))),
         ("entry", element(1, ENTRY)),

@@ -75,6 +75,24 @@ def test_an_id_is_changed_and_nothing_else() -> None:
     assert decode(changed) == m.LDAPMessage(70000, m.SearchResultDone(m.ResultCode.SUCCESS))
 
 
+def test_what_has_no_id_is_replayed_as_it_was() -> None:
+    # A messageID that reaches beyond the message, and one whose length takes 127 octets.
+    for broken in (bytes.fromhex("3003020501"), bytes.fromhex("300302ff01")):
+        connection = replay(conversation((True, search(5, "cn=a")), (False, broken))).connect()
+        assert connection.take(search(9, "cn=a")).elements == (broken,)
+        # And as a request it is none that a client could send: nobody's is the same.
+        of_client = replay(conversation((True, broken), (True, search(5, "cn=a")), (False, done(5)))).connect()
+        unread = element(7, m.DelRequest("cn=a"))[:-1] + b"\xff"
+        assert of_client.take(unread).end is End.CLOSED
+
+
+def test_a_name_of_many_blanks_is_looked_at_once() -> None:
+    # With each blank looked at from every one before it this would take minutes.
+    connection = replay(conversation((True, search(5, f"cn=a{' ' * 100_000}b , cn=c")), (False, done(5)))).connect()
+    assert connection.take(search(9, f"CN = a{' ' * 100_000}b,cn=c")).elements == (done(9),)
+    assert connection.take(search(9, f"cn=a{' ' * 100_000}c,cn=c")).elements != (done(9),)
+
+
 def test_lenient_looks_past_order_case_and_controls() -> None:
     playing = replay(conversation(*SEARCHES))
     connection = playing.connect()

@@ -270,3 +270,10 @@ def test_of_a_directive_that_comes_twice_the_first_is_read() -> None:
     explanation = explain(exchange(SENT, SENT, more=b',realm="CONTOSO"'), PASSWORD)
     assert explanation.response.verdict is Verdict.MATCH
     assert "realm: comes twice in the response, with another value the second time" in map(str, explanation.broken)
+
+
+def test_a_proof_of_any_octets_is_explained() -> None:
+    explanation = explain(exchange(SENT, SENT, proof=b"\xb4" * 32), PASSWORD)
+    assert explanation.rspauth is not None
+    assert explanation.rspauth.verdict is Verdict.NONE
+    assert "\\xb4" in explanation.rspauth.sent

@@ -11,7 +11,9 @@ from ldapserver.cli.ldp.bind import main as bind
 from ldapserver.cli.ldp.explain_live import NOT_TOLD, ask
 from ldapserver.explaining import EXPLAIN, Explainer
 from ldapserver.testing import Server, running_server
+from ldapserver.wire.messages import Control, ExtendedRequest, ExtendedResponse, ResultCode
 from sasl_digest.ldap3 import Credentials, DigestConnection
+from tests.server.stage import DEAR, LDIF, Stage, digest_response, sasl, simple, stage
 
 CONTOSO = Path(__file__).parents[2] / "examples" / "contoso.ldif"
 PEOPLE = "ou=people,dc=contoso,dc=com"
@@ -185,6 +187,7 @@ def test_a_bind_that_succeeds_forgets_the_one_that_failed(server: Server) -> Non
     connection = DigestConnection(target, name, "wrong", authentication=ldap3.SIMPLE)
     assert not connection.bind(read_server_info=False)
     assert len(ask(connection)) > 1
+    assert "'wrong'" not in repr(connection)
     connection.password = "password"
     assert connection.bind(read_server_info=False)
     assert ask(connection) == [NOT_TOLD]
@@ -216,6 +219,72 @@ def test_ldp_bind_says_it(server: Server, capsys: pytest.CaptureFixture[str]) ->
     out, err = capsys.readouterr()
     assert "Server error: Invalid credentials\nExplained: Nobody is called 'nobody' here.\n" in out
     assert err == ""
+
+
+def kept(on: Stage) -> list[object]:
+    """What is kept of this connection."""
+    explainer = on.service.explainer
+    assert explainer is not None
+    return [*explainer._failed, *explainer._challenges]
+
+
+def test_a_connection_that_is_gone_is_forgotten() -> None:
+    wrong = stage(explain=True)
+    wrong.bind(simple("u1", b"Sesame-7"))
+    assert kept(wrong) == [12]
+    wrong.session.lost()
+    assert not kept(wrong)
+    begun = stage(explain=True)
+    begun.challenge()
+    assert kept(begun) == [12]
+    begun.session.lost()
+    assert not kept(begun)
+
+
+def test_one_that_goes_while_its_password_is_checked_is_forgotten() -> None:
+    left = stage(LDIF + DEAR, explain=True)
+    left.send(simple("dear", b"Sesame-7"))
+    left.session.lost()
+    assert left.channel.offloaded
+    left.channel.work()
+    assert left.reasons == ["wrong-password"]
+    assert not kept(left)
+
+
+def test_a_bind_refused_as_a_whole_is_not_told_for_the_one_before() -> None:
+    refused = stage(explain=True)
+    refused.bind(simple("u1", b"Sesame-7"))
+    unknown = Control("1.2.3", criticality=True)
+    refused.ask(simple("u1", b"Sesame-8"), (unknown,))
+    assert refused.ask(ExtendedRequest(EXPLAIN)).diagnostic_message == "no bind has failed on this connection"
+
+
+@pytest.mark.parametrize("bad", [b"\xb4", b"\xff" * 32, b"\\", b"\0"])
+@pytest.mark.parametrize("field", [b"username", b"realm", b"nonce", b"cnonce", b"digest-uri", b"response", b"qop"])
+def test_any_octets_are_explained(field: bytes, bad: bytes) -> None:
+    odd = stage(explain=True)
+    sent = digest_response(odd.challenge(), "u1", "Sesame-7")
+    before, name, after = sent.partition(field + b"=")
+    quote = b'"' if after.startswith(b'"') else b""
+    odd.bind(sasl(before + name + quote + bad + after[len(quote) :]))
+    told = odd.send(ExtendedRequest(EXPLAIN))
+    while odd.channel.offloaded:
+        odd.channel.work()
+    assert not odd.channel.failures
+    (answer,) = told or odd.channel.taken()
+    assert isinstance(answer.operation, ExtendedResponse)
+    assert answer.operation.result_code is ResultCode.SUCCESS
+
+
+def test_nobody_is_told_of_the_bind_of_another() -> None:
+    first = stage(explain=True)
+    first.bind(simple("u1", b"Sesame-7"))
+    second = Stage(first.service, first.sink, connection=13)
+    assert second.ask(ExtendedRequest(EXPLAIN)).diagnostic_message == "no bind has failed on this connection"
+    assert second.bind(simple("", b"")).result_code == ResultCode.SUCCESS
+    assert second.ask(ExtendedRequest(EXPLAIN)).result_code == ResultCode.UNWILLING_TO_PERFORM
+    assert first.bind(simple("", b"")).result_code == ResultCode.SUCCESS
+    assert first.ask(ExtendedRequest(EXPLAIN)).result_code == ResultCode.UNWILLING_TO_PERFORM
 
 
 def test_what_is_kept_is_bounded() -> None:

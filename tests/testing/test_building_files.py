@@ -226,6 +226,8 @@ def test_a_server_begins_with_files(tmp_path: Path) -> None:
         ("a.json", '{"users": {"alice": 5}}', "a.json: user 'alice': must be a mapping"),
         ("a.json", '{"users": {"alice": {"password": 5}}}', "a.json: user 'alice': password: must be text, and not"),
         ("a.json", '{"users": {"a": "x", "a": "y"}}', "a.json: a: is there twice"),
+        ("a.json", "[" * 100_000, "a.json: mappings and lists stand too deep inside each other"),
+        ("a.yaml", "users: " + "[" * 2_000 + "]" * 2_000, "a.yaml: mappings and lists stand too deep inside each"),
         ("a.json", '{\n"users": secret}', "a.json:2: Expecting value"),
         ("a.json", '["users"]', "a.json: must be a mapping of"),
         ("a.ldif", "dn: uid=a,dc=example,dc=com\nuid a\n", "a.ldif:2: no ':' after the attribute"),
@@ -252,6 +254,18 @@ def test_what_is_wrong_is_told_with_file_and_line(
     assert "secret" not in str(raised.value)
     with pytest.raises(LookupError):
         plain.entry("alice")
+
+
+@pytest.mark.parametrize("field", ["disabled", "groups"])
+def test_what_aliases_make_of_little_is_not_told_whole(plain: Server, tmp_path: Path, field: str) -> None:
+    bomb = "entries:\n  cn=a:\n    a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+    for depth in range(1, 5):
+        bomb += f"    a{depth}: &a{depth} [{', '.join([f'*a{depth - 1}'] * 10)}]\n"
+    file = tmp_path / "bomb.yaml"
+    file.write_text(f"{bomb}users:\n  alice: {{{field}: *a4}}\n")
+    with pytest.raises(ValueError, match=f"alice': {field}: must be ") as refused:
+        plain.load(file)
+    assert len(str(refused.value)) < 20_000
 
 
 def test_load_needs_one_thing(plain: Server, tmp_path: Path) -> None:
