@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+import ldapserver
+
 ROOT = Path(__file__).parents[1]
 
 MAY_IMPORT = {
@@ -75,20 +77,12 @@ def within(module: str, packages: Iterable[str]) -> bool:
     return any(module == package or module.startswith(package + ".") for package in packages)
 
 
-# `ldapserver/__init__.py` names what users import and so loads most of the server; under this stand-in for it
-# a part is seen with only what it imports itself.
-WITHOUT_THE_FACADE = (
-    "import types\n"
-    "sys.modules['ldapserver'] = types.ModuleType('ldapserver')\n"
-    "sys.modules['ldapserver'].__path__ = [sys.argv[1] + '/ldapserver']\n"
-)
-
-
-def loaded(*names: str, prelude: str = "") -> set[str]:
+def loaded(*names: str) -> set[str]:
     """The modules that a fresh interpreter has after importing `names` and had not before."""
     program = (
         "import importlib, json, sys\n"
-        "sys.path.insert(0, sys.argv[1])\n" + prelude + "before = set(sys.modules)\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "before = set(sys.modules)\n"
         "for name in sys.argv[2:]: importlib.import_module(name)\n"
         "print(json.dumps(sorted(set(sys.modules) - before)))\n"
     )
@@ -169,10 +163,22 @@ def test_server_without_its_edge_loads_no_twisted() -> None:
     assert not {name for name in found if within(name, ["twisted", "ldap3"])}
 
 
+def test_each_name_of_the_package_is_there_and_is_imported_when_it_is_asked_for() -> None:
+    assert loaded("ldapserver") & set(SOURCES) == {"ldapserver"}
+    assert set(ldapserver.__all__) <= set(dir(ldapserver))
+    assert [name for name in ldapserver.__all__ if not hasattr(ldapserver, name)] == []
+    assert not hasattr(ldapserver, "nothing")
+
+
+def test_the_plugin_loads_nothing_of_the_server() -> None:
+    """pytest loads it in each run of whoever has the package, whether or not a server is asked for."""
+    assert loaded("ldapserver.pytest_plugin") & set(SOURCES) == {"ldapserver", "ldapserver.pytest_plugin"}
+
+
 def test_directory_and_audit_load_neither_sasl_nor_bind() -> None:
     names = [name for name in SOURCES if within(name, ["ldapserver.directory", "ldapserver.audit"])]
     assert names
-    found = loaded(*names, prelude=WITHOUT_THE_FACADE)
+    found = loaded(*names)
     assert set(names) <= found
     assert not {name for name in found if within(name, ["ldapserver.sasl", "ldapserver.bind"])}
 

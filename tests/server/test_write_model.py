@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -216,7 +217,9 @@ def change(entry: Values, operation: ModifyOperation, attribute: str, values: se
         case ModifyOperation.DELETE:
             if values and unmatched:
                 raise Refused(ResultCode.INAPPROPRIATE_MATCHING)
-            if (not held or values - held) and not permissive:
+            # That an old password of one's own is wrong nobody gets around; where there is none, none is wrong.
+            wrong = attribute == "userpassword" and held and values - held
+            if wrong or ((not held or values - held) and not permissive):
                 raise Refused(ResultCode.NO_SUCH_ATTRIBUTE)
             held = held - values if values else set()
         case ModifyOperation.REPLACE:
@@ -452,3 +455,18 @@ def test_any_writes_come_to_what_the_model_says(sequence: list[int]) -> None:
                 if actual is not ResultCode.SUCCESS:
                     assert dict(where.records(with_secrets=True)) == before
         compare(where, model)
+
+
+@pytest.mark.parametrize("held", [[], ["a"], ["a", "b"]])
+@pytest.mark.parametrize("old", ["a", "1"])
+@pytest.mark.parametrize("permissive", [False, True])
+def test_an_old_password_is_one_that_is_there(held: list[str], old: str, permissive: bool) -> None:
+    profile = Refusing()
+    where, model = fresh(profile)
+    passwords = [("userPassword", held)] if held else []
+    assert write(where, model, ("add", "cn=b,dc=x", passwords), profile, 0)[1] is ResultCode.SUCCESS
+    changes = [(ModifyOperation.DELETE, ("userPassword", [old]))]
+    right = old in held or (permissive and not held)
+    code = ResultCode.SUCCESS if right else ResultCode.NO_SUCH_ATTRIBUTE
+    assert write(where, model, ("modify", "cn=b,dc=x", changes, permissive), profile, 0) == (code, code)
+    compare(where, model)
