@@ -9,6 +9,11 @@ class UsageFault(Exception):
     """The command line or a file that it names is wrong; the text is the one line to print."""
 
 
+def is_utf8(text: str) -> bool:
+    """Whether what was typed came as UTF-8: octets that are not became lone surrogates."""
+    return not any("\ud800" <= each <= "\udfff" for each in text)
+
+
 class Once(argparse.Action):
     """An option that has one value: a second would silently take the place of the first."""
 

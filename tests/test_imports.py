@@ -3,7 +3,9 @@
 1. `sasl_digest` imports the standard library; `ciphers` and `end_point` alone cryptography, `saslprep`
    alone passlib (libpass), `ldap3` alone ldap3.
 2. Twisted is imported by the modules in `KNOW_TWISTED` only.
-3. Of the server, each package in `LAYERS` imports what stands there and no more; `cli` is imported by nobody.
+3. Of the server, each package in `LAYERS` imports what stands there and no more, and each in `IMPORTERS` is imported
+   by who stands there and nobody else; `cli` is imported by nobody.
+4. What explains failed digests is imported by nothing that decides about one.
 """
 
 import ast
@@ -11,6 +13,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,12 +39,33 @@ LAYERS: dict[str, set[str]] = {
     "printable": set(),
     "suspension": set(),
     "terminal": set(),
+    "url": set(),
+    "usage": set(),
+    "whole_file": set(),
     "wire": {"errors"},
     "directory": {"clock", "errors", "wire"},
     "audit": {"suspension", "wire"},
     "viewer": {"audit", "clock", "printable", "terminal"},
     "metrics": {"audit", "config", "wire"},
     "controls": {"errors", "wire"},
+    "capture": {"certificates", "directory", "errors", "handshake", "printable", "url", "usage", "wire"},
+    "faults": {"access", "bind", "certificates", "channel", "directory", "errors", "passwords", "sasl", "service"}
+    | {"session", "stream", "suspension", "wire"},
+    "hosting": {"audit", "certificates", "clock", "config", "directory", "faults", "metrics", "protocol", "service"}
+    | {"terminal", "url", "usage", "whole_file", "wire"},
+    "twisted_service": {"audit", "directory", "hosting", "usage"},
+    "twist": {"hosting", "twisted_service", "usage"},
+    "pytest_plugin": {"testing"},
+}
+# By whom of `ldapserver` these may be imported: what is for tests, clients and recordings is in nobody's way.
+IMPORTERS: dict[str, set[str]] = {
+    "cli": {"__main__"},
+    "testing": {"pytest_plugin"},
+    "capture": {"cli", "testing"},
+    "viewer": {"cli", "testing"},
+    "hosting": {"cli", "testing", "twist", "twisted_service"},
+    "faults": {"hosting", "service", "stream", "testing"},
+    "explaining": {"cli", "extended", "root_dse", "service"},
 }
 # What must stay usable without Twisted, directly and through all it imports: everything but the edge.
 EDGE = (*KNOW_TWISTED, "ldapserver.cli", "ldapserver.hosting", "ldapserver.__main__", "ldapserver.pytest_plugin")
@@ -57,6 +81,7 @@ def modules(package: str) -> Iterator[tuple[str, Path]]:
 SOURCES = dict([*modules("sasl_digest"), *modules("ldapserver")])
 
 
+@cache
 def imported(module: str) -> set[str]:
     """Every module that `module` names in an import, wherever it stands: at the top, in a function, for the types."""
     path = SOURCES[module]
@@ -137,10 +162,18 @@ def test_arrows_between_packages_point_down(module: str) -> None:
     assert found <= LAYERS[part(module)] | {part(module)}
 
 
-@pytest.mark.parametrize("module", [name for name in SOURCES if not within(name, ["ldapserver.cli"])])
-def test_commands_are_imported_by_nobody(module: str) -> None:
-    knows = {name for name in imported(module) if within(name, ["ldapserver.cli"])}
-    assert not knows or module == "ldapserver.__main__"
+@pytest.mark.parametrize("package", IMPORTERS)
+def test_packages_are_imported_by_who_may(package: str) -> None:
+    others = [name for name in SOURCES if not within(name, [f"ldapserver.{package}"])]
+    found = {name for name in others if any(within(each, [f"ldapserver.{package}"]) for each in imported(name))}
+    assert {part(name) for name in found} == IMPORTERS[package]
+
+
+def test_what_explains_a_digest_is_not_what_verifies_it() -> None:
+    explaining = ["sasl_digest.explaining"]
+    others = [name for name in SOURCES if not within(name, explaining)]
+    knowing = {name for name in others if any(within(each, explaining) for each in imported(name))}
+    assert knowing == {"ldapserver.explaining", "ldapserver.cli.ldp.explain"}
 
 
 @pytest.mark.parametrize("module", SOURCES)
@@ -217,6 +250,8 @@ def test_syslog_and_metrics_are_loaded_by_who_asks_for_them(
 
 
 @pytest.mark.parametrize("module", [name for name in SOURCES if name == "ldapserver.cli.serve"])
-def test_serving_loads_neither_ldap3_nor_pyasn1_nor_rich(module: str) -> None:
-    """A server starts fast and lean: what only clients, checks and the terminal need stays out."""
-    assert not {name for name in loaded(module) if within(name, ["ldap3", "pyasn1", "rich"])}
+def test_serving_loads_what_serves_only(module: str) -> None:
+    """A server starts fast and lean: what only clients, tests, checks and the terminal need stays out."""
+    for_others = ["ldap3", "pyasn1", "rich", "dpkt", "sasl_digest.explaining"]
+    for_others += [f"ldapserver.{package}" for package in ("testing", "faults", "capture", "viewer", "explaining")]
+    assert not {name for name in loaded(module) if within(name, for_others)}

@@ -5,6 +5,7 @@ handshakes, sequence numbers, an acknowledgement behind each message, checksums.
 """
 
 import ipaddress
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ _SNAPLEN = 262144  # octets of a packet that a reader has to expect; tcpdump's
 _MSS = 1400  # octets of a segment: with all headers a frame is no longer than Ethernet's 1514
 _WINDOW = 65535
 _ISN = (1000, 2_000_000)  # where the client's and the server's sequence numbers begin
+_NEXT_ISN = 64_000_000  # beyond those where they began before
 _NOWHERE = "192.0.2.1"  # for a name of no address: TEST-NET-1, RFC 5737
 _MACS = (b"\x02\x00\x00\x00\x00\x01", b"\x02\x00\x00\x00\x00\x02")  # locally administered
 
@@ -81,13 +83,17 @@ class PcapSink:
         self._flows: dict[int, _Flow] = {}
         self._writer = self._dpkt.pcap.Writer(file, snaplen=_SNAPLEN)
         self._id = 0
+        self._used: Counter[tuple[Any, int, Any, int]] = Counter()  # how often two ends were connected
 
     def begin(self, number: int, at: float, client: str, server: str, begun: bool) -> None:
         """See Sink."""
         (one, one_port), (other, other_port) = map(_address, (client, server))
         if one.version != other.version:
             one, other = _as_ipv6(one), _as_ipv6(other)
-        near, far = _Side(one, one_port, _MACS[0], _ISN[0]), _Side(other, other_port, _MACS[1], _ISN[1])
+        # Ends that have had a connection before: with the same numbers it would be a retransmission.
+        self._used[ends := (one, one_port, other, other_port)] += 1
+        isns = [(isn + (self._used[ends] - 1) * _NEXT_ISN) % 2**32 for isn in _ISN]
+        near, far = _Side(one, one_port, _MACS[0], isns[0]), _Side(other, other_port, _MACS[1], isns[1])
         self._flows[number] = _Flow(near, far, at, begun)
 
     def say(self, number: int, read: Read, octets: bytes) -> None:

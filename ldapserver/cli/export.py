@@ -9,8 +9,8 @@ from typing import Any
 
 from ldapserver.cli.entry_json import json_lines
 from ldapserver.cli.exit_status import ended
-from ldapserver.cli.login import PASSWORD, add_login_options, check_no_login, check_transport, login_of
-from ldapserver.cli.password import from_stdin
+from ldapserver.cli.login import add_login_options, check_no_login, check_transport, login_of
+from ldapserver.cli.password import PASSWORD, from_stdin
 from ldapserver.cli.remote import Login, remote_entries
 from ldapserver.cli.search_url import SearchURL, is_url
 from ldapserver.directory.entry import is_password

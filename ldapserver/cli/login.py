@@ -1,16 +1,12 @@
 """The options that say how a client command binds to a server, and what becomes of them."""
 
 import argparse
-import os
 from collections.abc import Callable
 
-from ldapserver.cli.password import asked
+from ldapserver.cli.password import known_or_asked
 from ldapserver.cli.remote import Login
-from ldapserver.printable import printable
 from ldapserver.url import ListenURL
-from ldapserver.usage import UsageFault
-
-PASSWORD = "LDP_PASSWORD"  # the environment's name for it
+from ldapserver.usage import UsageFault, is_utf8
 
 
 def add_login_options(group: argparse._ArgumentGroup) -> None:
@@ -53,18 +49,10 @@ def login_of(options: argparse.Namespace, given: Callable[[], str] | None = None
     for option in ("user", "simple"):
         if getattr(options, option) == "":
             raise UsageFault(f"argument --{option}: must not be empty")
-    if given is not None:
-        password = given()
-    else:
-        password = os.environ.get(PASSWORD) or asked(printable(options.user or options.simple))
+    password = known_or_asked(options.user or options.simple) if given is None else given()
     # A simple bind without a password succeeds and proves nothing.  RFC 4513 section 5.1.2
     if options.simple is not None and not password:
         raise UsageFault("argument --simple: an empty password would bind as nobody")
     if not is_utf8(f"{password}{options.user}{options.simple}"):
         raise UsageFault("the name or the password is not UTF-8")
     return Login(options.user, options.simple, password, options.qop or "auth", start_tls, ca)
-
-
-def is_utf8(text: str) -> bool:
-    """Whether what was typed came as UTF-8: octets that are not became lone surrogates."""
-    return not any("\ud800" <= each <= "\udfff" for each in text)

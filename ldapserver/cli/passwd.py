@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ldapserver.cli.exit_status import ended
 from ldapserver.cli.file_passwd import change_in_file
-from ldapserver.cli.login import PASSWORD, add_login_options, check_no_login, check_transport, is_utf8, login_of
-from ldapserver.cli.password import NoPassword, asked_twice, lines_of_stdin
+from ldapserver.cli.login import add_login_options, check_no_login, check_transport, login_of
+from ldapserver.cli.password import PASSWORD, NoPassword, asked_twice, lines_of_stdin
 from ldapserver.cli.password_change import Changed, PasswordChange
 from ldapserver.cli.remote import Login
 from ldapserver.cli.remote_passwd import change_on_server
@@ -18,7 +18,7 @@ from ldapserver.directory.account_reset import AccountReset
 from ldapserver.directory.renewal import FORMS
 from ldapserver.printable import printable
 from ldapserver.url import is_loopback
-from ldapserver.usage import HelpFormatter, Parser, UsageFault
+from ldapserver.usage import HelpFormatter, Parser, UsageFault, is_utf8
 
 _ASK = object()  # of --new-password without one
 

@@ -1,12 +1,56 @@
 """Where a client command gets the password from: never from a terminal's echo."""
 
+import argparse
 import os
 import secrets
 from collections.abc import Iterator
 
+from ldapserver.printable import printable
+from ldapserver.usage import UsageFault, is_utf8
+
+PASSWORD = "LDP_PASSWORD"  # the environment's name for it
+
 
 class NoPassword(Exception):
     """There is none; the text is the one line to print."""
+
+
+def add_password_options(group: argparse._ActionsContainer) -> None:
+    """-p/--password and --password-stdin, of the commands of `ldp`."""
+    password = group.add_mutually_exclusive_group()
+    password.add_argument(
+        "-p",
+        "--password",
+        help="others on this machine can see it; 'prompt' asks for it, the default where the environment has no"
+        f" {PASSWORD}",
+    )
+    password.add_argument(
+        "--password-stdin", action="store_true", help="read it from the first line of standard input"
+    )
+
+
+def password_of(options: argparse.Namespace, whose: str, stdin: Iterator[str] | None = None) -> str:
+    """That of -p, else the next line of `stdin` with --password-stdin, else the environment's, else what is typed.
+
+    `stdin` are the lines of standard input, where somebody else reads them too. Raises NoPassword, and UsageFault for
+    what is not UTF-8.
+    """
+    if options.password_stdin:
+        password = from_stdin() if stdin is None else next(stdin)
+    elif options.password is None:
+        password = known_or_asked(whose)
+    elif options.password == "prompt":
+        password = asked(printable(whose))
+    else:
+        password = str(options.password)
+    if not is_utf8(password):
+        raise UsageFault("the password is not UTF-8")
+    return password
+
+
+def known_or_asked(whose: str) -> str:
+    """That of the environment, and where it has none what is typed. Raises NoPassword."""
+    return os.environ.get(PASSWORD) or asked(printable(whose))
 
 
 def from_stdin() -> str:

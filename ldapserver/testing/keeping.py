@@ -18,7 +18,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptState:
     """What is behind a snapshot, where the server is."""
 
     directory: Directory
@@ -31,7 +31,7 @@ def keep(served: "Served", forget: tuple[str, ...]) -> Snapshot:
     for key in forget:
         served.kept.pop(key, None)
     key = uuid.uuid4().hex
-    served.kept[key] = Kept(served.directory.snapshot(), served.clock.added, served.clock.standing)
+    served.kept[key] = KeptState(served.directory.snapshot(), served.clock.added, served.clock.standing)
     return Snapshot(key)
 
 

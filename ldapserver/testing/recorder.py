@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ldapserver.access import ANONYMOUS
 from ldapserver.audit.kinds import LOCKED_OUT
 from ldapserver.audit.record import BindRecord, EventRecord, Record
+from ldapserver.capture.tape import Tape
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.testing.binds import Bind, Binds, bind_of
 from ldapserver.testing.connections import Connection, Connections
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 KEPT = 10_000  # of the newest requests, binds, events, exchanges, closed connections, lines: each of them
 LEFT = 100  # closed connections of which records may be on their way
-KEPT_OCTETS = 32 * 1024 * 1024  # of the messages that requests were, together
+KEPT_OCTETS = 32 * 1024 * 1024  # of the messages that requests were, together; and as many of what is taped
 
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ class Newest(Generic[T]):
         return iter(tuple(self.items))
 
 
-class Kept:
+class KeptRequest:
     """A request that is kept, and changes when it is answered; `size` is its message's, in octets."""
 
     __slots__ = ("begun", "request", "sensitive", "shown", "size")
@@ -88,10 +89,12 @@ class Recorder:
         self.monotonic = monotonic
         self.secrecy = Secrecy(lambda description: directory.schema.is_secret(description))
         self.version = 0  # goes up with everything that happens
+        self.tape = Tape(KEPT_OCTETS)  # the messages as they were, with the secrets in them
+        self._taped = 0
         self._call_later = call_later
         self._waiting: list[Callable[[], None]] = []
         self._waking = False
-        self._requests: Newest[Kept] = Newest()
+        self._requests: Newest[KeptRequest] = Newest()
         self._octets = 0
         self._binds: Newest[Bind] = Newest()
         self._events: Newest[Event] = Newest()
@@ -121,7 +124,7 @@ class Recorder:
             self._closed.add(connection)
             self._left.append(watch)
 
-    def keep(self, kept: Kept) -> None:
+    def keep(self, kept: KeptRequest) -> None:
         """A request."""
         self._requests.add(kept)
         self._octets += kept.size
@@ -134,6 +137,16 @@ class Recorder:
             Said(self.monotonic(), self.directory.clock.seconds(), connection, direction, text, tuple(details))
         )
         self._happened()
+
+    def taping(self, client: str) -> int:
+        """The tape's number for what is said from here on with a client at this address."""
+        self._taped += 1
+        self.tape.begin(self._taped, self.at(), client, "", True)
+        return self._taped
+
+    def at(self) -> float:
+        """The same as `now()`, in seconds since 1970-01-01 UTC."""
+        return self.directory.clock.seconds()
 
     def now(self) -> datetime:
         """By the server's clock."""
@@ -228,6 +241,7 @@ class Recorder:
         for each in (self._binds, self._events, self._exchanges, self._closed, self._said):
             each.clear()
         self._requests.clear()
+        self.tape.clear()
         self._octets = 0
         for watch in self._open.values():
             watch.forget()

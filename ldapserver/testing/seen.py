@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from ldapserver.capture.conversation import Conversation as Taped
 from ldapserver.testing.binds import Binds
 from ldapserver.testing.connections import Connections
 from ldapserver.testing.conversation import Conversation
 from ldapserver.testing.events import Events, Exchange
 from ldapserver.testing.requests import Request, Requests
 from ldapserver.testing.served import Served
+from ldapserver.url import ListenURL
 
 if TYPE_CHECKING:
     from ldapserver.testing.server import Server
@@ -47,6 +50,14 @@ def connections(served: Served) -> Connections:
 def conversation(served: Served, url: str) -> Conversation:
     """What was said."""
     return served.recorder.conversation(url)
+
+
+def taped(served: Served) -> tuple[Taped, ...]:
+    """The octets of all that was said, as they were inside TLS and layers."""
+    url = ListenURL.parse(served.url)
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    server = "server:0" if url.path else f"{host}:{url.port}"
+    return tuple(replace(each, server=server) for each in served.recorder.tape.conversations())
 
 
 def clear(served: Served) -> None:

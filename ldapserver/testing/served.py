@@ -16,7 +16,7 @@ from ldapserver.hosting.tls import authorities, used
 from ldapserver.protocol import LDAPFactory, LDAPSFactory
 from ldapserver.service import Service
 from ldapserver.testing.clock import MovedClock
-from ldapserver.testing.keeping import Kept
+from ldapserver.testing.keeping import KeptState
 from ldapserver.testing.plan import Plan, in_keywords, machine_names
 from ldapserver.testing.recorder import Recorder
 from ldapserver.url import ListenURL
@@ -41,7 +41,7 @@ class Served:
     ca: str | None = None
     urls: tuple[str, ...] = ()
     ports: list[Any] = field(default_factory=list)
-    kept: dict[str, Kept] = field(default_factory=dict)
+    kept: dict[str, KeptState] = field(default_factory=dict)
 
     @property
     def faults(self) -> FaultPlan:

@@ -11,6 +11,7 @@ from os import PathLike
 from types import MappingProxyType
 from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
+from ldapserver.capture.recorder import write_pcap, write_recording
 from ldapserver.directory.account_reset import AccountReset
 from ldapserver.directory.policy import Policy
 from ldapserver.testing import (
@@ -296,6 +297,18 @@ class Server:
     def conversation(self) -> Conversation:
         """All that was said, without secrets: print it."""
         return self._ask(seen.conversation, self.url)
+
+    def save_recording(self, path: str | PathLike[str], *, redact: bool = True) -> None:
+        """Write all that was said so far, octet by octet and in the clear, what TLS or a layer carried too.
+
+        Without `redact` the passwords are in it. `ldapserver replay` and `ldp explain` read such files.
+        Raises OSError, FileExistsError where there is one already.
+        """
+        write_recording(os.fspath(path), self._ask(seen.taped), redact=redact)
+
+    def save_pcap(self, path: str | PathLike[str], *, redact: bool = True) -> None:
+        """The same, as a capture for Wireshark. Raises OSError, and MissingExtra without `capture`."""
+        write_pcap(os.fspath(path), self._ask(seen.taped), redact=redact)
 
     def clear(self) -> None:
         """Forget what has happened so far: requests, binds, events, closed connections, conversation."""

@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ldapserver.access import ANONYMOUS, Identity
+from ldapserver.capture.conversation import End, Piece
 from ldapserver.errors import InvalidRequest, ProtocolViolation
 from ldapserver.extended import NOTICE_OF_DISCONNECTION
 from ldapserver.testing.connections import Connection
 from ldapserver.testing.decoding import operation_of, read_request, read_response
 from ldapserver.testing.names import names_of
-from ldapserver.testing.recorder import Kept, Recorder
+from ldapserver.testing.recorder import KeptRequest, Recorder
 from ldapserver.testing.requests import AbandonRequest, BindRequest, SearchRequest, UnbindRequest
 from ldapserver.testing.requests import InvalidRequest as Invalid
 from ldapserver.wire import ber, codec
@@ -35,13 +36,17 @@ class ConnectionWatch:
         self._peer = "a Unix socket" if peer.local or peer.ip is None else _address(peer.ip, peer.port)
         self._opened = recorder.now()
         self._requests = 0
-        self._outstanding: dict[int, list[Kept]] = {}
-        self._bind: Kept | None = None  # the newest BindRequest
+        self._outstanding: dict[int, list[KeptRequest]] = {}
+        self._bind: KeptRequest | None = None  # the newest BindRequest
         self._invalid = False  # whether the newest message was none
         self._identity: Identity = ANONYMOUS
         self._names: frozenset[str] = frozenset()
         self._inside: tuple[bool, str | None] = (False, None)
+        self._said = False
         self._ended = False
+        self._unbound = False
+        self._client = "client:0" if peer.local or peer.ip is None else self._peer
+        self._taped = recorder.taping(self._client)
         recorder.say(self.number, "", f"opened by {self._peer}")
 
     # A Watch
@@ -50,6 +55,7 @@ class ConnectionWatch:
         """A message of the client's."""
         self._requests += 1
         common = self._common()
+        self._tape(Piece(self._recorder.at(), True, element))
         secrecy = self._recorder.secrecy
         sensitive = secrecy.mentions(element.decode("latin-1"))
         self._invalid = False
@@ -62,10 +68,11 @@ class ConnectionWatch:
         except ProtocolViolation as violation:
             self._invalid = True
             request = Invalid(**common, message_id=0, error=secrecy.about(str(violation), sensitive=sensitive))
-        kept = Kept(request, len(element), self._recorder.monotonic(), sensitive=sensitive)
+        kept = KeptRequest(request, len(element), self._recorder.monotonic(), sensitive=sensitive)
         self._keep(kept)
         if isinstance(request, BindRequest):
             self._bind = kept
+        self._unbound = isinstance(request, UnbindRequest)
         if isinstance(request, AbandonRequest):
             self._outstanding.pop(request.abandoned, None)
         elif not isinstance(request, UnbindRequest) and not self._invalid:
@@ -73,6 +80,7 @@ class ConnectionWatch:
 
     def sent(self, elements: bytes) -> None:
         """Messages of the server's."""
+        self._tape(Piece(self._recorder.at(), False, elements))
         for element in _cut(elements):
             try:
                 self._sent(element)
@@ -86,6 +94,9 @@ class ConnectionWatch:
             return
         self._look()
         self._ended = True
+        if self._unbound:  # else it is not known here who went first
+            self._tape(Piece(self._recorder.at(), True, b"", 0, End.CLOSED))
+        self._recorder.tape.over(self._taped)
         self._outstanding.clear()
         self._recorder.gone(replace(self.connection(), closed=self._recorder.now()))
         self._recorder.say(self.number, "", "closed")
@@ -141,6 +152,10 @@ class ConnectionWatch:
                 self._names = names_of(self._recorder.directory, identity.dn, identity.name)
         before, self._inside = self._inside, self._looked_at()
         if self._inside[0] and not before[0]:
+            if self._said:
+                # In the clear, as nothing is behind StartTLS: whoever reads the tape must not look for TLS in it.
+                self._recorder.tape.over(self._taped)
+                self._taped = self._recorder.taping(self._client)
             self._recorder.say(self.number, "", "inside TLS from here on")
         if self._inside[1] != before[1]:
             self._recorder.say(self.number, "", f"inside a security layer ({self._inside[1]}) from here on")
@@ -150,7 +165,11 @@ class ConnectionWatch:
         layer = connection.layer
         return connection.tls is not None, None if layer is None else layer.qop.decode()
 
-    def _keep(self, kept: Kept) -> None:
+    def _tape(self, piece: Piece) -> None:
+        self._said = True
+        self._recorder.tape.add(self._taped, piece)
+
+    def _keep(self, kept: KeptRequest) -> None:
         self._recorder.keep(kept)
         request = kept.request
         self._recorder.say(self.number, "->", f"[{request.message_id}] {request}", tuple(request.details()))
@@ -183,7 +202,7 @@ class ConnectionWatch:
                 self._told(response)
         self._recorder.say(self.number, "<-", f"[{message_id}] {text}", details)
 
-    def _answered(self, kept: Kept, response: m.LDAPResult) -> str:
+    def _answered(self, kept: KeptRequest, response: m.LDAPResult) -> str:
         """Note the answer; what is to be said of it besides."""
         secrecy = self._recorder.secrecy
         kept.request = replace(
@@ -207,7 +226,7 @@ class ConnectionWatch:
         self._invalid = True
         error = self._recorder.secrecy.about(notice.diagnostic_message, sensitive=True)
         invalid = Invalid(**self._common(), message_id=0, error=error)
-        self._keep(Kept(invalid, 0, self._recorder.monotonic(), sensitive=False))
+        self._keep(KeptRequest(invalid, 0, self._recorder.monotonic(), sensitive=False))
 
 
 def _address(ip: str, port: int | None) -> str:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import ldap3
 import pytest
 
 from ldapserver.capture.exchanges import digest_exchanges
-from ldapserver.testing import recording, replaying
+from ldapserver.testing import recording, replaying, running_server
 from tests.interop.conftest import tool
 from tests.interop.server import run
 
@@ -44,11 +45,31 @@ def test_a_layer_passes_the_proxy_unread(directory_server: str) -> None:
     assert {read.reason for read in messages(said) if isinstance(read, Unreadable)} == {LAYER}
 
 
-def test_wireshark_has_nothing_against_what_we_write(directory_server: str, tmp_path: Path) -> None:
+@pytest.fixture
+def tshark() -> str:
     try:
-        tshark = tool("tshark")
+        return tool("tshark")
     except pytest.fail.Exception:
         pytest.skip("tshark is not installed")  # of no other test's need, and large
+
+
+def test_wireshark_reads_what_a_server_under_test_was_told_behind_start_tls(tshark: str, tmp_path: Path) -> None:
+    path = str(tmp_path / "said.pcap")
+    with running_server(tls=True) as server:
+        connection = ldap3.Connection(ldap3.Server(server.url, get_info=ldap3.NONE))
+        connection.start_tls()
+        connection.bind()
+        connection.unbind()
+        server.wait_for(lambda: server.requests.of("unbind"))
+        server.save_pcap(path)
+    # One connection behind the other from the same port, for that is how it was: neither is the other sent again.
+    wrong = "_ws.malformed or tcp.analysis.retransmission or tcp.analysis.ack_lost_segment"
+    assert run(tshark, "-r", path, "-Y", wrong)[:2] == (0, "")
+    _, fields, _ = run(tshark, "-r", path, "-Y", "ldap", "-T", "fields", "-e", "ldap.protocolOp")
+    assert fields.split() == ["23", "24", "0", "1", "2"]
+
+
+def test_wireshark_has_nothing_against_what_we_write(directory_server: str, tshark: str, tmp_path: Path) -> None:
     path = str(tmp_path / "session.pcap")
     with recording(to=directory_server) as proxy:
         assert who_am_i(proxy.url)[0] == 0

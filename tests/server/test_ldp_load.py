@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import selectors
 import signal
 import socket
 import threading
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from ldapserver.cli.ldp import main
 from ldapserver.cli.ldp.histogram import LONGEST, Histogram
 from ldapserver.cli.ldp.load_client import Target
-from ldapserver.cli.ldp.load_run import Plan, Run, Schedule
+from ldapserver.cli.ldp.load_run import MOST_SELECTED, Plan, Run, Schedule, punctual
 from ldapserver.cli.ldp.load_users import Users, in_dn, in_filter, listed, matching
 from ldapserver.testing import running_server as server_in_thread
 from ldapserver.url import ListenURL
@@ -170,6 +171,32 @@ def test_who_stops_a_run_need_not_wait_for_what_is_due_in_an_hour() -> None:
         run = Run(Plan(target, listed("u1:password", None), rate=1 / 3600))
         asyncio.run(stopped(run))
     assert (run.tally.succeeded, run.tally.not_begun) == (1, 0)
+
+
+@pytest.mark.parametrize(("connections", "selects"), [(MOST_SELECTED, True), (MOST_SELECTED + 1, False)])
+def test_a_loop_wakes_when_it_is_due_unless_there_are_too_many_connections_for_select(
+    connections: int, selects: bool
+) -> None:
+    loop = punctual(connections)
+    try:
+        assert isinstance(loop._selector, selectors.SelectSelector) is selects  # type: ignore[attr-defined]
+    finally:
+        loop.close()
+
+
+def test_a_run_at_a_rate_waits_to_the_microsecond(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    select = selectors.SelectSelector.select
+
+    def noted(selector: selectors.SelectSelector, timeout: float | None = None) -> Any:
+        waited.append(timeout or 0.0)
+        return select(selector, timeout)
+
+    monkeypatch.setattr(selectors.SelectSelector, "select", noted)
+    with scripted() as server:
+        arguments = [server.url, "--users", "u1:password", "--count", "4", "--connections", "1", "--rate", "123/s"]
+        assert main(["load", *arguments, "--json"]) == 0
+    assert any(timeout > 0 and (timeout * 1e3) % 1 for timeout in waited)
 
 
 # Runs against servers.

@@ -1,7 +1,6 @@
 """The options that all of `ldp`'s commands have: to which server, as whom, how protected and what to show of it."""
 
 import argparse
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,8 +10,7 @@ from typing import TYPE_CHECKING
 from ldapserver.cli.exit_status import ended
 from ldapserver.cli.ldp.binding import announce_and_bind
 from ldapserver.cli.ldp.transcript import Form, Output, Refused
-from ldapserver.cli.login import PASSWORD, is_utf8
-from ldapserver.cli.password import asked, lines_of_stdin
+from ldapserver.cli.password import PASSWORD, add_password_options, password_of
 from ldapserver.cli.remote import (
     UNREACHABLE,
     Login,
@@ -25,7 +23,7 @@ from ldapserver.cli.remote import (
 from ldapserver.cli.search_url import SearchURL
 from ldapserver.printable import printable
 from ldapserver.url import ListenURL
-from ldapserver.usage import HelpFormatter, Parser, UsageFault
+from ldapserver.usage import HelpFormatter, Parser, UsageFault, is_utf8
 
 if TYPE_CHECKING:
     from sasl_digest.ldap3 import DigestConnection
@@ -90,13 +88,7 @@ def command_parser(
 def _add_login(who: argparse._ArgumentGroup) -> None:
     who.add_argument("-u", "--user", help="the user's name; with --simple a DN will do too")
     who.add_argument("-d", "--domain", help="the realm to name; default: the first that the server offers")
-    password = who.add_mutually_exclusive_group()
-    password.add_argument(
-        "-p", "--password", help="others on this machine can see it; 'prompt', the default, asks for it"
-    )
-    password.add_argument(
-        "--password-stdin", action="store_true", help="read it from the first line of standard input"
-    )
+    add_password_options(who)
     how = who.add_mutually_exclusive_group()
     how.add_argument("--simple", action="store_true", help="a simple bind, which sends the password in the clear")
     how.add_argument("--anonymous", action="store_true", help="nobody, and let it be known")
@@ -185,13 +177,12 @@ def _login(options: argparse.Namespace, server: ListenURL, stdin: Iterator[str] 
     _check(options, server)
     password = ""
     if options.user is not None:
-        password = _password(options, stdin)
+        password = password_of(options, options.user, stdin)
         # A simple bind without a password succeeds and proves nothing.  RFC 4513 section 5.1.2
         if options.simple and not password:
             raise UsageFault("--simple: an empty password would bind as nobody")
-    values = {"user": options.user, "domain": options.domain, "authzid": options.authzid, "password": password}
-    for name, value in values.items():
-        if not is_utf8(value or ""):
+    for name in ("user", "domain", "authzid"):
+        if not is_utf8(getattr(options, name) or ""):
             raise UsageFault(f"--{name}: is not UTF-8")
     return Login(
         user=None if options.simple else options.user,
@@ -244,16 +235,6 @@ def _check(options: argparse.Namespace, server: ListenURL) -> None:
         refuse(("ca", "insecure", "client_cert", "channel_binding"), "has no meaning without TLS")
     if options.client_key is not None and options.client_cert is None:
         raise UsageFault("--client-key: needs --client-cert")
-
-
-def _password(options: argparse.Namespace, stdin: Iterator[str] | None) -> str:
-    if options.password_stdin:
-        return next(lines_of_stdin() if stdin is None else stdin)
-    if options.password not in (None, "prompt"):
-        return str(options.password)
-    if options.password is None and (password := os.environ.get(PASSWORD)):
-        return password
-    return asked(printable(options.user))
 
 
 @contextmanager

@@ -11,18 +11,17 @@ from collections.abc import Callable, Sequence
 
 from ldapserver.cli.exit_status import INTERRUPTED, Failure, ended, failed
 from ldapserver.cli.ldp import USAGE_STATUS
-from ldapserver.cli.ldp.given import add_password_options, password_of
 from ldapserver.cli.ldp.load_client import Target, Trouble
 from ldapserver.cli.ldp.load_result import NOT_REACHED, Tally, as_json, tables
-from ldapserver.cli.ldp.load_run import Plan, Run, Search
+from ldapserver.cli.ldp.load_run import Plan, Run, Search, punctual
 from ldapserver.cli.ldp.load_users import User, Users, in_dn, in_filter, listed, matching, needs_password, of_file
 from ldapserver.cli.ldp.load_view import shown
-from ldapserver.cli.login import is_utf8
+from ldapserver.cli.password import add_password_options, password_of
 from ldapserver.cli.tables import show
 from ldapserver.hosting.values import positive
 from ldapserver.terminal import is_terminal
 from ldapserver.url import ListenURL
-from ldapserver.usage import HelpFormatter, Parser, UsageFault
+from ldapserver.usage import HelpFormatter, Parser, UsageFault, is_utf8
 from ldapserver.wire.filters import Filter, InvalidFilter, parse_filter
 from ldapserver.wire.messages import Scope
 
@@ -116,7 +115,8 @@ def _run(options: argparse.Namespace) -> int:
     noun = "searches" if options.mode == "search" else "binds"
     run = Run(plan)
     try:
-        interrupted = asyncio.run(_carried_out(run, noun, quiet=options.json))
+        with asyncio.Runner(loop_factory=lambda: punctual(plan.connections)) as runner:
+            interrupted = runner.run(_carried_out(run, noun, quiet=options.json))
     except Trouble as trouble:
         raise Failure(NOT_REACHED, f"{options.url}: {trouble}") from None
     _show(run.tally, noun, options, plan)

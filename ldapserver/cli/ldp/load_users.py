@@ -4,8 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ldapserver.cli.login import is_utf8
-from ldapserver.usage import UsageFault
+from ldapserver.usage import UsageFault, is_utf8
 
 _RANGE = re.compile(r"\{(?P<first>[0-9]{1,9})\.\.(?P<last>[0-9]{1,9})\}")
 

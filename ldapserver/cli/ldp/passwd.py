@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from ldapserver.cli.ldp.binding import announce_and_bind
 from ldapserver.cli.ldp.connection import command_parser, opened, request_of, run
 from ldapserver.cli.ldp.transcript import DASHES, Output, Refused
-from ldapserver.cli.login import is_utf8
 from ldapserver.cli.passwd import is_private
 from ldapserver.cli.password import NoPassword, asked_twice, lines_of_stdin
 from ldapserver.cli.password_change import PasswordChange
@@ -14,7 +13,7 @@ from ldapserver.cli.remote import RemoteFailure
 from ldapserver.cli.remote_passwd import change_over
 from ldapserver.directory.account_reset import AccountReset
 from ldapserver.printable import printable
-from ldapserver.usage import UsageFault
+from ldapserver.usage import UsageFault, is_utf8
 
 _MORE = """\
 By Password Modify (RFC 3062), or on Active Directory by a write of unicodePwd, which needs TLS, ldapi:// or

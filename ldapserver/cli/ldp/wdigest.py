@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass
 
 from ldapserver.cli.exit_status import ended, failed
 from ldapserver.cli.ldp import USAGE_STATUS
-from ldapserver.cli.ldp.given import add_password_options, password_of
-from ldapserver.cli.login import is_utf8
+from ldapserver.cli.password import add_password_options, password_of
 from ldapserver.cli.tables import Table, show
 from ldapserver.printable import printable
-from ldapserver.usage import HelpFormatter, Parser, UsageFault
+from ldapserver.usage import HelpFormatter, Parser, UsageFault, is_utf8
 from sasl_digest import UsageError
 from sasl_digest.digest import converted
 from sasl_digest.wdigest import forms, from_supplemental_credentials, hashes, unpack, utf8
