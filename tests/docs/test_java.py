@@ -43,8 +43,9 @@ def ran(folder: Path, program: str, *arguments: str) -> str:
 
 def test_a_java_program_starts_and_stops_a_server(tmp_path: Path) -> None:
     for snippet in snippets(PAGE):
-        if snippet.file in ("Directory.java", "people.ldif"):
-            (tmp_path / snippet.file).write_text(snippet.text, encoding="utf-8")
+        name = snippet.marks.get("file")
+        if name in ("Directory.java", "people.ldif"):
+            (tmp_path / name).write_text(snippet.text, encoding="utf-8")
     (tmp_path / "Main.java").write_text(MAIN, encoding="utf-8")
     ran(tmp_path, "javac", "Main.java", "Directory.java")
     first, *others = ran(tmp_path, "java", "-XX:TieredStopAtLevel=1", "-cp", ".", "Main").splitlines()
