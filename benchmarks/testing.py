@@ -16,9 +16,11 @@ from typing import Any
 from ldapserver.testing import running_server, start_server
 
 ENTRIES = 1000
+HEAD = "dn: dc=example,dc=com\nobjectClass: domain\ndc: example\n"
 WAYS: dict[str, dict[str, Any]] = {
     "plain": {},
     "ad": {"profile": "ad"},
+    "domain": {"domain": "example.com"},
     "tls": {"tls": True},
     "process": {"process": True},
 }
@@ -81,7 +83,7 @@ def kept(settings: dict[str, Any], rounds: int) -> tuple[list[float], list[float
     from benchmarks.testing import change_all  # by a name that a process of its own finds it by
 
     taken, unchanged, changed = [], [], []
-    with running_server(ldif=_ldif(), **settings) as server:
+    with running_server(ldif=_ldif(domain="domain" in settings), **settings) as server:
         snapshot = server.snapshot()
         for _ in range(rounds):
             taken.append(_took(server.snapshot))
@@ -110,13 +112,13 @@ def _took(call: Callable[[], object]) -> float:
     return (time.perf_counter() - begun) * 1000
 
 
-def _ldif() -> str:
+def _ldif(*, domain: bool) -> str:
     users = "".join(
         f"\ndn: uid=user{number},dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: user{number}\n"
         f"cn: User {number}\nsn: {number}\nmail: user{number}@example.com\nuserPassword: pass{number}\n"
         for number in range(ENTRIES - 1)
     )
-    return f"dn: dc=example,dc=com\nobjectClass: domain\ndc: example\n{users}"
+    return f"{'' if domain else HEAD}{users}"
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@ Loaded in every run of whoever has this package installed, so it loads next to n
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from ldapserver.faults.rule import Rule
     from ldapserver.testing import Server
     from ldapserver.testing.authority import CA
 
@@ -28,23 +29,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def ldap_server_factory(request: pytest.FixtureRequest) -> "Iterator[Callable[..., Server]]":
+def ldap_server_factory() -> "Iterator[Callable[..., Server]]":
     """Starts LDAP servers for the test, as many as it wants: `ldap_server_factory(suffix="dc=a", tls=True)`.
 
     Takes what ldapserver.testing.running_server takes; each server stops when the test ends, or by its stop().
     """
     from ldapserver.testing import running_server
 
-    servers = request.node.stash.setdefault(_SERVERS, [])
     with ExitStack() as running:
 
         def start(**settings: Any) -> "Server":
-            server = running.enter_context(running_server(**settings))
-            servers.append(server)
-            return server
+            return running.enter_context(running_server(**settings))
 
         yield start
-        servers.clear()
 
 
 @pytest.fixture
@@ -89,36 +86,63 @@ def ldap_ca() -> "CA":
     return local_ca()
 
 
-# What goes wrong, and did not
+# What was to go wrong, and did not: the test itself fails of a fault that never fired, unless it has already
 
-_SERVERS: pytest.StashKey[list["Server"]] = pytest.StashKey()  # those that a test has started
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+    """What is to go wrong for several tests need not in the first of them; it is judged when the server stops."""
+    result = yield
+    if fixturedef.scope != "function":
+        for server in _running():
+            server.faults.settle()
+    return result
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    """Note when the test began."""
+    item.stash[_BEGUN] = time.monotonic()
+    try:
+        yield
+    except BaseException:
+        _unfired()
+        raise
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """A fault that never fired is a failure of the test itself, unless there was another."""
+    """Look for what has not fired, on every server that runs, whoever has started it."""
     try:
         yield
     except BaseException:
-        for server in item.stash.get(_SERVERS, ()):
-            server.faults.clear()
+        _unfired()
         raise
-    for server in item.stash.get(_SERVERS, ()):
-        try:
-            server.faults.verify()
-        except AssertionError as error:
-            pytest.fail(str(error), pytrace=False)
+    unfired = _unfired()
+    if unfired:
+        from ldapserver.testing.faults import told
+
+        pytest.fail(told(unfired), pytrace=False)
+
+
+def _running() -> "tuple[Server, ...]":
+    """The servers that run; where none ever did, nothing is even loaded."""
+    register = sys.modules.get("ldapserver.testing.register")
+    return () if register is None else tuple(register.RUNNING)
+
+
+def _unfired() -> "list[Rule]":
+    """What this test wanted to go wrong and never did; it is to disturb no other."""
+    found: list[Rule] = []
+    for server in _running():
+        with suppress(RuntimeError):  # its process has ended, and nothing is known of it
+            found += server.faults.left()
+    return found
 
 
 # What was said to a server, in the report of a test that fails
 
 _BEGUN = pytest.StashKey[float]()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Note when the test began."""
-    item.stash[_BEGUN] = time.monotonic()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -99,22 +99,30 @@ class Contents:
         old = node.entry
         # Nothing that leads to an entry is made of its name.
         same = old is not None and entry is not None and old.values is entry.values and old.shape is entry.shape
-        if old is not None and entry is None:
-            self.index.remove(node, old)
         if old is not None and node.account is not None and not (same and account):
             self.names.remove(node, old)
         listed = node.account is not None and same
         if old is not None and self.referrals.get(old.dn.key) is old.dn:
             del self.referrals[old.dn.key]
-        node.dn, node.entry, node.secrets, node.account, node.since = dn, entry, secrets, account, since
-        if entry is not None and old is None:
-            self.index.add(node, entry)
-        elif entry is not None and old is not None and not same:
-            self.index.change(node, old, entry)
+        self.stand(node, dn, entry, secrets, account, since)
         if entry is not None and account is not None and not listed:
             self.names.add(node, entry)
         if entry is not None:
             self.refer(entry)
+
+    def stand(
+        self, node: Node, dn: DN, entry: Entry | None, secrets: Attributes, account: Account | None, since: int
+    ) -> None:
+        """`become` as far as the tree and the index know of it: not the names, nor who says where else to look."""
+        old = node.entry
+        node.dn, node.entry, node.secrets, node.account, node.since = dn, entry, secrets, account, since
+        if old is None:
+            if entry is not None:
+                self.index.add(node, entry)
+        elif entry is None:
+            self.index.remove(node, old)
+        elif old.values is not entry.values or old.shape is not entry.shape:
+            self.index.change(node, old, entry)
 
     def note(self, node: Node, state: AccountState, index: Index | None = None) -> None:
         """Let the account at `node` have the counts and times of `state`: a bind's own write, and so a light one.

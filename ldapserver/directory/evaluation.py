@@ -112,15 +112,29 @@ class Values:
         """The values, one tuple for each attribute that has some."""
         positions = self._positions.get(entry.shape)
         if positions is None:
-            positions = self._positions[entry.shape] = tuple(
-                at for description, at in entry.shape.positions.items() if self._covers(description)
-            )
+            positions = self.places(entry)
         if positions:
             return [entry.values[at] for at in positions]
         if self._computed is not None and not self._options:
             values = self._computed.values(entry)
             return [values] if values else ()
         return ()
+
+    def places(self, entry: Entry) -> tuple[int, ...]:
+        """Where in entries of this shape they are."""
+        positions = self._positions[entry.shape] = tuple(
+            [at for description, at in entry.shape.positions.items() if self._covers(description)]
+        )
+        return positions
+
+    def alike(self, old: Entry, new: Entry) -> bool:
+        """Whether both have the same values, asked much more often than answered by no."""
+        before, after = self._positions.get(old.shape), self._positions.get(new.shape)
+        if before is None or after is None or self._computed is not None:
+            return self(old) == self(new)
+        if len(before) == 1 == len(after):
+            return old.values[before[0]] == new.values[after[0]]
+        return [old.values[at] for at in before] == [new.values[at] for at in after]
 
     def _covers(self, description: str) -> bool:
         name, *options = description.split(";")

@@ -136,9 +136,9 @@ class Held:
         if node in self.unread:
             self.unread[node] = new
             return
-        before, after = self._values(old), self._values(new)
-        if before == after:
+        if self._values.alike(old, new):
             return
+        before, after = self._values(old), self._values(new)
         was, now = set(chain.from_iterable(before)), set(chain.from_iterable(after))
         kept, gone, come = tuple(was & now), tuple(was - now), tuple(now - was)
         if len(kept) < MANY or not self._have_key(kept):
@@ -149,6 +149,16 @@ class Held:
             self._drop(key, node)
         for key in self._keys([come]):
             self._put(key, node)
+
+    def places(self, old: Entry, new: Entry) -> tuple[int, int] | None:
+        """Where the one attribute is that it reads of entries of these two shapes.
+
+        (-1, -1) where it is not one, None where neither has any.
+        """
+        before, after = self._values.places(old), self._values.places(new)
+        if not before and not after:
+            return None
+        return (before[0], after[0]) if len(before) == 1 == len(after) else (-1, -1)
 
     def _have_key(self, values: Iterable[bytes]) -> bool:
         return any(self._keys([(value,)]) for value in values)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from ldapserver.directory.computed import NOTHING, ByName
-from ldapserver.directory.entry import Entry
+from ldapserver.directory.entry import Entry, Shape
 from ldapserver.directory.evaluation import readable_type
 from ldapserver.directory.held import NONE, OBJECT_CLASS, Candidates, Held, held_under, indexable
 from ldapserver.directory.schema import Schema
@@ -35,6 +35,7 @@ INDEXED = (
 )
 
 STEP = 1024  # entries taken into an index between two chances to pause: about a millisecond of work
+PAIRS = 1024  # of shapes that entries have had before a change and after it, for which it is known where to look
 
 
 class Index:
@@ -51,6 +52,7 @@ class Index:
         self._find = find
         self._entries: dict[Node, Entry] = {}
         self._held: dict[str, Held] = {}  # by OID, those that were asked for
+        self._places: dict[tuple[Shape, Shape], list[tuple[Held, int, int]]] = {}  # where each finds its values
         self._oids: frozenset[str] = frozenset()
         self._schema = schema
         self._adopt(schema)
@@ -70,8 +72,17 @@ class Index:
     def change(self, node: Node, old: Entry, new: Entry) -> None:
         """`remove(node, old)` and `add(node, new)`, at the price of what is different."""
         self._entries[node] = new
-        for held in self._held.values():
-            held.change(node, old, new)
+        pair = old.shape, new.shape
+        places = self._places.get(pair)
+        if places is None:
+            if len(self._places) >= PAIRS:
+                self._places.clear()
+            found = [(held, held.places(old, new)) for held in self._held.values()]
+            places = self._places[pair] = [(held, *at) for held, at in found if at is not None]
+        for held, before, after in places:
+            # The value of most types is what it was, and that is seen here.
+            if before < 0 or old.values[before] != new.values[after] or held.unread:
+                held.change(node, old, new)
 
     def note(self, node: Node, old: Entry, new: Entry, oids: Iterable[str]) -> None:
         """`change(node, old, new)` where nothing but the attributes of these types is different."""
@@ -157,12 +168,14 @@ class Index:
             return None
         held = self._held.get(attribute_type.oid)
         if held is None and attribute_type.oid in self._oids:
+            self._places.clear()
             held = self._held[attribute_type.oid] = held_under(schema, attribute_type, self._entries)
         return held
 
     def _adopt(self, schema: Schema) -> None:
         """Go by this schema: an index stays where its type is what it was, and so are the subtypes below that."""
         self._schema = schema
+        self._places.clear()
         known = [readable_type(schema, name) for name in self._names]
         self._oids = frozenset(each.oid for each in known if each and indexable(each))
         for oid, held in tuple(self._held.items()):

@@ -70,6 +70,14 @@ class Names:
         self._cn = values("cn")
         self._nodes: NodesByKey = {}
 
+    def kept(self) -> NodesByKey:
+        """All of them as they are, for `become`."""
+        return {key: dict(nodes) if isinstance(nodes, dict) else nodes for key, nodes in self._nodes.items()}
+
+    def become(self, kept: NodesByKey) -> None:
+        """Be what was kept, which stays as it is."""
+        self._nodes = {key: dict(nodes) if isinstance(nodes, dict) else nodes for key, nodes in kept.items()}
+
     def add(self, node: Node, entry: Entry) -> str:
         """Let the account that `entry` is, at `node`, be found; the first of its names is what it is called."""
         names = self._of(entry)

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from ldapserver.directory.account import Account
 from ldapserver.directory.contents import Contents
 from ldapserver.directory.entry import Entry
+from ldapserver.directory.held import NodesByKey
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.policy import Policy
 from ldapserver.directory.schemes import StoredPassword
 from ldapserver.directory.tree import Node, RDNKey
 from ldapserver.directory.vocabulary import Vocabulary
-from ldapserver.wire.dn import DN
+from ldapserver.wire.dn import DN, Key
 
 _Children = Mapping[RDNKey, Node]
 
@@ -26,6 +27,8 @@ class Snapshot:
 
     root: Node
     places: Mapping[Node, tuple[DN, Entry | None, Attributes, Account | None, _Children | None]]
+    names: NodesByKey
+    referrals: Mapping[Key, DN]
     vocabulary: Vocabulary
     dearest: tuple[StoredPassword, ...]
     decoy: Account
@@ -50,6 +53,8 @@ def taken(contents: Contents, profile: object) -> Snapshot:
     return Snapshot(
         contents.root,
         places,
+        contents.names.kept(),
+        dict(contents.referrals),
         kept,
         contents.dearest,
         contents.decoy,
@@ -67,13 +72,15 @@ def restored(contents: Contents, snapshot: Snapshot) -> None:
     places = snapshot.places
     for node in contents.root.subtree():
         if node not in places:
-            contents.become(node, node.dn, None, (), None, node.since)
+            contents.stand(node, node.dn, None, (), None, node.since)
     for node, (dn, entry, secrets, account, children) in places.items():
         if node.entry is not entry or node.account is not account or node.dn is not dn:
             # What was elsewhere, or nowhere, has just come here: a search under way passes over it.
-            moved = node.entry is None or node.dn.key != dn.key
-            contents.become(node, dn, entry, secrets, account, contents.serial if moved else node.since)
+            moved = node.entry is None or (node.dn is not dn and node.dn.key != dn.key)
+            contents.stand(node, dn, entry, secrets, account, contents.serial if moved else node.since)
         node.children = None if children is None else dict(children)
+    contents.names.become(snapshot.names)
+    contents.referrals = dict(snapshot.referrals)
     contents.vocabulary = snapshot.vocabulary.copy()
     contents.dearest, contents.decoy = snapshot.dearest, snapshot.decoy
     contents.most_secrets = snapshot.most_secrets

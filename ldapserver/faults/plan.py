@@ -1,7 +1,7 @@
 """The rules of one server, what they have come to, and whose turn it is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ldapserver.faults.actions import ANY, CONNECT, EXTENDED, REQUESTS, Action, Hold, RepeatedNonce
@@ -93,6 +93,7 @@ class FaultPlan:
     def __init__(self) -> None:
         self._standing: dict[int, Standing] = {}
         self._number = 0
+        self._ever: set[int] = set()  # those that have struck, whatever was gone back to since
         self.fired: list[Fired] = []
         self.on_fired: list[Callable[[], None]] = []  # called after each
         self._nonces: RepeatingNonces | None = None
@@ -170,14 +171,28 @@ class FaultPlan:
         """Those in force, in the order of their making."""
         return tuple(standing.rule for standing in self._standing.values())
 
-    def unfired(self) -> tuple[Rule, ...]:
-        """The rules that have to strike and have not, each told of once."""
+    @property
+    def newest(self) -> int:
+        """The number of the rule that was added last."""
+        return self._number
+
+    def unfired(self, after: int = 0) -> tuple[Rule, ...]:
+        """The rules behind this number that have to strike and have not; those are gone then, each told of once."""
         found = []
         for standing in tuple(self._standing.values()):
-            if not standing.fired and not standing.rule.optional:
+            if standing.number > after and standing.number not in self._ever and not standing.rule.optional:
                 found.append(standing.rule)
                 self.remove(standing.number)
         return tuple(found)
+
+    def kept(self) -> tuple[Standing, ...]:
+        """The rules in force and how far they have come, to go back to."""
+        return tuple([replace(standing, held=[]) for standing in self._standing.values()])
+
+    def restore(self, kept: tuple[Standing, ...]) -> None:
+        """Have these in force and no others, as they were; what is held goes on, and nothing has struck."""
+        self.clear()
+        self._standing = {standing.number: replace(standing, held=[]) for standing in kept}
 
     # Whose turn it is
 
@@ -199,6 +214,7 @@ class FaultPlan:
         """A rule has struck."""
         occasion = strike.occasion
         strike.standing.fired += 1
+        self._ever.add(strike.standing.number)
         self.fired.append(
             Fired(strike.standing.rule, occasion.connection, occasion.message_id, occasion.user, occasion.asked.dn)
         )

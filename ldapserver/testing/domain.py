@@ -6,6 +6,7 @@ What a domain controller makes up itself (SIDs, GUIDs, memberOf) the profile doe
 import re
 import socket
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ldapserver.config import netbios_name
@@ -125,6 +126,7 @@ def domain_settings(settings: Mapping[str, object]) -> dict[str, object]:
     return given
 
 
+@lru_cache(maxsize=16)
 def new_domain(base: DN, password: str) -> str:
     """The entries of a new domain, as LDIF."""
     return "version: 1\n" + "".join(

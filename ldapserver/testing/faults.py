@@ -1,5 +1,6 @@
 """What goes wrong in a server under test: rules, what they have come to, and the certificates that are wrong."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,6 +51,8 @@ class Faults:
 
     def __init__(self, ask: "Ask") -> None:
         self._ask = ask
+        self._newest = 0  # of the rules that were added
+        self._settled = 0  # those up to here are not of the test that runs
 
     def add(
         self,
@@ -91,7 +94,8 @@ class Faults:
             times=times if times is not None else None if always or every is not None else 1,
             optional=optional,
         )
-        return Fault(rule, self._ask(_add, rule), self._ask)
+        self._newest = self._ask(_add, rule)
+        return Fault(rule, self._newest, self._ask)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -109,10 +113,29 @@ class Faults:
 
     def verify(self) -> None:
         """Raises AssertionError when a rule has not struck that is not optional; of each that is said once."""
-        unfired = self._ask(_unfired)
-        if unfired:
-            lines = "".join(f"\n  {rule}" for rule in unfired)
-            raise AssertionError(f"faults that never fired (optional=True allows it):{lines}")
+        check_fired(self._ask(_unfired, 0))
+
+    def settle(self) -> None:
+        """Let what was added so far be nobody's test's: it is judged when the server stops, and not before."""
+        self._settled = self._newest
+
+    def left(self) -> tuple[Rule, ...]:
+        """The rules added since the last `settle` that never struck: they are gone then, and told of once."""
+        if self._newest == self._settled:
+            return ()
+        after, self._settled = self._settled, self._newest
+        return self._ask(_unfired, after)
+
+
+def check_fired(unfired: Sequence[Rule]) -> None:
+    """Raises AssertionError where there are rules that never struck."""
+    if unfired:
+        raise AssertionError(told(unfired))
+
+
+def told(unfired: Sequence[Rule]) -> str:
+    """What is said of rules that never struck."""
+    return "".join(["faults that never fired (optional=True allows it):", *(f"\n  {rule}" for rule in unfired)])
 
 
 def bad_certificate(defect: Defect, ca: "CA | None" = None) -> ShowCertificate:
@@ -154,8 +177,8 @@ def _clear(served: Served) -> None:
     served.faults.clear()
 
 
-def _unfired(served: Served) -> tuple[Rule, ...]:
-    return served.faults.unfired()
+def _unfired(served: Served, after: int) -> tuple[Rule, ...]:
+    return served.faults.unfired(after)
 
 
 def _wait(served: Served, number: int, count: int, timeout: float) -> Any:

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ldapserver.hosting.tls import read_certificate
@@ -25,6 +26,16 @@ class Authority(Protocol):
 
     def issue(self, names: tuple[str, ...], /) -> "Issued":
         """A certificate for these host names and IP addresses."""
+        ...
+
+
+@runtime_checkable
+class Trusted(Protocol):
+    """A CA that is in a file, for others to trust."""
+
+    @property
+    def path(self) -> Path:
+        """The file, in PEM."""
         ...
 
 

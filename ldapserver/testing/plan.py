@@ -20,7 +20,7 @@ from ldapserver.config import own_names
 from ldapserver.directory.ldif import Record, read_ldif
 from ldapserver.hosting.options import has_tls, settings_of
 from ldapserver.hosting.targets import check_targets
-from ldapserver.testing.identity import Authority, Identity, identity_of, local_identity
+from ldapserver.testing.identity import Authority, Identity, Trusted, identity_of, local_identity
 from ldapserver.usage import UsageFault
 
 # What of `serve` has no sense here, and what does the same.
@@ -66,6 +66,9 @@ def plan(settings: Mapping[str, object]) -> Plan:
             given["tls"] = "auto" if given["tls"] else None
         elif "tls" in given and not isinstance(given["tls"], str | None):
             authority, given["tls"] = _authority(given["tls"]), "auto"
+        clients = given.get("tls_ca")
+        if isinstance(clients, Trusted):
+            given["tls_ca"] = os.fspath(clients.path)
         given = {name: value for name, value in given.items() if value is not None}
         texts: dict[str, str] = {}
         if "ldif" in given:

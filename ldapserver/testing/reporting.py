@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ldapserver.testing.conversation import LINES, Conversation
+from ldapserver.testing.register import RUNNING
 
 if TYPE_CHECKING:
     from ldapserver.testing.server import Server
@@ -13,22 +14,11 @@ if TYPE_CHECKING:
 _MOST = 20  # servers that a report tells of
 
 _lock = threading.Lock()
-_running: "list[Server]" = []
 _stopped: list[Conversation] = []
 
 
-def opened(server: "Server") -> None:
-    """A server runs."""
-    with _lock:
-        _running.append(server)
-
-
 def closing(server: "Server") -> None:
-    """It will not for long: what was said is kept for a while, where a test may be asked for it."""
-    with _lock:
-        if server not in _running:
-            return
-        _running.remove(server)
+    """It will not run for long: what was said is kept for a while, where a test may be asked for it."""
     if "ldapserver.pytest_plugin" in sys.modules:
         try:
             conversation = server.conversation
@@ -42,7 +32,7 @@ def closing(server: "Server") -> None:
 def sections(since: float, error: str) -> Iterator[tuple[str, str]]:
     """Title and text of each conversation since this time of the monotonic clock; none that stands in `error`."""
     with _lock:
-        conversations, servers = [*_stopped], _running[-_MOST:]
+        conversations, servers = [*_stopped], RUNNING[-_MOST:]
     for server in servers:
         try:
             conversations.append(server.conversation)

@@ -1,7 +1,6 @@
 """Servers that run as long as a `with` lasts, or until they are stopped."""
 
 import atexit
-import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import Concatenate, ParamSpec, TypeVar
@@ -10,14 +9,12 @@ from ldapserver.testing import reporting
 from ldapserver.testing.beginning import begun, fill
 from ldapserver.testing.loop import Loop, loop
 from ldapserver.testing.plan import Plan, plan
+from ldapserver.testing.register import RUNNING, closed
 from ldapserver.testing.served import Served, start, stop
 from ldapserver.testing.server import Ask, Server
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-RUNNING: list[Server] = []
-"""Every server of this process that was started and not stopped, in their order."""
 
 
 class _InThread:
@@ -82,10 +79,9 @@ def start_server(*, process: bool = False, **settings: object) -> Server:
     ask, end = _in_process(planned) if process else _in_thread(planned)
 
     def stopped() -> None:
-        if server in RUNNING:
-            RUNNING.remove(server)
         try:
-            reporting.closing(server)
+            if closed(server):
+                reporting.closing(server)
         finally:
             end()
 
@@ -119,4 +115,3 @@ def _stop_all() -> None:
 
 
 atexit.register(_stop_all)
-os.register_at_fork(after_in_child=RUNNING.clear)

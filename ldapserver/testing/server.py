@@ -23,7 +23,6 @@ from ldapserver.testing import (
     filling,
     orders,
     policy,
-    reporting,
     seen,
 )
 from ldapserver.testing.binds import Binds
@@ -32,7 +31,7 @@ from ldapserver.testing.connections import Connections
 from ldapserver.testing.conversation import Conversation
 from ldapserver.testing.entries import Entry
 from ldapserver.testing.events import Events, Exchange
-from ldapserver.testing.faults import Faults
+from ldapserver.testing.faults import Faults, check_fired
 from ldapserver.testing.finding import shown, told_of
 from ldapserver.testing.keeping import Snapshot, keep, restore
 from ldapserver.testing.orders import Group, User, Who
@@ -62,7 +61,8 @@ class Ask(Protocol):
 class Server:
     """A server that listens; any thread may use it.
 
-    `url` is where it listens first, `urls` all of that; `base_dn` is its first naming context.
+    `url` is where it listens first, `urls` all of that; `base_dn` is its first naming context. `faults` are the rules
+    by which things go wrong, `server.faults.add(Close(), on="search", nth=2)`; `clock` is its time.
     """
 
     def __init__(self, ask: Ask, stop: Callable[[], None]) -> None:
@@ -75,7 +75,7 @@ class Server:
         self.urls, self.base_dn, self._ca = ask(_facts)
         self.url = self.urls[0]
         self.clock = ServerClock(ask)
-        reporting.opened(self)
+        self.faults = Faults(ask)
 
     def __repr__(self) -> str:
         return f"<Server {self.url}{' (stopped)' if self._stopped else ''}>"
@@ -378,13 +378,6 @@ class Server:
         __tracebackhide__ = True
         asserting.all_protected(self)
 
-    # What goes wrong
-
-    @property
-    def faults(self) -> Faults:
-        """The rules by which things go wrong: `server.faults.add(Close(), on="search", nth=2)`."""
-        return Faults(self._ask)
-
     # Time, policy, and back to what was
 
     def policy(
@@ -414,27 +407,35 @@ class Server:
         return self._ask(policy.ask, plan(settings).options, tuple(settings))
 
     def snapshot(self) -> Snapshot:
-        """What there is now, for `restore`: entries with their passwords and counts, policy and clock."""
+        """What there is now, for `restore`: entries with their passwords and counts, policy, clock and faults."""
         forget = tuple([self._dropped.popleft() for _ in range(len(self._dropped))])
         snapshot = self._ask(keep, forget)
         weakref.finalize(snapshot, self._dropped.append, snapshot.key).atexit = False
         return snapshot
 
-    def restore(self, snapshot: Snapshot) -> None:
+    def restore(self, snapshot: Snapshot, *, verify: bool = True) -> None:
         """Be what the snapshot holds, and forget what has happened. Connections stay, as whom they are bound.
 
-        Raises ValueError for a snapshot of another server.
+        Raises ValueError for a snapshot of another server, and AssertionError where a fault that was added since
+        never fired, unless `verify` is false; it is gone back to all the same.
         """
-        self._ask(restore, snapshot.key)
+        unfired = self._ask(restore, snapshot.key)
+        if verify:
+            check_fired(unfired)
 
     @contextmanager
     def preserved(self) -> Iterator[None]:
-        """What is done in the `with` block is undone behind it, however it is left."""
+        """What is done in the `with` block is undone behind it, however it is left.
+
+        Raises AssertionError where a fault of the block never fired, unless it is left by another error.
+        """
         snapshot = self.snapshot()
         try:
             yield
-        finally:
-            self.restore(snapshot)
+        except BaseException:
+            self.restore(snapshot, verify=False)
+            raise
+        self.restore(snapshot)
 
 
 def _facts(served: Served) -> tuple[tuple[str, ...], str, str | None]:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+import ldapserver
 from ldapserver.testing import Server
-from ldapserver.testing.running import RUNNING
+from ldapserver.testing.register import RUNNING
 
 pytest_plugins = ["pytester"]
 
@@ -26,7 +27,7 @@ def test_servers_of_one_test_are_of_their_own(
 
 MARKED = """
 import pytest
-from ldapserver.testing.running import RUNNING
+from ldapserver.testing.register import RUNNING
 
 pytestmark = pytest.mark.ldap_server(suffix="dc=module", lockout_threshold=2)
 
@@ -123,6 +124,14 @@ def test_who_uses_no_server_loads_none() -> None:
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, check=True, text=True)
     loaded = done.stdout.split()
     assert "ldapserver.pytest_plugin" in loaded
-    assert not [
-        name for name in loaded if name.startswith(("twisted", "ldapserver.testing", "ldap3", "cryptography"))
-    ]
+    assert [name for name in loaded if name.startswith("ldapserver")] == ["ldapserver", "ldapserver.pytest_plugin"]
+    assert not [name for name in loaded if name.startswith(("twisted", "ldap3", "cryptography", "sasl_digest"))]
+
+
+def test_what_is_loaded_when_it_is_asked_for_is_there() -> None:
+    assert all(getattr(ldapserver, name) for name in ldapserver.__all__)
+    assert ldapserver.Config.__name__ == "Config"
+    assert set(ldapserver.__all__) <= set(dir(ldapserver))
+    assert sorted(ldapserver.__all__) == sorted(ldapserver._MODULES)
+    with pytest.raises(AttributeError, match="module 'ldapserver' has no attribute 'Confog'"):
+        _ = ldapserver.Confog

@@ -23,7 +23,7 @@ from ldapserver.certificates import throw_away
 from ldapserver.suspension import Suspension
 from ldapserver.testing import Server, running_server, start_server
 from ldapserver.testing.loop import drive, loop
-from ldapserver.testing.running import RUNNING
+from ldapserver.testing.register import RUNNING
 from ldapserver.testing.served import Served
 from ldapserver.wire import codec
 from ldapserver.wire.filters import Present
