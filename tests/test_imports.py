@@ -55,7 +55,7 @@ LAYERS: dict[str, set[str]] = {
     | {"terminal", "url", "usage", "whole_file", "wire"},
     "twisted_service": {"audit", "directory", "hosting", "usage"},
     "twist": {"hosting", "twisted_service", "usage"},
-    "pytest_plugin": {"testing"},
+    "pytest_plugin": {"faults", "testing"},
 }
 # By whom of `ldapserver` these may be imported: what is for tests, clients and recordings is in nobody's way.
 IMPORTERS: dict[str, set[str]] = {
@@ -64,7 +64,7 @@ IMPORTERS: dict[str, set[str]] = {
     "capture": {"cli", "testing"},
     "viewer": {"cli", "testing"},
     "hosting": {"cli", "testing", "twist", "twisted_service"},
-    "faults": {"hosting", "service", "stream", "testing"},
+    "faults": {"hosting", "pytest_plugin", "service", "stream", "testing"},
     "explaining": {"cli", "extended", "root_dse", "service"},
 }
 # What must stay usable without Twisted, directly and through all it imports: everything but the edge.
