@@ -73,6 +73,7 @@ class Faults:
         conditions. `nth` is the first occasion it strikes on, `every` each so-manieth, `times` how often in all, and
         `always` without end. One that is not `optional` fails the test if it never strikes.
         """
+        _check(action)
         on = on or action.default_on
         if on is None:
             raise ValueError(f"on: is due for {type(action).__name__}: 'bind', 'search', 'any', ...")
@@ -113,6 +114,12 @@ class Faults:
         if unfired:
             lines = "".join(f"\n  {rule}" for rule in unfired)
             raise AssertionError(f"faults that never fired (optional=True allows it):{lines}")
+
+
+def _check(action: object) -> None:
+    if not isinstance(action, Action):
+        made = f"{action.__name__}()" if isinstance(action, type) and issubclass(action, Action) else "Busy()"
+        raise ValueError(f"action: must be an action of ldapserver.faults, like {made}, and not {action!r}")
 
 
 def bad_certificate(defect: Defect, ca: "CA | None" = None) -> ShowCertificate:
