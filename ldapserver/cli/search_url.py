@@ -33,6 +33,8 @@ class SearchURL:
     def parse(cls, text: str) -> "SearchURL":
         """Read a URL. Raises InvalidURL."""
         scheme, _, rest = text.partition("://")
+        if scheme.lower() not in ("ldap", "ldaps", "ldapi"):
+            raise InvalidURL(f"{text}: must begin with ldap://, ldaps:// or ldapi://")
         address, slash, path = rest.partition("/")
         if "?" in address:
             raise InvalidURL(f"{text}: a '/' is due before the '?' (RFC 4516 section 2)")

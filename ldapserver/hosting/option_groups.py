@@ -176,7 +176,7 @@ def _add_authentication(parser: argparse.ArgumentParser) -> None:
         "listener is loopback or ldapi://"
     )
     _add(group, "--explain", help, **_FLAG)
-    help = f"the build number at the end of those, where it is in hexadecimal (default: {Config.ad_build}, v4563)"
+    help = f"the build number that ends those of --ad-errors, in hexadecimal (default: {Config.ad_build}, v4563)"
     _add(group, "--ad-build", help, metavar="N", type=positive)
 
 

@@ -69,7 +69,9 @@ class ServerClock:
         minutes: float = 0,
         seconds: float = 0,
     ) -> None:
-        """Let this much time pass at once, to the microsecond. Raises ValueError for less than none."""
+        """Let this much time pass at once, to the microsecond. Raises ValueError for less than none, or no unit."""
+        if lapse is not None and not isinstance(lapse, timedelta):
+            raise ValueError(f"advance: {lapse!r} of what? minutes={lapse!r}, or a timedelta")
         whole = (lapse or timedelta()) + timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
         if whole < timedelta():
             raise ValueError("advance: time goes forward only; stop(at=...) takes any date")

@@ -263,6 +263,9 @@ def read_response(
 
 
 def _attributes(entry: m.SearchResultEntry, secrecy: Secrecy) -> list[str]:
+    # Clients read the whole schema unasked, and a report is to be about what was asked.
+    if any(each.type.lower() == "objectclass" and b"subschema" in each.values for each in entry.attributes):
+        return [f"a schema: {sum(len(each.values) for each in entry.attributes):,} values"]
     some = entry.attributes[:MAX_ATTRIBUTES]
     lines = [f"{each.type}: {r.listed(secrecy.values(each.type, each.values))}" for each in some]
     if len(entry.attributes) > MAX_ATTRIBUTES:

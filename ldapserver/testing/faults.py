@@ -76,6 +76,7 @@ class Faults:
         conditions. `nth` is the first occasion it strikes on, `every` each so-manieth, `times` how often in all, and
         `always` without end. One that is not `optional` fails the test if it never strikes.
         """
+        _check(action)
         on = on or action.default_on
         if on is None:
             raise ValueError(f"on: is due for {type(action).__name__}: 'bind', 'search', 'any', ...")
@@ -136,6 +137,12 @@ def check_fired(unfired: Sequence[Rule]) -> None:
 def told(unfired: Sequence[Rule]) -> str:
     """What is said of rules that never struck."""
     return "".join(["faults that never fired (optional=True allows it):", *(f"\n  {rule}" for rule in unfired)])
+
+
+def _check(action: object) -> None:
+    if not isinstance(action, Action):
+        made = f"{action.__name__}()" if isinstance(action, type) and issubclass(action, Action) else "Busy()"
+        raise ValueError(f"action: must be an action of ldapserver.faults, like {made}, and not {action!r}")
 
 
 def bad_certificate(defect: Defect, ca: "CA | None" = None) -> ShowCertificate:

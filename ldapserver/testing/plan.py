@@ -31,6 +31,13 @@ _NOT_HERE = {
     "save": "server.snapshot() and server.restore() keep and bring back",
     "store": "there is only memory",
 }
+# What other servers for tests have for it.
+_OTHERWISE_CALLED = {
+    "address": "listen",
+    "base_dn": "suffix",
+    "port": "listen='ldap://127.0.0.1:PORT'",
+    "user": "users",
+}
 _TEXT = "<text {}>"  # the name of LDIF that is given as text, for errors
 
 
@@ -156,7 +163,8 @@ def raise_in_keywords(fault: UsageFault) -> NoReturn:
         name = name.replace("-", "_")
         known = vars(settings_of({})).keys() - {*_NOT_HERE, "config"}
         likely = difflib.get_close_matches(name, known, 1)
-        rule = "no such setting" + (f"; is {likely[0]} meant?" if likely else "")
+        meant = _OTHERWISE_CALLED.get(name) or "".join(likely)
+        rule = "no such setting" + (f"; is {meant} meant?" if meant else "")
     elif re.fullmatch(r"[a-z]+(-[a-z]+)+", name):
         name = name.replace("-", "_")
     raise ValueError(f"{name}{colon}{rule}") from None

@@ -258,7 +258,9 @@ def _value(text: str) -> bytes:
 def _shown(text: str, start: int = 0) -> str:
     """`text` from `start`, cut to a length for messages; the position is told where there is one to tell."""
     rest = text[start : start + 60]
-    return f"character {start + 1}, {rest!r}" if start else repr(rest) if rest else "nothing"
+    if not start:
+        return repr(rest) if rest else "nothing"
+    return f"character {start + 1}, {rest!r}" if rest else f"character {start + 1}, the end"
 
 
 # Writing.

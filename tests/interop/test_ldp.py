@@ -253,6 +253,7 @@ def test_real_slapd(slapd: str) -> None:
     [
         (["bind"], "the following arguments are required: URL"),
         (["bind", "ldaps://h/dc=x", "-u", "u1", "-p", "x"], "ldaps://h/dc=x: nothing may follow the address"),
+        (["bind", "h:389", "-u", "u1", "-p", "x"], "h:389: must begin with ldap://, ldaps:// or ldapi://"),
         (["bind", "http://h", "-u", "u1", "-p", "x"], "http://h: must begin with ldap://, ldaps:// or ldapi://"),
         (["bind", "ldap://", "-u", "u1", "-p", "x"], "ldap://: needs an address"),
         (["bind", "ldap://h:0", "-u", "u1", "-p", "x"], "ldap://h:0: the port must be a number from 1 to 65535"),

@@ -157,6 +157,8 @@ def test_text_over_the_limit_is_refused_by_name() -> None:
 
 
 def test_error_tells_where() -> None:
+    with pytest.raises(InvalidFilter, match=r"character 7, the end: '\)' must come here"):
+        parse_filter("(uid=u")
     with pytest.raises(InvalidFilter, match=r"character 8, ' \(c=d\)\)': '\)' must come here"):
         parse_filter("(&(a=b) (c=d))")
 

@@ -28,6 +28,7 @@ from twisted.internet import reactor
 
 from ldapserver.certificates import throw_away
 from ldapserver.cli import COMMANDS, main
+from ldapserver.cli.ldp import main as ldp
 from ldapserver.hosting.options import read_options
 from ldapserver.url import ListenURL
 from ldapserver.wire import codec
@@ -793,6 +794,15 @@ def test_an_unknown_command_is_refused(arguments: list[str], line: str, capsys: 
 def test_without_a_command_the_usage_is_shown_and_the_status_is_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "usage: ldapserver COMMAND" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["-h", "--help", "help"])
+def test_help_is_the_usage(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (main([word]), ldp([word])) == (0, 0)
+    told = capsys.readouterr()
+    assert told.out.startswith("usage: ldapserver COMMAND")
+    assert "\nusage: ldp COMMAND" in told.out
+    assert told.err == ""
 
 
 def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:

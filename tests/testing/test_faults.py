@@ -261,6 +261,10 @@ def test_what_add_makes_of_its_arguments(server: Server) -> None:
         add(Busy(), on="bind", **more).rule.times for more in ({}, {"always": True}, {"every": 2}, {"times": 4})
     ] == [1, None, None, 4]
     assert add(bad_certificate("expired")).rule.on == "tls"
+    with pytest.raises(ValueError, match=r"^action: must be .*, like Busy\(\), and not 'busy'$"):
+        server.faults.add("busy", on="bind")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^action: must be .*, like Close\(\), and not <class"):
+        server.faults.add(Close, on="bind")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="on: is due for Busy"):
         add(Busy())
     with pytest.raises(ValueError, match="always: not together with times"):

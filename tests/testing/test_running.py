@@ -164,6 +164,8 @@ def test_records_go_where_they_are_said_to_and_nowhere_else(tmp_path: Path, monk
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "base_dn": ({"base_dn": "dc=example,dc=org"}, r"base_dn: no such setting; is suffix meant\?"),
+    "port": ({"port": 1389}, r"port: no such setting; is listen='ldap://127.0.0.1:PORT' meant\?"),
     "lockout_treshold": ({"lockout_treshold": 3}, r"lockout_treshold: no such setting; is lockout_threshold meant\?"),
     "no value": ({"lockout_threshold": "x"}, "lockout_threshold: 'x' is not a number from 0 on"),
     "no text": ({"realm": True}, "realm: must not be true or false"),

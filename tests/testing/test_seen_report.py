@@ -61,6 +61,21 @@ def test_has_no_server():
     )
 
 
+def test_the_schema_that_a_client_reads_by_itself_is_one_line(run: pytest.Pytester) -> None:
+    printed = output(
+        run,
+        """
+def test_fails(ldap_server):
+    with ldap3.Connection(ldap_server.url):  # which reads root DSE and schema
+        assert "who" == "nobody"
+""",
+    )
+    conversation = printed.partition("LDAP conversation")[2].splitlines()
+    at = next(number for number, line in enumerate(conversation) if "entry cn=Subschema" in line)
+    assert re.fullmatch(r" +a schema: \d{3} values", conversation[at + 1])
+    assert "search: success, 1 entry" in conversation[at + 2]
+
+
 def test_a_server_that_ran_within_the_test_is_shown_too(run: pytest.Pytester) -> None:
     printed = output(
         run,

@@ -65,6 +65,8 @@ def test_the_clock_does_not_go_back_by_itself() -> None:
     with running_server() as server:
         with pytest.raises(ValueError, match="advance: time goes forward only"):
             server.clock.advance(minutes=-1)
+        with pytest.raises(ValueError, match=r"advance: 31 of what\? minutes=31, or a timedelta"):
+            server.clock.advance(31)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="at: must know its zone"):
             server.clock.stop(at=datetime(2031, 5, 6))
 

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ldp {__version__}")
         return 0
     usage = USAGE.format(commands="\n".join(f"  {name:12}{words}" for name, words in COMMANDS.items()))
-    if arguments and arguments[0] in ("-h", "--help"):
+    if arguments and arguments[0] in ("-h", "--help", "help"):
         print(usage, end="")
         return 0
     if arguments:

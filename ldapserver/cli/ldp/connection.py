@@ -80,7 +80,11 @@ def command_parser(
         default=0,
         help="show every directive of a digest with its meaning; -vv: also every message, as a tree and in hex",
     )
-    _add_login(parser.add_argument_group("who", "nobody, that is anonymous, unless there is --user or --external"))
+    default = "nobody, that is anonymous, unless there is --user or --external"
+    # A bind as nobody is one that was asked for.
+    _add_login(
+        parser.add_argument_group("who", "one of --user, --external, --anonymous" if command == "bind" else default)
+    )
     _add_transport(parser.add_argument_group("how"))
     return parser
 
