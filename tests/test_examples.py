@@ -9,6 +9,7 @@ from base64 import b64decode
 from pathlib import Path
 
 from sasl_digest import DigestChallenge
+from tests.docs.pages import snippets
 from tests.interop.conftest import ScriptedServer, lying
 from tests.interop.server import ENVIRONMENT, ROOT, running_server
 
@@ -156,3 +157,22 @@ def test_twisted_service_is_bound_to_and_stops() -> None:
     listening, *rest = output.splitlines()
     assert re.fullmatch(r"listening on ldap://127\.0\.0\.1:[0-9]+", listening)
     assert rest == ["alice 0x0 Status OK.", "dn:uid=alice,dc=example,dc=org", "listening on 0 addresses"]
+
+
+def test_flask_login_passes_its_own_suite() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    folder = EXAMPLES / "flask_login"
+    ended = subprocess.run(
+        command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert re.search(r"^[0-9]+ passed(, [0-9]+ warnings)? in ", ended.stdout, re.MULTILINE), ended.stdout
+
+
+def test_what_the_page_shows_of_other_languages_is_theirs() -> None:
+    page = ROOT / "docs" / "howto" / "other-languages.md"
+    shown = [each.text for each in snippets(page) if each.language in ("", "java", "javascript")]
+    files = [path.read_text(encoding="utf-8") for path in (EXAMPLES / "other_languages").glob("*/*")]
+    assert len(shown) == 5
+    for lines in shown:
+        assert any(lines in text for text in files), lines

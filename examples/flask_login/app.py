@@ -1,18 +1,23 @@
 """A web application that lets people in by their password in the directory; `test_app.py` beside it tests that.
 
-    POST /login  name=alice&password=...     200 with who that is, 401, or 503 where no directory answers
+    POST /login  name=alice&password=...     200 with who that is, 401, or 503 where no directory can be asked
 
-It tries the servers that it is told of one after the other, and asks the first one that answers.
+It asks the servers that it is told of one after the other, and believes the first that says yes or no.
 """
 
+import ssl
 from dataclasses import dataclass
 
 import flask
 import ldap3
-from ldap3.core.exceptions import LDAPCommunicationError, LDAPStartTLSError
+from ldap3.core.exceptions import LDAPException, LDAPInvalidCredentialsResult
 from ldap3.utils.dn import escape_rdn
 
-from sasl_digest.ldap3 import Credentials, DigestBindError, DigestConnection
+from sasl_digest.ldap3 import Credentials, DigestConnection
+
+
+class NoDirectory(Exception):
+    """No server could be asked, or none that can be believed."""
 
 
 @dataclass(frozen=True)
@@ -22,32 +27,37 @@ class Directory:
     urls: tuple[str, ...]
     people: str = "ou=people,dc=example,dc=com"
     digest: bool = False
-    ca: str | None = None  # the file of the CAs to trust, for ldaps://
+    ca: str | None = None  # the file of the CAs to trust for ldaps://; None: the system's
+    timeout: int = 5  # seconds to wait for a connection, and for an answer
 
     def login(self, name: str, password: str) -> str | None:
-        """Who is let in, None where nobody is. Raises LDAPCommunicationError where no server answers."""
-        failure: LDAPCommunicationError | None = None
+        """Who is let in, None where nobody is. Raises NoDirectory."""
+        failures = []
         for url in self.urls:
             try:
                 return self._login_at(url, name, password)
-            except LDAPCommunicationError as error:
-                failure = error
-        raise failure or LDAPCommunicationError("there is no server to ask")
+            except LDAPInvalidCredentialsResult:
+                return None  # that is an answer: to ask the next server would count a wrong password twice
+            except LDAPException as failure:
+                failures.append(f"{url}: {failure}")
+        raise NoDirectory("; ".join(failures))
 
-    def _login_at(self, url: str, name: str, password: str) -> str | None:
-        tls = ldap3.Tls(validate=2, ca_certs_file=self.ca) if self.ca else None
-        server = ldap3.Server(url, tls=tls, get_info=ldap3.NONE, connect_timeout=5)
+    def _login_at(self, url: str, name: str, password: str) -> str:
+        """Who that is. Raises LDAPInvalidCredentialsResult for nobody, and LDAPException for all that fails."""
+        tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=self.ca)
+        server = ldap3.Server(url, tls=tls, get_info=ldap3.NONE, connect_timeout=self.timeout)
+        connection: ldap3.Connection
         if self.digest:
-            credentials = Credentials(name, password)
-            connection: ldap3.Connection = DigestConnection(server, sasl_credentials=credentials, receive_timeout=5)
+            who = Credentials(name, password)
+            connection = DigestConnection(
+                server, sasl_credentials=who, receive_timeout=self.timeout, raise_exceptions=True
+            )
         else:
             # A name that holds a comma is no way out of its place.
             dn = f"uid={escape_rdn(name)},{self.people}"
-            connection = ldap3.Connection(server, dn, password, receive_timeout=5)
+            connection = ldap3.Connection(server, dn, password, receive_timeout=self.timeout, raise_exceptions=True)
         try:
-            # The one bind of a login: a second one would count a wrong password twice.
-            if not connection.bind():
-                return None
+            connection.bind()  # once: every bind counts towards a lockout
             return str(connection.extend.standard.who_am_i())
         finally:
             connection.unbind()
@@ -60,11 +70,12 @@ def create_app(directory: Directory) -> flask.Flask:
     @app.post("/login")
     def login() -> tuple[str, int]:
         name, password = flask.request.form["name"], flask.request.form["password"]
-        if not (name and password):  # a simple bind without a password succeeds, as nobody
+        if not (name and password):  # a simple bind without a password succeeds, as nobody: RFC 4513 section 5.1.2
             return "name and password, please", 400
         try:
             who = directory.login(name, password)
-        except (LDAPCommunicationError, LDAPStartTLSError, DigestBindError):
+        except NoDirectory as failure:
+            app.logger.error("nobody can log in: %s", failure)
             return "the directory does not answer", 503
         return (f"welcome, {who}", 200) if who else ("no", 401)
 
