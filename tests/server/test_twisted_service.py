@@ -3,6 +3,7 @@
 import json
 import logging
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,7 +14,6 @@ from typing import Any
 
 import ldap3
 import pytest
-from ldap3.core.exceptions import LDAPSocketOpenError
 from twisted.application.service import IService, IServiceMaker, MultiService
 from twisted.plugin import getPlugins
 
@@ -22,6 +22,7 @@ from ldapserver.hosting.options import read_options
 from ldapserver.testing.loop import loop
 from ldapserver.twist import Options
 from ldapserver.twisted_service import LDAPService
+from ldapserver.url import ListenURL
 from ldapserver.usage import UsageFault
 from tests.interop.server import CONTOSO, ENVIRONMENT, ROOT, U1
 
@@ -36,6 +37,16 @@ def bound(url: str) -> bool:
     answer = bool(connection.bind())
     connection.unbind()
     return answer
+
+
+def listens(url: str) -> bool:
+    """Asked without ldap3, which leaves a socket open that could not be connected."""
+    where = ListenURL.parse(url)
+    try:
+        socket.create_connection((where.host, where.port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def test_it_listens_from_start_to_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,8 +74,7 @@ def test_it_listens_from_start_to_stop(tmp_path: Path, monkeypatch: pytest.Monke
     assert service.urls == []
     assert not ready.exists()
     assert b"uid=u1," in saved.read_bytes()
-    with pytest.raises(LDAPSocketOpenError):
-        bound(url)
+    assert not listens(url)
     with pytest.raises(RuntimeError, match="is over"):
         call(service.startService)
     assert not list(tmp_path.glob("audit*"))
@@ -117,8 +127,7 @@ def test_a_ready_file_that_cannot_be_written_stops_it(tmp_path: Path) -> None:
     (url,) = service.urls
     with pytest.raises(UsageFault, match=r"^argument --ready-file: "):
         call(service.startService)
-    with pytest.raises(LDAPSocketOpenError):
-        bound(url)
+    assert not listens(url)
 
 
 def test_it_saves_and_opens_its_log_again_when_it_is_told(tmp_path: Path) -> None:
