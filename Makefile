@@ -14,8 +14,9 @@ CHECKED := sasl_digest ldapserver twisted tests examples benchmarks docs
 demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py
 
+# The many programs that it starts are to find our modules compiled, whatever the environment says.
 test: $(VENV)/.test
-	INTEROP=$(INTEROP) $(BIN)/python -m pytest -n auto --dist loadfile
+	INTEROP=$(INTEROP) PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check $(CHECKED)
