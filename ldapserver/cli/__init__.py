@@ -1,10 +1,8 @@
 """The `ldapserver` command: one module a subcommand, imported when it is asked for."""
 
-import sys
 from collections.abc import Sequence
-from importlib import import_module
 
-from sasl_digest import __version__
+from ldapserver.cli.program import Program
 
 COMMANDS = {
     "serve": "answer LDAP binds and searches, and write an audit record for every verdict",
@@ -34,19 +32,4 @@ example:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit status."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if arguments and arguments[0] in COMMANDS:
-        run = import_module(f"ldapserver.cli.{arguments[0]}").main
-        return int(run(arguments[1:]))
-    if arguments and arguments[0] == "--version":
-        print(f"ldapserver {__version__}")
-        return 0
-    usage = USAGE.format(commands="\n".join(f"  {name:11}{words}" for name, words in COMMANDS.items()))
-    if arguments and arguments[0] in ("-h", "--help", "help"):
-        print(usage, end="")
-        return 0
-    if arguments:
-        print(f"ldapserver: {arguments[0]!r} is no command; there are: {', '.join(COMMANDS)}", file=sys.stderr)
-    else:
-        print(usage, end="", file=sys.stderr)
-    return 2
+    return Program("ldapserver", __name__, COMMANDS, USAGE, 2).run(arguments)

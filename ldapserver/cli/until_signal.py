@@ -16,6 +16,8 @@ from ldapserver.whole_file import WholeFile
 if TYPE_CHECKING:
     from ldapserver.certificates import ServerCertificate
 
+TURNS = 4  # of the reactor, behind a signal
+
 _log = logging.getLogger("ldapserver")
 
 
@@ -62,6 +64,8 @@ def serve_until_signal(
 ) -> None:
     """Listen, say so and what there is to say `about` it, and go on until SIGTERM or SIGINT. Raises UsageFault."""
     from twisted.internet import reactor as installed
+    from twisted.internet.defer import Deferred
+    from twisted.internet.task import deferLater
     from twisted.python import log
 
     reactor = cast(Any, installed)
@@ -82,12 +86,15 @@ def serve_until_signal(
         for line in (f"listening on {url}", *about):
             _log.info("%s", line)
 
-    def stopping() -> Any:
+    async def stopping() -> None:
+        # What has come by now was said before the end, and is heard: a connection, its octets, and what they lead to.
+        for _ in range(TURNS):
+            await deferLater(reactor, 0)
         stop()
-        return port.stopListening()
+        await port.stopListening()
 
     reactor.callWhenRunning(announce)
-    reactor.addSystemEventTrigger("before", "shutdown", stopping)
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(stopping()))
     reactor.run()
     if refused:
         raise UsageFault(refused[0])

@@ -1,10 +1,8 @@
 """The `ldp` command: one module a subcommand, imported when it is asked for."""
 
-import sys
 from collections.abc import Sequence
-from importlib import import_module
 
-from sasl_digest import __version__
+from ldapserver.cli.program import Program
 
 USAGE_STATUS = 64
 COMMANDS = {
@@ -41,19 +39,4 @@ example:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit status."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if arguments and arguments[0] in COMMANDS:
-        run = import_module(f"ldapserver.cli.ldp.{arguments[0]}").main
-        return int(run(arguments[1:]))
-    if arguments and arguments[0] == "--version":
-        print(f"ldp {__version__}")
-        return 0
-    usage = USAGE.format(commands="\n".join(f"  {name:12}{words}" for name, words in COMMANDS.items()))
-    if arguments and arguments[0] in ("-h", "--help", "help"):
-        print(usage, end="")
-        return 0
-    if arguments:
-        print(f"ldp: {arguments[0]!r} is no command; there are: {', '.join(COMMANDS)}", file=sys.stderr)
-    else:
-        print(usage, end="", file=sys.stderr)
-    return USAGE_STATUS
+    return Program("ldp", __name__, COMMANDS, USAGE, USAGE_STATUS).run(arguments)
