@@ -47,10 +47,7 @@ def test_a_layer_passes_the_proxy_unread(directory_server: str) -> None:
 
 @pytest.fixture
 def tshark() -> str:
-    try:
-        return tool("tshark")
-    except pytest.fail.Exception:
-        pytest.skip("tshark is not installed")  # of no other test's need, and large
+    return tool("tshark")
 
 
 def test_wireshark_reads_what_a_server_under_test_was_told_behind_start_tls(tshark: str, tmp_path: Path) -> None:

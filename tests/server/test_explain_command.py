@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
+import dpkt
 import pytest
 
 from ldapserver.cli.ldp import main
@@ -192,7 +193,6 @@ def test_help_is_a_small_manual(words: str, capsys: pytest.CaptureFixture[str]) 
 
 def pcap(path: Path, *exchanges: Exchange) -> str:
     """A capture of binds, each over a connection of its own, refused."""
-    dpkt = pytest.importorskip("dpkt")
     file = path / "bind.pcap"
     with file.open("wb") as written:
         writer = dpkt.pcap.Writer(written)
@@ -224,7 +224,6 @@ def messages(found: Exchange) -> Iterator[tuple[bool, bytes]]:
 
 
 def test_a_capture_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("ldapserver.capture.source")
     wrong = exchange(SENT, SENT.hashing(realm=b"CONTOSO"))
     path = pcap(tmp_path, exchange(SENT, SENT), wrong)
     assert main(["explain", path, "-p", PASSWORD]) == 64
@@ -239,7 +238,6 @@ def test_a_capture_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_capture_that_is_none_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("ldapserver.capture.source")
     path = tmp_path / "short.pcap"
     path.write_bytes(bytes.fromhex("d4c3b2a1"))
     assert main(["explain", str(path), "-p", PASSWORD]) == 64

@@ -159,7 +159,6 @@ def test_fails(ldap_server):
 
 
 def test_it_is_in_the_report_of_workers_too(run: pytest.Pytester) -> None:
-    pytest.importorskip("xdist")
     printed = output(
         run,
         """
