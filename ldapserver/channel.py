@@ -26,7 +26,7 @@ class Channel(Host, Protocol):
         ...
 
     def resume_reading(self) -> None:
-        """Octets are wanted again, after `waiting` was true."""
+        """Octets are wanted again, after `pausing` was true."""
         ...
 
     def failed(self, error: Exception) -> None:

@@ -54,8 +54,6 @@ async def _record(context: Context, account: Account) -> None:
     service = context.service
     event = await service.logons.lockout(account, context.peer, context.message_id, context.workstation)
     try:
-        waiting = service.audit.write((event,))
-        if waiting is not None:
-            await waiting
+        await service.audit.written((event,))
     except AuditUnavailable:
         raise OperationRefused(ResultCode.UNAVAILABLE, "the lockout could not be recorded") from None

@@ -112,7 +112,7 @@ class LDAPProtocol(Protocol):
         """Hand octets to the session; stop reading while it takes no more."""
         session = self.session
         session.data_received(data)
-        if session.waiting and self._reading:
+        if self._reading and session.pausing:
             self._reading = False
             cast(interfaces.IPushProducer, self._bare).pauseProducing()
 

@@ -6,7 +6,6 @@ later messages, so that they can be abandoned. What is answered in one turn leav
 
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ldapserver.access import ANONYMOUS, Identity
@@ -76,7 +75,8 @@ class Session:
         self._stream = Stream(limit, channel, service.metrics, self._watch, self._faults)
         self._binder = Binder(service, peer, channel)
         self._bind: Task[Any] | None = None
-        self._decided_bind = False  # whether `_bind` is decided, and only its records are on their way
+        self._bind_id = 0  # the message of `_bind`, or of `_decision`
+        self._decision: Decision | None = None  # whose records are on their way
         self._left_early = False  # whether the peer has gone while a password of its was being checked
         self._unsettled = 0  # that, and writes of records that take their time
         self._logon: Logon | None = None
@@ -87,12 +87,18 @@ class Session:
 
     @property
     def waiting(self) -> bool:
-        """Whether no octets are wanted: a bind is being decided, enough is under way, or answers are not read."""
+        """Whether no message is taken: a bind is being decided, enough is under way, or answers are not read."""
         return (
             self._bind is not None
+            or self._decision is not None
             or len(self._outstanding) >= self._service.config.max_outstanding
             or not self._channel.writable
         )
+
+    @property
+    def pausing(self) -> bool:
+        """Whether no octets are to be read meanwhile: what waits may last, or octets that nobody takes have come."""
+        return self.waiting and (self._decision is None or self._stream.pending > 0)
 
     @property
     def tls(self) -> TLS | None:
@@ -111,7 +117,7 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether an operation is under way."""
-        return self._bind is not None or bool(self._outstanding)
+        return self._bind is not None or self._decision is not None or bool(self._outstanding)
 
     @property
     def recording(self) -> bool:
@@ -134,7 +140,7 @@ class Session:
         self._cursors.clear()
         self._log_off()
         # Records on their way may get there, and then there was a logon, which is over: `_recorded` sees to it.
-        if self._bind is not None and not self._decided_bind:
+        if self._bind is not None:
             if self._binder.checking:
                 # Who goes before the answer has guessed all the same: it is judged, counted and recorded.
                 self._left_early = True
@@ -323,58 +329,55 @@ class Session:
         if self._metrics is not None:
             self._timing = self._metrics.duration_of(request), self._metrics.clock()
         self._become_anonymous()
-        message_id = message.message_id
-        try:
-            read_controls(request, message.controls)
-        except OperationRefused as refused:
-            response = request.response(refused.result_code, diagnostic_message=refused.diagnostic_message)
-            self._conclude(message_id, self._binder.refused(message_id, response))
-            return
+        message_id = self._bind_id = message.message_id
+        if message.controls:
+            try:
+                read_controls(request, message.controls)
+            except OperationRefused as refused:
+                response = request.response(refused.result_code, diagnostic_message=refused.diagnostic_message)
+                self._conclude(message_id, self._binder.refused(message_id, response))
+                return
         bind = self._binder.bind(message_id, request)
         if self._faults is not None:
             bind = self._faults.bind(message_id, request, self._binder, bind)
-        self._bind = Task(bind, partial(self._decided, message_id))
+        self._bind = Task(bind, self._decided)
         self._bind.start()
 
-    def _decided(self, message_id: int, task: Task[Decision]) -> None:
+    def _decided(self, task: Task[Decision]) -> None:
         self._bind = None
         if task.value is not None:
-            self._conclude(message_id, task.value)
+            self._conclude(self._bind_id, task.value)
         elif task.error is not None:
             self._channel.failed(task.error)
-            self._conclude(message_id, self._binder.refused(message_id, INTERNAL_ERROR))
+            self._conclude(self._bind_id, self._binder.refused(self._bind_id, INTERNAL_ERROR))
         if self._left_early:
             self._left_early = False
             self._binder.forget()
             self._settle()
-        self.go_on()
 
     def _conclude(self, message_id: int, decision: Decision) -> None:
-        """Records first; where they take their time, the answer and everything behind it waits for them."""
-        try:
-            waiting = self._service.audit.write(decision.records) if decision.records else None
-        except AuditUnavailable:
-            self._commit(message_id, decision, recorded=False)
-            return
-        if waiting is None:
+        """Records first: until they are written the answer and everything behind it waits."""
+        if not decision.records:
             self._commit(message_id, decision, recorded=True)
-        else:
-            self._decided_bind = True
-            self._unsettled += 1
-            self._bind = Task(waiting, partial(self._recorded, message_id, decision))
-            self._bind.start()
+            if not self._running:
+                self.go_on()
+            return
+        self._bind_id, self._decision = message_id, decision
+        self._unsettled += 1
+        self._service.audit.write(decision.records, self._recorded)
 
-    def _recorded(self, message_id: int, decision: Decision, task: Task[None]) -> None:
-        self._bind = None
-        self._decided_bind = False
-        self._commit(message_id, decision, recorded=task.error is None)
-        self._settled(task)
-        self.go_on()
+    def _recorded(self, error: Exception | None) -> None:
+        decision, self._decision = self._decision, None
+        assert decision is not None
+        self._commit(self._bind_id, decision, recorded=error is None)
+        self._settled(error)
+        if not self._running:
+            self.go_on()
 
-    def _settled(self, task: Task[None]) -> None:
-        """Records that took their time are written, or will not be."""
-        if task.error is not None and not isinstance(task.error, AuditUnavailable):
-            self._channel.failed(task.error)
+    def _settled(self, error: Exception | None) -> None:
+        """Records are written, or will not be."""
+        if error is not None and not isinstance(error, AuditUnavailable):
+            self._channel.failed(error)
         self._settle()
 
     def _settle(self) -> None:
@@ -411,13 +414,8 @@ class Session:
 
     def _record(self, records: Sequence[Record]) -> None:
         """Hand over what nobody is answered for."""
-        try:
-            waiting = self._service.audit.write(records)
-        except AuditUnavailable:
-            return  # the log has said so
-        if waiting is not None:
-            self._unsettled += 1
-            Task(waiting, self._settled).start()
+        self._unsettled += 1
+        self._service.audit.write(records, self._settled)
 
     # Operations that take their time
 

@@ -1,12 +1,14 @@
 """All the sinks of one server, as a session sees them."""
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 from ldapserver.audit.group_commit import InThread, OwnThread, Work
 from ldapserver.audit.record import Record
 from ldapserver.audit.sinks import AuditUnavailable, Sink
-from ldapserver.suspension import Suspension
+from ldapserver.suspension import Suspension, Task
+
+Done = Callable[[Exception | None], object]
 
 
 @runtime_checkable
@@ -42,6 +44,9 @@ class AuditLog:
         self._failing: set[Sink] = set()
         self.failures: dict[Sink, int] = {}  # how often each could not take records
         self._threads: list[OwnThread] = []
+        self._at_end_of_turn: Callable[[Work], object] | None = None
+        self._gathered: list[Record] = []
+        self._owed: list[Done] = []  # who is to be told of these
 
     def run_by(self, call_in_loop: Callable[[Work], object]) -> None:
         """Let each sink that waits do so in a thread of its own.
@@ -56,17 +61,56 @@ class AuditLog:
 
     def settle(self) -> None:
         """Return when nobody waits any more who now does: before they are told to go."""
+        self.flush()
         for sink in self.sinks:
             if isinstance(sink, Waits):
                 sink.settle()
 
-    def write(self, records: Sequence[Record]) -> Coroutine[Any, Any, None] | None:
-        """Hand over the records. Raises AuditUnavailable when a sink cannot take them and that matters.
+    def gather_by(self, at_end_of_turn: Callable[[Work], object]) -> None:
+        """Hand the records of one turn of the loop over together.
 
-        None when every sink has them as safe as it makes them; else what is to be awaited until that is so, and
-        raises AuditUnavailable too.
+        `at_end_of_turn` has what it is given called in the loop once what is at hand has been dealt with, before the
+        loop reads on. Without it each write is handed over at once.
         """
-        failure = None
+        self._at_end_of_turn = at_end_of_turn
+
+    def write(self, records: Sequence[Record], done: Done) -> None:
+        """Hand over the records; `done` is called once, in the loop.
+
+        With None when every sink has them as safe as it makes them; else with what went wrong: AuditUnavailable when
+        a sink could not take them and that matters. Unless turns are gathered, or a sink waits, that is before this
+        returns.
+        """
+        if self._at_end_of_turn is None:
+            self._hand_over(records, (done,))
+            return
+        self._gathered += records
+        self._owed.append(done)
+        if len(self._owed) == 1:
+            self._at_end_of_turn(self.flush)
+
+    async def written(self, records: Sequence[Record]) -> None:
+        """The same for who can wait. Raises what `done` would be told."""
+        outcome: Suspension[None] = Suspension()
+
+        def done(error: Exception | None) -> None:
+            if error is None:
+                outcome.resume(None)
+            else:
+                outcome.fail(error)
+
+        self.write(records, done)
+        await outcome
+
+    def flush(self) -> None:
+        """Hand over what this turn has gathered so far."""
+        records, owed = self._gathered, self._owed
+        if owed:
+            self._gathered, self._owed = [], []
+            self._hand_over(records, owed)
+
+    def _hand_over(self, records: Sequence[Record], owed: Sequence[Done]) -> None:
+        failure: Exception | None = None
         waiting: list[tuple[Sink, Suspension[None]]] = []
         for sink in self.sinks:
             try:
@@ -74,20 +118,20 @@ class AuditLog:
             except AuditUnavailable as error:
                 failure = error
                 self._failed(sink, error)
+            except Exception as error:  # a fault of ours: whose bind it is says so
+                _tell(owed, error)
+                return
             else:
                 if suspension is not None:
                     waiting.append((sink, suspension))
                 elif self._failing:
                     self._works(sink)
         if waiting:
-            return self._settled(waiting, failure)
-        if failure is not None and not self._best_effort:
-            raise failure
-        return None
+            Task(self._settled(waiting, failure), lambda settled: _tell(owed, settled.error)).start()
+        else:
+            _tell(owed, None if self._best_effort else failure)
 
-    async def _settled(
-        self, waiting: Sequence[tuple[Sink, Suspension[None]]], failure: AuditUnavailable | None
-    ) -> None:
+    async def _settled(self, waiting: Sequence[tuple[Sink, Suspension[None]]], failure: Exception | None) -> None:
         for sink, suspension in waiting:
             try:
                 await suspension
@@ -114,8 +158,19 @@ class AuditLog:
 
     def close(self) -> None:
         """Nothing more will come."""
+        self.flush()
         for sink in self.sinks:
             sink.close()
         for thread in self._threads:
             thread.close()
         self._threads.clear()
+
+
+def _tell(owed: Sequence[Done], error: Exception | None) -> None:
+    """Tell everybody what became of their records, whatever becomes of one who is told."""
+    for at, done in enumerate(owed, 1):
+        try:
+            done(error)
+        except BaseException:
+            _tell(owed[at:], error)
+            raise

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ldapserver.audit.file import FileSink
-from ldapserver.audit.record import BindRecord
+from ldapserver.audit.log import AuditLog
+from ldapserver.audit.record import BindRecord, Record
 from ldapserver.audit.render import JSONRenderer
 from sasl_digest import Reason
 from tests.server.test_audit_record import RECORD
@@ -85,3 +86,12 @@ class Disk:
             happens()
         if self.error is not None:
             raise self.error
+
+
+def hand_over(audit: AuditLog, records: Sequence[Record]) -> None:
+    """Have the records written at once. Raises what their bind is told."""
+    told: list[Exception | None] = []
+    audit.write(records, told.append)
+    [error] = told
+    if error is not None:
+        raise error

@@ -27,6 +27,7 @@ from ldapserver.suspension import Suspension
 from ldapserver.usage import UsageFault
 from sasl_digest import QOP
 from sasl_digest.ldap3 import Credentials, DigestConnection
+from tests.server.audit_logs import hand_over
 from tests.server.stage import Stage, sasl, simple, stage
 from tests.server.test_audit_record import RECORD
 
@@ -196,7 +197,7 @@ def test_the_audit_counts_what_a_sink_could_not_take() -> None:
     sink = Full()
     audit = AuditLog([sink], best_effort=True, report=lambda line: None)
     for _ in range(3):
-        audit.write([RECORD])
+        hand_over(audit, [RECORD])
     assert audit.failures == {sink: 3}
 
 

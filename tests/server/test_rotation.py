@@ -14,7 +14,7 @@ from ldapserver.audit.file import RETRY_ROTATION
 from ldapserver.audit.log import AuditLog
 from ldapserver.audit.rotation import Rotation
 from ldapserver.audit.sinks import AuditUnavailable
-from tests.server.audit_logs import EXCHANGE, RENDERER, SECOND, VERDICT, at, ids, opened, written
+from tests.server.audit_logs import EXCHANGE, RENDERER, SECOND, VERDICT, at, hand_over, ids, opened, written
 
 NOW = timegm((2026, 1, 2, 3, 4, 5)) * SECOND
 DAY = 86_400 * SECOND
@@ -310,13 +310,13 @@ def test_without_a_place_binds_fail_until_it_is_back(tmp_path: Path) -> None:
     log = folder / "audit.jsonl"
     lines: list[str] = []
     audit = AuditLog([opened(log)], report=lines.append)
-    audit.write([VERDICT])
+    hand_over(audit, [VERDICT])
     shutil.rmtree(folder)
     for _ in range(2):
         with pytest.raises(AuditUnavailable, match="No such file or directory"):
-            audit.write([VERDICT])
+            hand_over(audit, [VERDICT])
     folder.mkdir()
-    audit.write([VERDICT])
+    hand_over(audit, [VERDICT])
     assert ids(log) == ["2"]
     assert lines == [
         f"audit: {log}: No such file or directory; binds fail until it works again",
