@@ -1,6 +1,6 @@
 """The records of one turn of the loop, which are handed over together and are there before anybody is answered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -17,7 +17,7 @@ class Sink:
         self.written: list[list[Record]] = []
         self.error: Exception | None = None
 
-    def write(self, records: list[Record]) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         if self.error is not None:
             raise self.error
         self.written.append(list(records))
@@ -102,6 +102,5 @@ def test_what_is_written_while_others_are_told_is_of_the_next_turn() -> None:
     for call in calls:
         call()
     assert turn.sink.written == [[VERDICT]]
-    turn.log.gather_by(turn.calls.append)
     turn.log.flush()
     assert turn.sink.written == [[VERDICT], [EXCHANGE]]
