@@ -56,8 +56,23 @@ class Binder:
     `connection` is what they run over, as it now is. `checking` is whether the bind under way looks at a password.
     """
 
+    __slots__ = (
+        "_clock",
+        "_exchange",
+        "_host",
+        "_left",
+        "_locked",
+        "_mechanism",
+        "_message_id",
+        "_peer",
+        "_service",
+        "checking",
+        "connection",
+    )
+
     def __init__(self, service: Service, peer: Peer, host: Host) -> None:
         self._service = service
+        self._clock = service.clock
         self._peer = peer
         self._host = host
         workstation = service.workstation or peer.ip or ""
@@ -281,7 +296,7 @@ class Binder:
         ending = ENDINGS[reason]
         peer = self._peer
         return BindRecord(
-            self._service.clock.ns(),
+            self._clock.ns(),
             # Where no package has checked credentials (EXTERNAL) there is no verdict about any.
             ending.status if package else None,
             package,

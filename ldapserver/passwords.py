@@ -6,9 +6,9 @@ what stands against the account, waits as long.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from typing import NamedTuple
 
 from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account, AmbiguousName
@@ -21,8 +21,7 @@ from ldapserver.wire.dn import DN, InvalidDN
 from sasl_digest import Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """Who a name stands for: an `account`, what a record calls it, and where there is none, why."""
 
     account: Account | None

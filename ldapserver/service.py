@@ -144,7 +144,8 @@ class Service:
 
     def identity(self, account: Account) -> Identity:
         """Who a connection becomes when it has bound as `account`."""
-        return Identity(account.dn, account.name, account.dn.key in self.admins)
+        dn = account.dn
+        return Identity(dn, account.name, bool(self.admins) and dn.key in self.admins)
 
 
 def _explainer() -> "Explainer":

@@ -60,6 +60,32 @@ class Outstanding:
 class Session:
     """The state of one connection."""
 
+    # Of ten thousand idle connections each octet counts.
+    __slots__ = (
+        "_bind",
+        "_bind_id",
+        "_binder",
+        "_channel",
+        "_cursors",
+        "_decision",
+        "_faults",
+        "_left_early",
+        "_logon",
+        "_metrics",
+        "_most_outstanding",
+        "_outstanding",
+        "_peer",
+        "_running",
+        "_service",
+        "_stream",
+        "_timing",
+        "_unsettled",
+        "_watch",
+        "closed",
+        "identity",
+        "messages",
+    )
+
     def __init__(self, service: Service, peer: Peer, channel: Channel) -> None:
         self.identity: Identity = ANONYMOUS
         self.messages = 0  # whole messages taken so far: a connection whose count stands still is idle
@@ -67,6 +93,7 @@ class Session:
         self._channel = channel
         self._peer = peer
         config = service.config
+        self._most_outstanding = config.max_outstanding
         self._metrics = service.metrics
         self._timing: tuple[Histogram, float] | None = None  # of the bind under way, where that is asked for
         limit = min(config.max_message_before_bind, config.max_message)
@@ -81,7 +108,7 @@ class Session:
         self._unsettled = 0  # that, and writes of records that take their time
         self._logon: Logon | None = None
         self._outstanding: dict[int, Outstanding] = {}
-        self._cursors = Cursors()
+        self._cursors: Cursors | None = None  # made by the first operation
         self.closed = False  # what was sent may still be on its way; nothing more is taken
         self._running = False
 
@@ -91,7 +118,7 @@ class Session:
         return (
             self._bind is not None
             or self._decision is not None
-            or len(self._outstanding) >= self._service.config.max_outstanding
+            or len(self._outstanding) >= self._most_outstanding
             or not self._channel.writable
         )
 
@@ -137,7 +164,8 @@ class Session:
             self._watch.closed()
         self._stream.forget()
         self._end_outstanding()
-        self._cursors.clear()
+        if self._cursors is not None:
+            self._cursors.clear()
         self._log_off()
         # Records on their way may get there, and then there was a logon, which is over: `_recorded` sees to it.
         if self._bind is not None:
@@ -165,9 +193,16 @@ class Session:
         if self._running:
             return
         self._running = True
+        stream = self._stream
         try:
-            while not (self.closed or self.waiting):
-                element = self._stream.next()
+            while (
+                self._bind is None
+                and self._decision is None
+                and len(self._outstanding) < self._most_outstanding
+                and self._channel.writable
+                and not self.closed
+            ):
+                element = stream.next()
                 if element is None:
                     break
                 self.messages += 1
@@ -175,6 +210,10 @@ class Session:
                     message = codec.decode(element)
                 except InvalidRequest as refused:
                     self._refuse(refused)
+                    continue
+                request = message.operation
+                if isinstance(request, BindRequest):
+                    self._begin_bind(message, request)
                 else:
                     self._dispatch(message)
         except ProtocolViolation as violation:
@@ -184,7 +223,8 @@ class Session:
             self._close()
         finally:
             self._running = False
-        self._stream.flush(more=bool(self._outstanding))
+        if stream.unsent:
+            stream.flush(more=bool(self._outstanding))
 
     def go_on(self) -> None:
         """Something that was waited for is over: take the messages that stood behind it, then new octets."""
@@ -194,9 +234,7 @@ class Session:
 
     def _dispatch(self, message: LDAPMessage) -> None:
         request = message.operation
-        if isinstance(request, BindRequest):
-            self._begin_bind(message, request)
-        elif isinstance(request, UnbindRequest):
+        if isinstance(request, UnbindRequest):
             self._close()
         elif isinstance(request, AbandonRequest):
             # There is no response, whatever was found.  RFC 4511 section 4.11
@@ -223,6 +261,8 @@ class Session:
         if isinstance(request, ExtendedRequest) and start_tls:
             self._start_tls(message_id, request)
         else:
+            if self._cursors is None:
+                self._cursors = Cursors()
             context = Context(
                 self._service,
                 self.identity,
@@ -313,7 +353,8 @@ class Session:
         # What is outstanding completes or is abandoned before a bind is processed.  RFC 4511 section 4.2.1
         if self._outstanding:
             self._end_outstanding()
-        self._cursors.clear()
+        if self._cursors is not None:
+            self._cursors.clear()
         # The connection is anonymous from the BindRequest on, until the bind succeeds.  RFC 4513 section 4
         self.identity = ANONYMOUS
         if self._logon is not None:

@@ -30,9 +30,24 @@ class Transport(Protocol):
 class Stream:
     """What stands between a session and its transport; `limit` is the longest message taken, in octets.
 
+    `unsent` is what leaves with the next `flush()`.
+
     `metrics` counts the octets of layers, where that is asked for, `watch` is told of each message, and `faults` may
     have it leave otherwise.
     """
+
+    __slots__ = (
+        "_faults",
+        "_framer",
+        "_metrics",
+        "_of_buffer",
+        "_transport",
+        "_unsent_size",
+        "_watch",
+        "_wrapped",
+        "layer",
+        "unsent",
+    )
 
     def __init__(
         self,
@@ -48,9 +63,9 @@ class Stream:
         self._watch = watch
         self._faults = faults
         self._framer = Framer(limit)
-        self._wrapped = bytearray()  # received, and not yet taken off the layer
+        self._wrapped: bytearray | None = None  # received, and not yet taken off the layer
         self._of_buffer = 0  # octets still to come of the buffer that the layer was last given a part of
-        self._unsent: list[bytes] = []
+        self.unsent: list[bytes] = []
         self._unsent_size = 0
 
     @property
@@ -69,7 +84,7 @@ class Stream:
 
     def receive(self, data: bytes) -> None:
         """Take octets as they arrive."""
-        if self.layer is None:
+        if self._wrapped is None:
             self._framer.feed(data)
         else:
             self._wrapped += data
@@ -79,6 +94,7 @@ class Stream:
         element = self._framer.next()
         # One buffer at a time: behind the one with a bind's last message the next layer may begin.
         while element is None and self.layer is not None:
+            assert self._wrapped is not None
             piece, self._of_buffer = cut(self._wrapped, self._of_buffer)
             if not piece:
                 return None
@@ -94,26 +110,32 @@ class Stream:
         """Have it leave with the next `flush()`, or at once when it is much: one or more whole messages."""
         if self._faults is not None:
             self._faults.leaving(self, data)
-        else:
+        elif self._watch is not None:
             self.gather(data)
+        else:
+            self.unsent.append(data)
+            self._unsent_size += len(data)
+            if self._unsent_size >= _WRITE_SIZE:
+                self.flush(more=True)
 
     def gather(self, data: bytes, *, whole: bool = True) -> None:
         """The same, as it is; nobody who looks on is told of what is not `whole` messages."""
         if self._watch is not None and whole:
             self._watch.sent(data)
-        self._unsent.append(data)
+        self.unsent.append(data)
         self._unsent_size += len(data)
         if self._unsent_size >= _WRITE_SIZE:
             self.flush(more=True)
 
     def flush(self, *, more: bool = False) -> None:
         """Send what was written; inside a layer, while an answer has `more` to come, all but the end of it."""
-        if not self._unsent or (more and self.layer is not None and self._unsent_size <= 2 * self.layer.most):
+        unsent, layer = self.unsent, self.layer
+        if not unsent or (more and layer is not None and self._unsent_size <= 2 * layer.most):
             return
-        data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
-        self._unsent.clear()
+        data = unsent[0] if len(unsent) == 1 else b"".join(unsent)
+        unsent.clear()
         self._unsent_size = 0
-        self._transport.write(data if self.layer is None else self._wrap(data, self.layer, more))
+        self._transport.write(data if layer is None else self._wrap(data, layer, more))
 
     def _wrap(self, data: bytes, layer: SecurityLayer, more: bool) -> bytes:
         buffers = []
@@ -123,7 +145,7 @@ class Stream:
             at += layer.most
         rest = data[at:]
         if more:
-            self._unsent.append(rest)
+            self.unsent.append(rest)
             self._unsent_size = len(rest)
         else:
             half = len(rest) if len(rest) <= layer.most else len(rest) // 2
@@ -137,12 +159,13 @@ class Stream:
         """From here on all is inside `layer`: what is written, and what came behind the message last taken."""
         self.flush()
         # What is left of a message inside an earlier layer is not inside this one, and breaks it.
-        self._wrapped[:0] = self._framer.take_rest()
+        self._wrapped = bytearray(self._framer.take_rest() + (self._wrapped or b""))
         self.layer, self._of_buffer = layer, 0
 
     def forget(self) -> None:
         """Send nothing more of what was written, and take nothing more of what was received."""
-        self._unsent.clear()
+        self.unsent.clear()
         self._unsent_size = 0
-        self._wrapped.clear()
+        if self._wrapped is not None:
+            self._wrapped.clear()
         self._framer.take_rest()
