@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # "required" makes an absent interoperability client a failure instead of a named skip.
 INTEROP ?=
-# How long `make soak` fuzzes, all targets together, and how often it kills a server under load.
+# How long `make soak` fuzzes, all targets together, and how often it kills a server under load; the steady load takes as long, ten minutes at
+# most.
 SECONDS ?= 3600
 KILLS ?= 50
 CHECKED := sasl_digest ldapserver twisted tests examples benchmarks docs
@@ -32,9 +33,10 @@ docs: $(VENV)/.docs
 serve: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py --serve
 
-# BINDLOAD=path of a compiled bindload; without it the project's own client drives the server.
+# BINDLOAD=path of a compiled bindload; without it the project's own client drives the servers. LDAPTOR=an interpreter that has ldaptor;
+# ONLY=digest,simple: parts of it.
 bench: $(VENV)/.demo
-	$(BIN)/python -m benchmarks $(if $(BINDLOAD),--bindload $(BINDLOAD))
+	$(BIN)/python -m benchmarks $(if $(BINDLOAD),--bindload $(BINDLOAD)) $(if $(LDAPTOR),--ldaptor $(LDAPTOR)) $(if $(ONLY),--only $(ONLY))
 
 # The same of a directory of a hundred thousand entries: searches, and binds beside them; a minute and a half.
 bench-directory: $(VENV)/.demo
@@ -47,11 +49,13 @@ interop: $(VENV)/.test
 explore: $(VENV)/.test
 	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -n auto tests/engine tests/server
 
-# Servers killed under load, disks that fill up or fail, then coverage-guided fuzzing; what that finds is kept in tests/fuzz/regressions, where
-# make test plays it.
+# Servers killed under load, disks that fill up or fail, ten thousand idle connections, a thousand that bind once a second (for ten minutes at
+# most), then coverage-guided fuzzing; what that finds is kept in tests/fuzz/regressions, where make test plays it.
 soak: $(VENV)/.fuzz
 	$(BIN)/python -m tests.soak.kills $(KILLS)
 	$(BIN)/python -m tests.soak.disks
+	$(BIN)/python -m tests.soak.idle
+	$(BIN)/python -m tests.soak.steady $(SECONDS)
 	$(BIN)/python -m tests.fuzz.fuzz_engine $(SECONDS)
 
 format: $(VENV)/.test

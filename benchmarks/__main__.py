@@ -1,96 +1,132 @@
-"""`python -m benchmarks [--bindload PATH]`: what a bind costs, as tables."""
+"""What a bind costs, ours beside the peers', as one table; a peer that is not installed is named as absent.
+
+All servers run side by side, and one at a time has work, each in its turn, round after round. CPU is what the
+operating system has charged the server for an operation; a ratio is that of two in the same round, the median of all.
+"""
 
 import argparse
-import platform
+import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
-import twisted
-from rich.console import Console
-from rich.table import Table
+from benchmarks import loads, machine, prices, standing, tls
+from benchmarks.arena import USERS, Arena
+from benchmarks.client import by_own_client
+from benchmarks.load import by_bindload
+from benchmarks.peers import floor, ldaptor, ours, slapd
+from benchmarks.peers.peer import Peer
+from benchmarks.rows import Section, as_json
+from benchmarks.table import lines
 
-from benchmarks import audit, layers, nonces, startup, timing
-from benchmarks.load import MODES, Load, by_bindload, by_own_client
-from benchmarks.server import RunningServer, running
+Part = Callable[[Arena], Iterable[Section]]
+PARTS: Mapping[str, Part] = {
+    "digest": loads.digest,
+    "connect": loads.connect,
+    "simple": loads.simple,
+    "search": loads.search,
+    "users": loads.users,
+    "workers": loads.workers,
+    "start": standing.start,
+    "fixture": standing.fixture,
+    "memory": standing.memory,
+    "audit": prices.of_the_audit,
+    "tls": tls.price,
+    "layers": prices.of_layers,
+    "nonces": prices.of_nonces,
+    "failures": prices.of_failures,
+}
+ALL_PEERS = ("slapd", "ldaptor", "bare uvloop", "ours, uvloop")
 
-USERS = 1000
-CONNECTIONS = 16
 
-
-def main() -> int:
-    """Run everything and print it."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--bindload", metavar="PATH", help="a compiled bindload; without it our own client")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each run (default: 3)")
-    parser.add_argument("--rounds", type=int, default=3, help="of each run, the median counts (default: 3)")
-    options = parser.parse_args()
-    console = Console()
-    console.print(
-        f"Python {platform.python_version()}, Twisted {twisted.__version__}, {platform.machine()}; {USERS} users, "
-        f"{CONNECTIONS} connections, client: {'bindload' if options.bindload else 'our own'}",
-        highlight=False,
-    )
-    table = Table(
-        "operation", "a second", "server CPU, µs each", "p50 ms", "p99 ms", title="The audit written to a file"
-    )
-
-    def load(server: RunningServer, connections: int, mode: str = "digest") -> Load:
-        how = {"connections": connections, "users": USERS, "seconds": options.seconds}
-        if options.bindload:
-            return by_bindload(options.bindload, server, mode, **how)
-        return by_own_client(server, mode, **how)
-
-    with running(USERS) as server:
-        modes = (*MODES, "search", "connect+digest+unbind") if options.bindload else MODES
-        for mode in modes:
-            runs = [load(server, CONNECTIONS, mode) for _ in range(options.rounds)]
-            run = sorted(runs, key=lambda load: load.server_cpu_us)[len(runs) // 2]
-            table.add_row(
-                mode, f"{run.rate:,.0f}", f"{run.server_cpu_us:.1f}", f"{run.p50_ms:.2f}", f"{run.p99_ms:.2f}"
-            )
-        resident = server.resident_mib()
-    console.print(table)
-    console.print(f"memory of the server afterwards: {resident:.0f} MiB", highlight=False)
-    _print_audit(console, options.rounds, load)
-    table = Table("layer", "MB a second", "hashing and sealing alone", title="Wrapping 64 KiB")
-    for layer in layers.measure():
-        table.add_row(layer.name, f"{layer.wrapped:.0f}", f"{layer.floor:.0f}")
-    console.print(table)
-    book = nonces.measure()
-    console.print(
-        f"a million challenges, {book.challenge:.1f} µs each: +{book.unanswered:.1f} MiB when nobody answers, "
-        f"+{book.answered:.1f} MiB when all do and are remembered",
-        highlight=False,
-    )
-    table = Table(
-        "of a wrong password", "unknown user, µs", "wrong password, µs", "apart", title="Failures, by medians"
-    )
-    for name, kind in timing.kinds().items():
-        medians = timing.measure(**kind)
-        table.add_row(name, f"{medians.unknown_user:.1f}", f"{medians.wrong_password:.1f}", f"{medians.apart:.1%}")
-    console.print(table)
-    start = startup.measure(USERS, options.rounds)
-    console.print(
-        f"process start to first bind {start.first_bind:.0f} ms, bare reactor import {start.bare_reactor:.0f} ms: "
-        f"{start.first_bind - start.bare_reactor:.0f} ms over it",
-        highlight=False,
-    )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what is asked for, and print it while it comes."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.pin and len(os.sched_getaffinity(0)) < 2:
+        parser.error("--pin: there is one core for servers and client")
+    peers = [*ours.peers(), *slapd.peers(), *floor.peers(), *ldaptor.peers(options.ldaptor)]
+    heading = _heading(peers, options)
+    for name, value in heading.items():
+        print(f"{name:14} {value}")
+    print(flush=True)
+    drive = by_bindload(options.bindload) if options.bindload else by_own_client
+    found: list[Section] = []
+    cores = sorted(os.sched_getaffinity(0))
+    if options.pin:
+        os.sched_setaffinity(0, cores[:-1])
+    pinned = cores[-1] if options.pin else None
+    with Arena(peers, ours.workers(), drive, options.rounds, options.seconds, pinned) as arena:
+        for line in lines(_measured(options.only, arena, found)):
+            print(line, flush=True)
+    print(_verdict(found))
+    if options.json:
+        Path(options.json).write_text(json.dumps({**heading, "sections": as_json(found)}, indent=1) + "\n")
     return 0
 
 
-def _print_audit(console: Console, rounds: int, load: Callable[[RunningServer, int], Load]) -> None:
-    columns = ("connections", "audit", "a second", "CPU, µs", "more", "p99 ms")
-    table = Table(*columns, title="DIGEST-MD5 binds: what the audit costs")
-    for cost in audit.cost_of_binds(USERS, rounds, load):
-        run = cost.load
-        row = f"{run.rate:,.0f}", f"{run.server_cpu_us:.1f}", f"{cost.more:+.1%}", f"{run.p99_ms:.2f}"
-        table.add_row(str(cost.connections), cost.way, *row)
-    console.print(table)
-    one = audit.cost_of_a_record()
-    console.print(
-        f"a record: {one.writing:.1f} µs into a file, {one.rendering:.1f} µs of it to put it into words",
-        highlight=False,
+def _measured(parts: Iterable[str], arena: Arena, found: list[Section]) -> Iterator[Section]:
+    for part in parts:
+        for section in PARTS[part](arena):
+            found.append(section)
+            yield section
+
+
+def _heading(peers: Iterable[Peer], options: argparse.Namespace) -> dict[str, str]:
+    there = {peer.name: peer.version for peer in peers}
+    client = (
+        f"bindload at {options.bindload}" if options.bindload else "our own: rates and latencies are the client's"
     )
+    run = f"{options.rounds} rounds of {options.seconds:g} s by turns, {USERS:,} users"
+    run += ", each server on one core" if options.pin else ""
+    absent = ", ".join(name for name in ALL_PEERS if name not in there)
+    return {**machine.described(), **there, "client": client, "run": run, **({"absent": absent} if absent else {})}
+
+
+def _verdict(sections: Iterable[Section]) -> str:
+    met = [finding.met for section in sections for row in section.rows for finding in row.findings]
+    return f"{met.count(True)} goals met, {met.count(False)} not"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--bindload", metavar="PATH", help="a compiled bindload; without it our own client")
+    parser.add_argument(
+        "--ldaptor",
+        metavar="PYTHON",
+        default=sys.executable,
+        help="an interpreter that has ldaptor (default: this one)",
+    )
+    parser.add_argument(
+        "--only", metavar="PART,...", type=_parts, default=list(PARTS), help=f"of {', '.join(PARTS)} (default: all)"
+    )
+    parser.add_argument(
+        "--pin",
+        action="store_true",
+        help="hold the servers of loads on the last core, and the client off it",
+    )
+    parser.add_argument("--seconds", type=_positive, default=2.0, help="of each run (default: 2)")
+    parser.add_argument("--rounds", type=int, choices=range(1, 100), metavar="N", default=5, help="(default: 5)")
+    parser.add_argument("--json", metavar="FILE", help="write what was found there too")
+    return parser
+
+
+def _parts(text: str) -> list[str]:
+    parts = text.split(",")
+    for part in parts:
+        if part not in PARTS:
+            raise argparse.ArgumentTypeError(f"{part}: not one of {', '.join(PARTS)}")
+    return parts
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError("more than 0")
+    return number
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from statistics import median
 
+from benchmarks.arena import cpu_ratio, middle
 from benchmarks.load import Load
 from benchmarks.server import RunningServer, running
 from ldapserver import FileSink, JSONRenderer
@@ -55,16 +55,15 @@ def _least(work: Callable[[], object]) -> float:
 
 @dataclass(frozen=True)
 class BindCost:
-    """One way of auditing: what a DIGEST-MD5 bind comes to, and how much more CPU it takes than without an audit."""
+    """One way of auditing: what a DIGEST-MD5 bind comes to, and its CPU as a multiple of that without an audit."""
 
     way: str
-    connections: int
     load: Load
-    more: float
+    times: float
 
 
-def cost_of_binds(users: int, rounds: int, load: Callable[[RunningServer, int], Load]) -> list[BindCost]:
-    """Each way in turn, so many times, each with a new server; the medians.
+def cost_of_binds(users: int, rounds: int, load: Callable[[RunningServer, int], Load]) -> dict[int, list[BindCost]]:
+    """By the number of connections: each way in turn, so many times, each with a new server; the medians.
 
     What one costs more is the median of what it did in each round, beside the server without an audit of that round.
     """
@@ -75,9 +74,7 @@ def cost_of_binds(users: int, rounds: int, load: Callable[[RunningServer, int], 
                 load(server, CONNECTIONS[0])  # a new process gets quicker for a while
                 for many in CONNECTIONS:
                     runs[way, many].append(load(server, many))
-    costs = []
-    for (way, many), done in runs.items():
-        bare = runs["none", many]
-        more = median(each.server_cpu_us / other.server_cpu_us - 1 for each, other in zip(done, bare, strict=True))
-        costs.append(BindCost(way, many, sorted(done, key=lambda each: each.server_cpu_us)[len(done) // 2], more))
-    return costs
+    return {
+        many: [BindCost(way, middle(runs[way, many]), cpu_ratio(runs[way, many], runs["none", many])) for way in WAYS]
+        for many in CONNECTIONS
+    }

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.load import Load, by_bindload
+from benchmarks.load import SEARCH, Load, Order, by_bindload
+from benchmarks.one_bind import bind
 from benchmarks.server import BASE, RunningServer, running, write_people
-from benchmarks.startup import bind
 from ldapserver.wire import codec
 from ldapserver.wire.filters import parse_filter
 from ldapserver.wire.framing import Framer
@@ -92,7 +92,7 @@ FIRST = ("(uid=user77)", "(cn=grace n*)", "(&(objectClass=person)(mail=user77@ex
 
 def equality(bindload: str, server: RunningServer, entries: int, seconds: float) -> Load:
     """Searches for one entry by its uid, all attributes of it returned."""
-    return by_bindload(bindload, server, "search", connections=CONNECTIONS, users=entries, seconds=seconds)
+    return by_bindload(bindload)(server, Order(SEARCH, CONNECTIONS, entries, seconds))
 
 
 def alone(server: RunningServer, filter: str) -> tuple[float, float]:

@@ -1,8 +1,7 @@
-"""A running server with a thousand users, and what the operating system says it has used."""
+"""A running server of ours, and the users that all servers are given."""
 
 import contextlib
-import os
-import signal
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.process import Listening, ended
+
 BASE = "dc=example,dc=org"
-_TICK = os.sysconf("SC_CLK_TCK")
 
 
 def write_users(path: Path, count: int) -> None:
@@ -49,23 +49,11 @@ GIVEN_NAMES = ("Ada", "Alan", "Barbara", "Donald", "Edsger", "Frances", "Grace",
 
 
 @dataclass(frozen=True)
-class RunningServer:
-    """A server process that listens on a port of the loopback address."""
+class RunningServer(Listening):
+    """An `ldapserver serve`: its log, and after how many seconds it was ready."""
 
-    pid: int
-    port: int
     audit: Path
-    ready_after: float  # seconds
-
-    def cpu_seconds(self) -> float:
-        """User and system time of the process so far, in steps of a clock tick."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICK
-
-    def resident_mib(self) -> float:
-        """Memory in use now."""
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    ready_after: float
 
 
 @contextlib.contextmanager
@@ -82,14 +70,16 @@ def running(
         command = [sys.executable, "-m", *serve, "--ldif", str(ldif), "--listen", "ldap://127.0.0.1:0"]
         command += ["--host", "localhost", "--ready-file", str(ready), "--audit", str(audit), *options]
         started = time.perf_counter()
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        try:
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process, ended(process):
             while not ready.exists():
                 if process.poll() is not None:
                     raise RuntimeError(f"the server did not start: exit status {process.returncode}")
                 time.sleep(0.002)
             port = int(ready.read_text().strip().rpartition(":")[2])
-            yield RunningServer(process.pid, port, audit, time.perf_counter() - started)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=20)
+            yield RunningServer(process.pid, port, started, audit, time.perf_counter() - started)
+
+
+def options_of_serve() -> frozenset[str]:
+    """The options that `ldapserver serve` has."""
+    shown = subprocess.check_output([sys.executable, "-m", "ldapserver", "serve", "--help"], text=True)
+    return frozenset(re.findall(r"^ *(--[a-z-]+)", shown, re.MULTILINE))
