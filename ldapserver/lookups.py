@@ -7,17 +7,26 @@ entry's attributes these are, is decided once for each list and each shape of en
 from collections.abc import Sequence
 
 from ldapserver.directory.computed import ByName, Computed
-from ldapserver.directory.directory import Directory
-from ldapserver.directory.entry import Shape
+from ldapserver.directory.directory import Directory, Few, few_of
+from ldapserver.directory.entry import Entry, Shape
 from ldapserver.directory.options import has_options
 from ldapserver.directory.schema import Schema
+from ldapserver.wire.dn import DN
+from ldapserver.wire.messages import PartialAttribute
 
 MOST = 256  # lists of attributes, and sets of classes, that are kept: clients make up what they like
 LONGEST = 64  # attributes in a list that is kept
+LONGEST_BASE = 256  # characters of a baseObject that is kept
+KEPT = 16 * 1024 * 1024  # octets of entries that are kept as they are sent, and of what is kept with them
+BESIDE = 1024  # octets kept with one: its place, and the entry, which may have been replaced since
 
 # subentry (RFC 3672 section 2.4), and ldapSubEntry, which some servers have in its place.
 _SUBENTRIES = frozenset((b"subentry", b"2.5.17.0", b"ldapsubentry", b"2.16.840.1.113719.2.142.6.1.1"))
 _SUBENTRY = "2.5.17.0"
+
+# What an administrator sees of a secret: the forms it is stored in, computed, and only when asked for. It tells which
+# accounts DIGEST-MD5 can verify at all.
+PASSWORD_SCHEME = "userPasswordScheme"
 
 Shown = tuple[tuple[int, str], ...]  # where in an entry's values, and under which description
 
@@ -28,6 +37,7 @@ class Choice:
     def __init__(self, schema: Schema, computed: ByName, attributes: Sequence[str]) -> None:
         self.all_user = not attributes or "*" in attributes
         self.all_operational = "+" in attributes
+        self.schemes = self.all_operational or PASSWORD_SCHEME.lower() in map(str.lower, attributes)
         self._schema = schema
         # An attribute is wanted with its subtypes, and under any further options.  RFC 4512 section 2.5
         self._wanted: list[tuple[frozenset[str], tuple[str, ...]]] = []
@@ -47,6 +57,7 @@ class Choice:
             each for each in {each.name: each for each in computed.values()}.values() if self.shows(each.name)
         )
         self._shapes: dict[Shape, Shown] = {}
+        self.written: dict[Entry, bytes] = {}  # what was sent of entries, which never change
 
     def of(self, shape: Shape) -> Shown:
         """What is shown of the entries of this shape."""
@@ -55,6 +66,15 @@ class Choice:
             shown = self._shapes[shape] = tuple(
                 (at, description) for at, description in enumerate(shape.descriptions) if self.shows(description)
             )
+        return shown
+
+    def attributes(self, entry: Entry) -> list[PartialAttribute]:
+        """What is shown of an entry that has a name."""
+        values = entry.values
+        shown = [PartialAttribute(description, values[at]) for at, description in self.of(entry.shape)]
+        for computed in self.computed:
+            if worked_out := computed.values(entry):
+                shown.append(PartialAttribute(computed.name, worked_out))
         return shown
 
     def shows(self, description: str) -> bool:
@@ -84,11 +104,44 @@ class Choice:
 class Lookups:
     """What is known of the schema that a directory has now."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_octets: int = KEPT) -> None:
+        """`most_octets` is about how much room there is for entries as they are sent."""
+        self._most_octets = most_octets
         self._schema: Schema | None = None
         self._computed: ByName | None = None
         self._choices: dict[tuple[str, ...], Choice] = {}
         self._subentries: dict[tuple[bytes, ...], bool] = {}
+        self._bases: dict[str, DN] = {}
+        self._kept = 0  # about how many octets there are in the choices' `written`
+        self._directory: Directory | None = None
+        self._few: Few | None = None
+
+    def few(self, directory: Directory) -> Few | None:
+        """How the directory is asked for what it finds at once, if it can be."""
+        if directory is not self._directory:
+            self._directory, self._few = directory, few_of(directory)
+        return self._few
+
+    def keep(self, choice: Choice, entry: Entry, octets: bytes) -> None:
+        """Keep what was sent of an entry, a SearchResultEntry."""
+        room = 2 * len(octets) + BESIDE
+        self._kept += room
+        if self._kept > self._most_octets:
+            for each in self._choices.values():
+                each.written.clear()
+            self._kept = room
+        choice.written[entry] = octets
+
+    def base(self, text: str) -> DN:
+        """The name that a baseObject says. Raises InvalidDN."""
+        base = self._bases.get(text)
+        if base is None:
+            base = DN.parse(text)
+            if len(text) <= LONGEST_BASE:
+                if len(self._bases) >= MOST:
+                    self._bases.clear()
+                self._bases[text] = base
+        return base
 
     def choice(self, directory: Directory, attributes: tuple[str, ...]) -> Choice:
         """Which attributes these selectors mean."""

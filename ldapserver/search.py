@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import sasl_digest
 from ldapserver.access import may_read_entries
+from ldapserver.directory.directory import Directory
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import compile_filter
 from ldapserver.entries import Found
@@ -139,16 +140,25 @@ async def _references(context: Context, request: SearchRequest, base: DN) -> lis
     return await continuations(directory, base, request.scope)
 
 
+def is_special(directory: Directory, dn: DN) -> bool:
+    """Whether this is the name of an entry that belongs to the server and not to its directory."""
+    if not dn.rdns or dn.key == directory.subschema.dn.key:
+        return True
+    return directory.dialect is not None and dn.key == directory.dialect.subschema.key
+
+
 def special_entry(context: Context, dn: DN) -> Entry | None:
     """The entries that belong to the server and not to its directory, and that anybody may read."""
     service = context.service
     if not dn.rdns:
         mechanisms = service.offered(context.connection or Connection(context.host))
         return root_dse(service, sasl_digest.__version__, mechanisms)
+    if not is_special(service.directory, dn):
+        return None
     subschema, dialect = service.directory.subschema, service.directory.dialect
     if dialect is not None and dn.key == dialect.subschema.key:
         return subschema.renamed(dialect.subschema)
-    return subschema if dn.key == subschema.dn.key else None
+    return subschema
 
 
 def check_assertion(context: Context, entry: Entry) -> None:

@@ -6,13 +6,10 @@ from ldapserver.access import Identity
 from ldapserver.directory.dialect import Shown
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Test, compile_filter
+from ldapserver.lookups import PASSWORD_SCHEME
 from ldapserver.service import Service
 from ldapserver.wire.filters import Filter
 from ldapserver.wire.messages import PartialAttribute, SearchResultEntry
-
-# What an administrator sees of a secret: the forms it is stored in, computed, and only when asked for. It tells which
-# accounts DIGEST-MD5 can verify at all.
-PASSWORD_SCHEME = "userPasswordScheme"
 
 
 class Selection:
@@ -39,9 +36,8 @@ class Selection:
             self._shown = dialect.shown(attributes, base_object=base_object)
             attributes = self._shown.attributes
         self._choice = service.lookups.choice(service.directory, tuple(attributes))
-        self._secrets = identity.admin and (
-            self._choice.all_operational or PASSWORD_SCHEME.lower() in map(str.lower, attributes)
-        )
+        # Whether the directory is asked for more than the entry, which may take its time.
+        self.asks = identity.admin and self._choice.schemes
         self._matched: list[Test] | None = None
         if values is not None:
             self._matched = [compile_filter(filter, service.directory.schema) for filter in values]
@@ -49,10 +45,17 @@ class Selection:
     async def result(self, entry: Entry) -> SearchResultEntry:
         """The entry as it is shown."""
         attributes = self._attributes(entry)
-        if self._secrets and (account := await self._directory.account_at(entry.dn)) is not None:
+        if self.asks and (account := await self._directory.account_at(entry.dn)) is not None:
             schemes = tuple(dict.fromkeys(password.scheme.encode() for password in account.passwords))
             if schemes:
                 attributes.append(PartialAttribute(PASSWORD_SCHEME, schemes))
+        return self._result(entry, attributes)
+
+    def result_at_once(self, entry: Entry) -> SearchResultEntry:
+        """The same where the selection `asks` nothing."""
+        return self._result(entry, self._attributes(entry))
+
+    def _result(self, entry: Entry, attributes: list[PartialAttribute]) -> SearchResultEntry:
         # Where no values are shown, which of them match has no effect.  RFC 3876 section 2
         if self._matched is not None and not self._types_only:
             attributes = self._only_matched(entry, attributes, self._matched)
@@ -63,17 +66,14 @@ class Selection:
         return SearchResultEntry(str(entry.dn), tuple(attributes))
 
     def _attributes(self, entry: Entry) -> list[PartialAttribute]:
-        choice, values = self._choice, entry.values
+        choice = self._choice
         if not entry.dn.rdns and choice.all_user:
             # The attributes of the root DSE are operational; who asks for nothing special is shown them all the same,
             # as by Active Directory, whose clients count on it.
             return [PartialAttribute(description, shown) for description, shown in entry]
-        attributes = [PartialAttribute(description, values[at]) for at, description in choice.of(entry.shape)]
-        if choice.computed and entry.dn.rdns:
-            for computed in choice.computed:
-                if worked_out := computed.values(entry):
-                    attributes.append(PartialAttribute(computed.name, worked_out))
-        return attributes
+        if entry.dn.rdns:
+            return choice.attributes(entry)
+        return [PartialAttribute(description, entry.values[at]) for at, description in choice.of(entry.shape)]
 
     def _only_matched(
         self, entry: Entry, attributes: list[PartialAttribute], tests: list[Test]

@@ -18,6 +18,7 @@ from ldapserver.cursors import Cursors
 from ldapserver.dispatch import acting, carry_out, understood
 from ldapserver.errors import InvalidRequest, OperationRefused, ProtocolViolation
 from ldapserver.extended import CANCEL, NOTICE_OF_DISCONNECTION, START_TLS, read_cancel
+from ldapserver.few import few
 from ldapserver.logons import Logon
 from ldapserver.operation import Context
 from ldapserver.results import send_results
@@ -260,7 +261,7 @@ class Session:
             return
         if isinstance(request, ExtendedRequest) and start_tls:
             self._start_tls(message_id, request)
-        else:
+        elif not self._answered(message_id, controls, request):
             if self._cursors is None:
                 self._cursors = Cursors()
             context = Context(
@@ -277,6 +278,19 @@ class Session:
             if self._faults is not None:
                 coroutine = self._faults.operation(message_id, request, coroutine)
             self._start(message_id, request, coroutine)
+
+    def _answered(self, message_id: int, controls: Controls, request: AnsweredRequest) -> bool:
+        """Answer a plain search that finds a few entries at once: for most, a task would be most of the work."""
+        if not isinstance(request, SearchRequest) or controls is not NO_CONTROLS or self._faults is not None:
+            return False
+        try:
+            answer = few(self._service, self.identity, message_id, request)
+        except Exception as error:
+            self._send_refusal(message_id, request, error)
+            return True
+        if answer is not None:
+            self._stream.write(answer)
+        return answer is not None
 
     def _cancel(self, message_id: int, cancel_id: int) -> None:
         """The Cancel operation, RFC 3909 section 2.2: what is cancelled is answered too, unlike what is abandoned."""

@@ -197,3 +197,25 @@ class Directory(Protocol):
         What is below goes with it. With `delete_old_rdn` the values of the old name are no values any more.
         """
         ...
+
+
+class Few(Protocol):
+    """A directory's `few`, which it may have beside `search`: what is found at once."""
+
+    def __call__(self, base: DN, scope: Scope, filter: Filter) -> Sequence[Entry] | None:
+        """All that `search` would find, where that is a few entries and takes no looking for; otherwise None.
+
+        None too where there is no entry `base`.
+        """
+        ...
+
+
+def few_of(directory: Directory) -> Few | None:
+    """How this directory says it, if it does. Who has made its `search` another is asked by that alone."""
+    for each in type(directory).__mro__:
+        if "few" in vars(each):
+            few: Few = directory.few  # type: ignore[attr-defined]  # no part of what every directory is
+            return few
+        if "search" in vars(each):
+            return None
+    return None

@@ -58,6 +58,9 @@ def shape_of(descriptions: tuple[str, ...]) -> Shape:
     return Shape(descriptions)
 
 
+_NO_ATTRIBUTES = shape_of(())
+
+
 class Entry:
     """A name and its attributes; iterating gives (description, values) as they were written and in that order."""
 
@@ -69,21 +72,23 @@ class Entry:
 
     def __init__(self, dn: DN, attributes: Iterable[tuple[str, Sequence[bytes]]]) -> None:
         """An attribute that comes twice, in any case, is one with the values of both; no value stands twice."""
+        self.dn = dn
+        if attributes == ():  # by way of `of`, for every entry that is loaded
+            self.shape, self.values = _NO_ATTRIBUTES, ()
+            return
         names: dict[str, str] = {}
         values: dict[str, dict[bytes, None]] = {}
         for description, more in attributes:
             key = description.lower()
             names.setdefault(key, description)
             values.setdefault(key, {}).update(dict.fromkeys(more))
-        self.dn = dn
         self.shape = shape_of(tuple(names.values()))
         self.values = tuple([tuple(each) for each in values.values()])
 
     @classmethod
     def of(cls, dn: DN, shape: Shape, values: tuple[tuple[bytes, ...], ...]) -> Self:
         """The entry of this shape, whose values are known to be right: one tuple for each description of it."""
-        entry = object.__new__(cls)
-        entry.dn = dn
+        entry = cls(dn, ())  # which a compiled class can be made by too, unlike object.__new__
         entry.shape = shape
         entry.values = values
         return entry

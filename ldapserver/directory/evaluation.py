@@ -94,6 +94,9 @@ def _item(
         return undefined
 
 
+_NO_OPTIONS: frozenset[str] = frozenset()
+
+
 class Values:
     """Where in an entry the values of a description are: under it, its subtypes, and either with further options."""
 
@@ -104,8 +107,10 @@ class Values:
     ) -> None:
         self._names = schema.with_subtypes(attribute_type)
         # "cn;lang-de" is a subtype of "cn", RFC 4512 section 2.5.2.
-        self._options = frozenset(description.lower().split(";")[1:])
-        self._positions: _Positions = {} if self._options else _positions(schema, attribute_type)
+        self._options = frozenset(description.lower().split(";")[1:]) if ";" in description else _NO_OPTIONS
+        # For all searches: types are as many as a schema has, shapes as many as a directory; options, any client's,
+        # are not.
+        self._positions: dict[Shape, tuple[int, ...]] = {} if self._options else schema.places(attribute_type)
         self._computed = computed.get(attribute_type.oid)
 
     def __call__(self, entry: Entry) -> Sequence[tuple[bytes, ...]]:
@@ -139,18 +144,6 @@ class Values:
     def _covers(self, description: str) -> bool:
         name, *options = description.split(";")
         return name in self._names and has_options(options, self._options)
-
-
-# For all searches: types are as many as a schema has, shapes as many as a directory; options, any client's, are not.
-_Positions = dict[Shape, tuple[int, ...]]
-_POSITIONS: WeakKeyDictionary[Schema, dict[str, _Positions]] = WeakKeyDictionary()
-
-
-def _positions(schema: Schema, attribute_type: AttributeType) -> _Positions:
-    known = _POSITIONS.get(schema)
-    if known is None:
-        known = _POSITIONS[schema] = {}
-    return known.setdefault(attribute_type.oid, {})
 
 
 class NoEqualityRule(ValueError):

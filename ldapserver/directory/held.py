@@ -74,12 +74,13 @@ class Held:
 
     __slots__ = (
         *("_key", "_names", "_ordered", "_type", "_values", "_waiting"),
-        *("keyless", "nodes", "present", "unread"),
+        *("keyless", "nodes", "oid", "present", "unread"),
     )
 
     def __init__(
         self, schema: Schema, attribute_type: AttributeType, entries: dict[Node, Entry], key: Key = octet_string
     ) -> None:
+        self.oid = attribute_type.oid
         self._key = key
         self._type = attribute_type
         self._names = schema.with_subtypes(attribute_type)
@@ -188,6 +189,23 @@ class Held:
                 except ValueError:
                     continue  # the value matches nothing
         return keys
+
+    def few(self, value: bytes, most: int) -> Sequence[Node] | None:
+        """The nodes that hold what equals this value, None when they are more than `most`."""
+        try:
+            found = self.nodes.get(self._key(value))
+        except ValueError:
+            return ()  # Undefined of every entry
+        if found is None:
+            return ()
+        if isinstance(found, Node):
+            return (found,)
+        return list(found) if len(found) <= most else None
+
+    def has(self, entry: Entry, value: bytes) -> bool:
+        """Whether the entry holds this very value, octet for octet."""
+        held = self._values(entry)
+        return value in held[0] if len(held) == 1 else any(value in each for each in held)
 
     def plan(self, filter: Filter, schema: Schema) -> Candidates | None:
         """What an item about this type is true of at most. Raises ValueError when it is Undefined of every entry."""

@@ -6,7 +6,7 @@ every entry that the filter is true of is among the candidates, and the filter i
 they come is not said, as it is not of a search's results (RFC 4511 section 4.5.2 sets none).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 from ldapserver.directory.computed import NOTHING, ByName
@@ -35,6 +35,8 @@ INDEXED = (
 )
 
 STEP = 1024  # entries taken into an index between two chances to pause: about a millisecond of work
+NAMES = 256  # descriptions, as clients write them, of which is known where they lead
+LONGEST = 64  # characters of one that is kept
 PAIRS = 1024  # of shapes that entries have had before a change and after it, for which it is known where to look
 
 
@@ -54,6 +56,7 @@ class Index:
         self._held: dict[str, Held] = {}  # by OID, those that were asked for
         self._places: dict[tuple[Shape, Shape], list[tuple[Held, int, int]]] = {}  # where each finds its values
         self._oids: frozenset[str] = frozenset()
+        self._named: dict[str, Held] = {}  # by description, as clients have written it
         self._schema = schema
         self._adopt(schema)
 
@@ -109,6 +112,28 @@ class Index:
         found = self._plan(filter, schema, computed)
         return None if found is None or found.count > len(self._entries) // 2 else found.collect()
 
+    def few(self, filter: Filter, schema: Schema, computed: ByName, most: int) -> Sequence[Node] | None:
+        """The same where they are `most` at most and every index is there to say so; otherwise None."""
+        if isinstance(filter, And):
+            # One of them bounds what all have in common: who is looked up by uid need not be by class.
+            for each in filter.filters:
+                if isinstance(each, Equality) and (held := self.whole(each, schema, computed)) is not None:
+                    bounded = held.few(each.value, most)
+                    if bounded is not None:
+                        return bounded
+        if any(held.unread for held in self._asked(filter, schema, computed)):
+            return None
+        found = self._plan(filter, schema, computed)
+        return None if found is None or found.count > most else found.collect()
+
+    def whole(self, filter: Equality, schema: Schema, computed: ByName) -> "Held | None":
+        """What says by itself of which nodes the filter is true; None where that is not there, or is not whole."""
+        held = self._of(filter, schema, computed)
+        # Of a description with options it says which nodes may be meant; object classes are held otherwise.
+        if held is None or held.unread or ";" in filter.attribute or held.oid == OBJECT_CLASS:
+            return None
+        return held
+
     def _plan(self, filter: Filter, schema: Schema, computed: ByName) -> Candidates | None:
         match filter:
             case And(filters):
@@ -160,7 +185,16 @@ class Index:
         if schema is not self._schema:
             self._adopt(schema)
         description = getattr(filter, "attribute", None)
-        attribute_type = schema.attribute_type(description) if description is not None else None
+        if description is None:
+            return None
+        held = self._named.get(description)
+        if held is None:
+            return self._led_by(description, filter, schema, computed)
+        return None if held.oid in computed else held
+
+    def _led_by(self, description: str, filter: Filter, schema: Schema, computed: ByName) -> "Held | None":
+        """The same of a description that has not led anywhere before."""
+        attribute_type = schema.attribute_type(description)
         if attribute_type is None or attribute_type.oid in computed:
             return None
         # Every entry has an objectClass (RFC 4512 section 2.4), and is asked for so when all are wanted.
@@ -170,12 +204,17 @@ class Index:
         if held is None and attribute_type.oid in self._oids:
             self._places.clear()
             held = self._held[attribute_type.oid] = held_under(schema, attribute_type, self._entries)
+        if held is not None and len(description) <= LONGEST:
+            if len(self._named) >= NAMES:
+                self._named.clear()
+            self._named[description] = held
         return held
 
     def _adopt(self, schema: Schema) -> None:
         """Go by this schema: an index stays where its type is what it was, and so are the subtypes below that."""
         self._schema = schema
         self._places.clear()
+        self._named.clear()
         known = [readable_type(schema, name) for name in self._names]
         self._oids = frozenset(each.oid for each in known if each and indexable(each))
         for oid, held in tuple(self._held.items()):

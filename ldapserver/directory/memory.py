@@ -23,6 +23,7 @@ from ldapserver.directory.dialect import Dialect
 from ldapserver.directory.directory import Written
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Test, compile_filter
+from ldapserver.directory.few import few
 from ldapserver.directory.ldif import Attributes, InvalidLDIF, Record, Report
 from ldapserver.directory.loading import Loading
 from ldapserver.directory.lockout import Lockout
@@ -364,6 +365,10 @@ class MemoryDirectory:
     def search(self, base: DN, scope: Scope, filter: Filter) -> "Batches":
         """See `Directory`."""
         return Batches(self._found(base, scope, filter))
+
+    def few(self, base: DN, scope: Scope, filter: Filter) -> list[Entry] | None:
+        """See `Few` in `directory.py`."""
+        return few(self._root, self._index, self.schema, self.computed, base, scope, filter)
 
     def _found(self, base: DN, scope: Scope, filter: Filter) -> Iterator[list[Entry]]:
         if scope != Scope.BASE_OBJECT:

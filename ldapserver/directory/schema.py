@@ -24,7 +24,7 @@ from ldapserver.directory.descriptions import (
     matching_rule,
     object_classes,
 )
-from ldapserver.directory.entry import PASSWORD_ATTRIBUTES, is_password
+from ldapserver.directory.entry import PASSWORD_ATTRIBUTES, Shape, is_password
 from ldapserver.directory.notation import Definition, Fields, InvalidSchema, render
 from ldapserver.directory.schema_file import read_definitions
 from ldapserver.wire.dn import DN, NUMERICOID
@@ -74,6 +74,7 @@ class Schema:
                 self._subtypes.setdefault(sup.oid, []).append(each)
         self._lineages: dict[str, frozenset[str]] = {}
         self._with_subtypes: dict[str, frozenset[str]] = {}
+        self._places: dict[str, dict[Shape, tuple[int, ...]]] = {}
         secret = [each for each in self.attribute_types if any(map(is_password, (*each.names, each.oid)))]
         self._secret = PASSWORD_ATTRIBUTES.union(*map(self.with_subtypes, secret))
 
@@ -110,6 +111,10 @@ class Schema:
                 names |= self.with_subtypes(each)
             known = self._with_subtypes[attribute_type.oid] = frozenset(names)
         return known
+
+    def places(self, attribute_type: AttributeType) -> dict[Shape, tuple[int, ...]]:
+        """Where in entries of each shape the values of a type are, as far as `evaluation.py` has looked."""
+        return self._places.setdefault(attribute_type.oid, {})
 
     def lineage(self, name: str) -> frozenset[str]:
         """The OIDs of an object class and all its superclasses; of an unknown class none."""

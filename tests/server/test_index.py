@@ -154,6 +154,7 @@ def test_of_computed_attributes_nothing_is_known() -> None:
     computed = by_name(SCHEMA, [Computed("mail", lambda entry: (b"%s@example.org" % str(entry.dn).encode(),))])
     assert index.candidates(parse_filter("(mail=nobody)"), SCHEMA, computed) is None
     assert index.candidates(parse_filter("(mail=nobody)"), SCHEMA) == []
+    assert index.candidates(parse_filter("(mail=nobody)"), SCHEMA, computed) is None
 
 
 def test_a_class_that_the_schema_learns_later_has_its_superclasses() -> None:
