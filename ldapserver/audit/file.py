@@ -73,7 +73,7 @@ class FileSink:
         """Append a line for each record, all or none. Raises AuditUnavailable."""
         if not records:
             return None
-        # The last is the bind's own; before it may be what it has put an end to, some time ago.
+        # The last is of now; before it may be what a bind has put an end to, some time ago.
         time_ns = records[-1].time_ns
         try:
             file, size = self._ready(time_ns)

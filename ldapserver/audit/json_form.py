@@ -1,36 +1,41 @@
-"""A record as one line of JSON, shaped as winlogbeat writes Windows events (ECS), for existing consumers.
+"""A record as a line of JSON, shaped as winlogbeat writes Windows events (ECS), for existing consumers.
 
-Rendered by template: the record is on the path of every bind, and `json.dumps` of it costs ten times as much. The
-suite holds the template against `json`.
+Rendered from pieces: the record is on the path of every bind, and `json.dumps` of it costs ten times as much. The
+suite holds what is rendered against `json`.
 """
 
 from ldapserver.audit.json_event import ECS_VERSION, quoted, safe, templates
 from ldapserver.audit.kinds import CREDENTIAL_VALIDATION
-from ldapserver.audit.message import FORMS, PARTS, sentence
+from ldapserver.audit.message import PARTS, code, sentence
 from ldapserver.audit.record import BindRecord, EventRecord, Record
 from ldapserver.audit.status import BindReason, Status
 from ldapserver.audit.system import PROVIDER, PROVIDER_GUID, Execution, TimeText
 
-# Doubled braces are literal; the fields stand in the order of the contract's example.
-_LDAP = """\
-{{"connection":%d,"message_id":%d,"mechanism":%s,"realm":%s,"authzid":%s,"qop":%s,"cipher":%s,"digest_uri":%s,\
-"result_code":%s,"tls":%s,"reason":%s,"detail":%s,"reading":%s}}\
-"""
+# What lines have in common is kept for the next, but strangers choose realms and the like, and must not fill the
+# memory with them. A server meets some dozens, of about 200 characters.
+MAX_KEPT = 256  # lines
+MAX_END = 512  # characters behind the number of the message, where all of that is
+
+# Doubled braces are literal; the fields stand in the order of the contract's example. What each record has of its own
+# goes in at the slots.
+_SLOT = "\0"  # JSON text never has it
 _4776 = """\
-{{"@timestamp":"%s","ecs":{{"version":"{ecs}"}},\
+{{"@timestamp":"{slot}","ecs":{{"version":"{ecs}"}},\
 "event":{{"action":"credential-validated","category":["authentication"],"code":"4776","kind":"event",\
 "module":"security","outcome":"{outcome}","provider":"{provider}","type":["start"]}},\
-"host":{{"name":{computer}}},"log":{{"level":"information"}},"message":"{message}","related":{{"user":["%s"]}},%s\
-"user":{{"name":"%s"}},"winlog":{{"channel":"Security","computer_name":{computer},\
-"event_data":{{"PackageName":"%s","TargetUserName":"%s","Workstation":"%s","Status":"{status.hexadecimal}"}},\
-"event_id":"4776","keywords":["Audit {keyword}"],"logon":{{"failure":{{"status":"{status.words}"}}}},\
-"opcode":"Info","process":{{"pid":{pid},"thread":{{"id":{thread}}}}},"provider_guid":"{guid}",\
-"provider_name":"{provider}","record_id":"%d","task":"Credential Validation"}},"ldap":{ldap}}}
+"host":{{"name":{computer}}},"log":{{"level":"information"}},"message":"{message}","related":{{"user":[{slot}]}},\
+{slot}"user":{{"name":{slot}}},"winlog":{{"channel":"Security","computer_name":{computer},\
+"event_data":{{"PackageName":{package},"TargetUserName":{slot},"Workstation":{slot},\
+"Status":"{status.hexadecimal}"}},"event_id":"4776","keywords":["Audit {keyword}"],\
+"logon":{{"failure":{{"status":"{status.words}"}}}},"opcode":"Info",\
+"process":{{"pid":{pid},"thread":{{"id":{thread}}}}},"provider_guid":"{guid}","provider_name":"{provider}",\
+"record_id":"{slot}","task":"Credential Validation"}},"ldap":{{"connection":\
 """
 _LDAP_ONLY = """\
-{{"@timestamp":"%s","ecs":{{"version":"{ecs}"}},"event":{{"action":"sasl-exchange","category":["authentication"],\
-"code":"sasl-exchange","kind":"event","module":"ldap","outcome":"%s","type":["start"]}},\
-"host":{{"name":{computer}}},"log":{{"level":"information"}},"message":%s,%s"ldap":{ldap}}}
+{{"@timestamp":"{slot}","ecs":{{"version":"{ecs}"}},"event":{{"action":"sasl-exchange",\
+"category":["authentication"],"code":"sasl-exchange","kind":"event","module":"ldap","outcome":"{slot}",\
+"type":["start"]}},"host":{{"name":{computer}}},"log":{{"level":"information"}},"message":{slot},{slot}\
+"ldap":{{"connection":\
 """
 
 
@@ -39,90 +44,124 @@ class JSONRenderer:
 
     def __init__(self, computer: str) -> None:
         execution = Execution.here()
-        fixed = {
+        self._fixed: dict[str, object] = {
+            "slot": _SLOT,
             "ecs": ECS_VERSION,
             "provider": PROVIDER,
             "guid": PROVIDER_GUID,
-            "computer": quoted(computer).replace("%", "%%"),
+            "computer": quoted(computer),
             "pid": execution.process_id,
             "thread": execution.thread_id,
-            "ldap": _LDAP.format(),
         }
-        self._events = {
-            status: _4776.format(
-                status=status,
-                message=_message(status),
-                outcome="failure" if status else "success",
-                keyword="Failure" if status else "Success",
-                **fixed,
-            )
-            for status in Status
-        }
-        self._ldap_only = _LDAP_ONLY.format(**fixed)
+        self._verdicts: dict[tuple[Status, str], list[str]] = {}
+        self._ldap_only = _LDAP_ONLY.format(**self._fixed).split(_SLOT)
         self._beside = templates(computer)
         self._time = TimeText()
+        # By what they are made of: the pieces of a line with a verdict, which most binds share with many before them.
+        self._kept: dict[tuple[object, ...], tuple[str, ...]] = {}
 
     def line(self, record: Record, record_id: int) -> str:
         """The record as a line with its end; `record_id` goes into a Windows event and nowhere else."""
         time = self._time.of(record.time_ns)
         if isinstance(record, EventRecord):
             return self._beside[record.kind.event_id].line(record, record_id, time)
-        source = _source(record)
-        status = record.status
-        if status is None:
-            if record.reason is BindReason.SUCCESS:
-                outcome = "success"
-            else:
-                outcome = "unknown" if record.result_code is None else "failure"
-            return safe(self._ldap_only % (time, outcome, quoted(sentence(record)), source, *_ldap(record)))
-        package = record.package
-        account = quoted(record.account)[1:-1]
-        workstation = quoted(record.workstation)[1:-1]
+        ip = record.source_ip
+        source = "" if ip is None else f'"source":{{"ip":{quoted(ip)},"port":{record.source_port}}},'
+        if record.status is None:
+            return self._without_verdict(record, time, source)
+        key = (
+            record.status,
+            record.package,
+            record.mechanism,
+            record.realm,
+            record.authzid,
+            record.qop,
+            record.cipher,
+            record.digest_uri,
+            record.result_code,
+            record.reason._value_,  # a string knows its hash, and a member of an enum makes it each time
+            record.detail,
+            record.tls,
+            record.reading,
+        )
+        pieces = self._kept.get(key)
+        if pieces is None:
+            pieces = self._pieces(key, record, record.status)
+        # In their order, each but the last before what this record has of its own.
+        a, b, c, d, e, f, g, h, i, j, end = pieces
+        account, workstation = quoted(record.account), quoted(record.workstation)
+        line = (
+            f"{a}{time}{b}{account[1:-1]}{c}{workstation[1:-1]}{d}{account}{e}{source}{f}{account}"
+            f"{g}{account}{h}{workstation}{i}{record_id}{j}{record.connection}"
+            f',"message_id":{record.message_id}{end}'
+        )
+        return line if line.isascii() else safe(line)
+
+    def _without_verdict(self, record: BindRecord, time: str, source: str) -> str:
+        if record.reason is BindReason.SUCCESS:
+            outcome = "success"
+        else:
+            outcome = "unknown" if record.result_code is None else "failure"
+        a, b, c, d, e = self._ldap_only
         return safe(
-            self._events[status]
-            % (
-                time,
-                *(package, account, workstation),  # in the message
-                account,
-                source,
-                account,
-                *(package, account, workstation),
-                record_id,
-                *_ldap(record),
-            )
+            f"{a}{time}{b}{outcome}{c}{quoted(sentence(record))}{d}{source}{e}{record.connection}"
+            f',"message_id":{record.message_id}{_end(record)}'
         )
 
+    def _pieces(self, key: tuple[object, ...], record: BindRecord, status: Status) -> tuple[str, ...]:
+        """The pieces of this record's line, kept for others that are like it."""
+        verdict = self._verdicts.get((status, record.package))
+        if verdict is None:
+            # Their packages are the server's own, and few.
+            verdict = self._verdicts[status, record.package] = self._verdict(status, record.package)
+        end = _end(record)
+        pieces = (*verdict, end)
+        if len(end) <= MAX_END:
+            if len(self._kept) >= MAX_KEPT:
+                self._kept.clear()
+            self._kept[key] = pieces
+        return pieces
 
-def _message(status: Status) -> str:
-    """The text of a 4776 inside its quotation marks, with places for package, account and workstation."""
-    text = "".join(
-        part if isinstance(part, str) else "%s" if not part.form else FORMS[part.form](status.hexadecimal)
+    def _verdict(self, status: Status, package: str) -> list[str]:
+        """The pieces of a 4776 up to the number of the connection."""
+        text = _4776.format(
+            status=status,
+            package=quoted(package),
+            message=_message(status, package),
+            outcome="failure" if status else "success",
+            keyword="Failure" if status else "Success",
+            **self._fixed,
+        )
+        return text.split(_SLOT)
+
+
+def _message(status: Status, package: str) -> str:
+    """The text of a 4776 inside its quotation marks, with slots for account and workstation."""
+    values = {
+        "PackageName": quoted(package)[1:-1],
+        "TargetUserName": _SLOT,
+        "Workstation": _SLOT,
+        "Status": code(status.hexadecimal),
+    }
+    return "".join(
+        quoted(part)[1:-1] if isinstance(part, str) else values[part.name]
         for part in PARTS[CREDENTIAL_VALIDATION.event_id]
     )
-    return quoted(text)[1:-1]
 
 
-def _source(record: BindRecord) -> str:
-    if record.source_ip is None:
-        return ""
-    return f'"source":{{"ip":{quoted(record.source_ip)},"port":{record.source_port}}},'
-
-
-def _ldap(record: BindRecord) -> tuple[object, ...]:
-    realm, authzid, digest_uri = record.realm, record.authzid, record.digest_uri
-    qop, cipher, detail, reading = record.qop, record.cipher, record.detail, record.reading
+def _end(record: BindRecord) -> str:
+    """The end of a line, behind the number of the message."""
+    result_code, reason = record.result_code, record.reason
     return (
-        record.connection,
-        record.message_id,
-        quoted(record.mechanism),
-        "null" if realm is None else quoted(realm),
-        "null" if authzid is None else quoted(authzid),
-        "null" if qop is None else quoted(qop),
-        "null" if cipher is None else quoted(cipher),
-        "null" if digest_uri is None else quoted(digest_uri),
-        "null" if record.result_code is None else int(record.result_code),
-        "true" if record.tls else "false",
-        "null" if record.reason is BindReason.SUCCESS else f'"{record.reason.value}"',
-        "null" if detail is None else quoted(detail),
-        "null" if reading is None else quoted(reading),
+        f',"mechanism":{quoted(record.mechanism)},"realm":{_or_null(record.realm)}'
+        f',"authzid":{_or_null(record.authzid)},"qop":{_or_null(record.qop)},"cipher":{_or_null(record.cipher)}'
+        f',"digest_uri":{_or_null(record.digest_uri)}'
+        f',"result_code":{"null" if result_code is None else int(result_code)}'
+        f',"tls":{"true" if record.tls else "false"}'
+        f',"reason":{"null" if reason is BindReason.SUCCESS else quoted(reason.value)}'
+        f',"detail":{_or_null(record.detail)},"reading":{_or_null(record.reading)}}}}}\n'
     )
+
+
+def _or_null(text: str | None) -> str:
+    return "null" if text is None else quoted(text)

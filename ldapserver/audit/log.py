@@ -1,7 +1,8 @@
 """All the sinks of one server, as a session sees them."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from contextlib import ExitStack
+from typing import Protocol, TypeGuard
 
 from ldapserver.audit.group_commit import InThread, OwnThread, Work
 from ldapserver.audit.record import Record
@@ -11,7 +12,6 @@ from ldapserver.suspension import Suspension, Task
 Done = Callable[[Exception | None], object]
 
 
-@runtime_checkable
 class Waits(Protocol):
     """A sink that can wait in a thread for what is slow (a disk)."""
 
@@ -22,6 +22,11 @@ class Waits(Protocol):
     def settle(self) -> None:
         """Return when every record that is now waited for is safe or has failed, and who waited has gone on."""
         ...
+
+
+def _waits(sink: Sink) -> TypeGuard[Waits]:
+    # A compiled Protocol cannot be asked by isinstance.
+    return hasattr(sink, "run_by") and hasattr(sink, "settle")
 
 
 class AuditLog:
@@ -55,7 +60,7 @@ class AuditLog:
         reactor, `callFromThread`). Without it sinks wait in place, and everybody with them.
         """
         for sink in self.sinks:
-            if isinstance(sink, Waits):
+            if _waits(sink):
                 self._threads.append(OwnThread(call_in_loop))
                 sink.run_by(self._threads[-1])
 
@@ -63,7 +68,7 @@ class AuditLog:
         """Return when nobody waits any more who now does: before they are told to go."""
         self.flush()
         for sink in self.sinks:
-            if isinstance(sink, Waits):
+            if _waits(sink):
                 sink.settle()
 
     def gather_by(self, at_end_of_turn: Callable[[Work], object]) -> None:
@@ -118,8 +123,8 @@ class AuditLog:
             except AuditUnavailable as error:
                 failure = error
                 self._failed(sink, error)
-            except Exception as error:  # a fault of ours: whose bind it is says so
-                _tell(owed, error)
+            except Exception as fault:  # of ours: whose bind it is says so
+                _tell(owed, fault)
                 return
             else:
                 if suspension is not None:
@@ -157,7 +162,9 @@ class AuditLog:
             self._report(f"audit: {sink}: records are written again")
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Write what is gathered, let those know who wait for it, and release the sinks."""
+        # No turn ends any more: what follows from being told (of a logon, its end) is handed over at once.
+        self._at_end_of_turn = None
         self.flush()
         for sink in self.sinks:
             sink.close()
@@ -172,5 +179,7 @@ def _tell(owed: Sequence[Done], error: Exception | None) -> None:
         try:
             done(error)
         except BaseException:
-            _tell(owed[at:], error)
+            with ExitStack() as stack:
+                for other in reversed(owed[at:]):
+                    stack.callback(other, error)
             raise

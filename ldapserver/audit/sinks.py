@@ -54,8 +54,8 @@ class StreamSink:
     """Lines to a binary stream (standard output), flushed when `write` returns.
 
     The stream's own `write` says how many octets it took, None for all, and keeps none that it did not take: no
-    buffer. What it has taken cannot be taken back. So a record that it took in part has its number, although its bind
-    fails, and is finished before the next one.
+    buffer. What it has taken cannot be taken back. So records that it took in part have their numbers, although their
+    binds fail, and are finished before the next ones.
     """
 
     def __init__(

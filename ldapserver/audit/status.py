@@ -95,6 +95,8 @@ class BindReason(enum.Enum):
     FAULT_INJECTED = "fault-injected"
     """A test asked for a fault, which kept the bind from being judged: what was answered is what it asked for."""
 
+    __hash__ = object.__hash__  # each is one object; an enum's own hash is Python, and every bind looks one up
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:

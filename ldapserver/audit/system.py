@@ -9,6 +9,9 @@ PROVIDER = "Microsoft-Windows-Security-Auditing"
 PROVIDER_GUID = "{54849625-5478-4994-a5ba-3e3b0328c30d}"
 CHANNEL = "Security"
 
+_SECOND = 1_000_000_000  # nanoseconds
+_TENTHS = 10_000_000  # tenths of a microsecond: a one, and behind it a place for each digit of the fraction
+
 AUDIT_SUCCESS = 0x8020000000000000
 AUDIT_FAILURE = 0x8010000000000000
 
@@ -30,13 +33,14 @@ class TimeText:
     """Times as Windows writes them; remembers the second written last, for many records come in one."""
 
     def __init__(self) -> None:
-        self._second = -1
-        self._text = ""
+        self._begun_ns = 0  # of the second, in nanoseconds since the epoch
+        self._text = "1970-01-01T00:00:00."
 
     def of(self, time_ns: int) -> str:
         """UTC with seven digits of a second; `time_ns` is nanoseconds since the epoch."""
-        second, rest = divmod(time_ns, 1_000_000_000)
-        if second != self._second:
-            self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self._second = second
-        return f"{self._text}.{str(rest).zfill(9)[:7]}Z"
+        rest = time_ns - self._begun_ns
+        if not 0 <= rest < _SECOND:
+            second, rest = divmod(time_ns, _SECOND)
+            self._begun_ns = second * _SECOND
+            self._text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        return f"{self._text}{str(_TENTHS + rest // 100)[1:]}Z"

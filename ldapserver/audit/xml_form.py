@@ -24,7 +24,7 @@ from ldapserver.audit.system import (
 
 NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
 
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _AMBIGUOUS = re.compile("_(?=x[0-9A-Fa-f]{4})")
 _GROUP = re.compile("_x([0-9A-Fa-f]{4})_")
 # Beside the markup everything that some reader of lines takes for the end of one.

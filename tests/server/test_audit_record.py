@@ -5,7 +5,9 @@ import json
 import os
 import re
 import threading
-from dataclasses import replace
+import tracemalloc
+from dataclasses import fields, replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ldapserver.audit import json_form
 from ldapserver.audit.record import MSV1_0, WDIGEST, BindRecord
 from ldapserver.audit.render import JSONRenderer
 from ldapserver.audit.status import ENDINGS, BindReason, Status
@@ -62,6 +65,11 @@ def escaped(text: str) -> str:
     """The JSON text with escapes for what stands in the way of terminals, readers of lines and UTF-8."""
     codes = (*range(0x80, 0xA0), 0x2028, 0x2029, *range(0xD800, 0xE000))
     return text.translate({code: f"\\u{code:04x}" for code in codes})
+
+
+def in_json(wanted: dict[str, Any]) -> str:
+    """The line that says this."""
+    return escaped(json.dumps(wanted, separators=(",", ":"), ensure_ascii=False)) + "\n"
 
 
 def expected(record: BindRecord, record_id: int, computer: str) -> dict[str, Any]:
@@ -196,6 +204,7 @@ RECORDS = st.builds(
     realm=st.none() | TEXT,
     authzid=st.none() | TEXT,
     qop=st.none() | st.sampled_from(["auth", "auth-int", "auth-conf"]),
+    cipher=st.none() | st.sampled_from(["rc4", "3des"]),
     digest_uri=st.none() | TEXT,
     result_code=st.none() | st.sampled_from(ResultCode),
     reason=st.sampled_from(list(ENDINGS)),
@@ -223,7 +232,76 @@ def test_any_record_is_one_line_of_json_with_keys_values_and_types_in_order(
     wanted = expected(record, record_id, computer)
     assert in_order(json.loads(line)) == in_order(wanted)
     # ... in the very octets that `json` would write, but for what would not stay in its line on every screen.
-    assert line == escaped(json.dumps(wanted, separators=(",", ":"), ensure_ascii=False)) + "\n"
+    assert line == in_json(wanted)
+
+
+VALUES: dict[str, list[Any]] = {
+    "time_ns": [0, 99, 10**9 - 1, 10**9, RECORD.time_ns],
+    "status": [Status.WRONG_PASSWORD, Status.SUCCESS, None],
+    "package": [WDIGEST, MSV1_0],
+    "account": ["u1", '"', "ü"],
+    "workstation": ["LDAP1", "\\"],
+    "source_ip": ["192.0.2.10", None],
+    "source_port": [50123, 1],
+    "connection": [12, 1],
+    "message_id": [2, 1],
+    "mechanism": ["DIGEST-MD5", "simple"],
+    "realm": ["CONTOSO", None, "", "null", "é"],
+    "authzid": [None, "", "u:u2"],
+    "qop": ["auth", None],
+    "cipher": [None, "rc4"],
+    "digest_uri": ["ldap/dc1", None, "ldap/dc1" * 100],
+    "result_code": [ResultCode.INVALID_CREDENTIALS, None, ResultCode.SUCCESS, ResultCode.OPERATIONS_ERROR],
+    "reason": [Reason.WRONG_PASSWORD, BindReason.SUCCESS, BindReason.ABANDONED],
+    "detail": [None, "\x85"],
+    "tls": [False, True],
+    "reading": [None, "utf-8"],
+}
+
+
+@given(
+    changes=st.lists(
+        st.sampled_from([(name, each) for name, values in VALUES.items() for each in values]), max_size=20
+    ),
+    strangers=st.integers(json_form.MAX_KEPT - 5, json_form.MAX_KEPT),
+)
+def test_a_line_is_of_its_own_record_whatever_was_rendered_before(
+    changes: list[tuple[str, Any]], strangers: int
+) -> None:
+    """Each record is like the one before it but for one field, which is all that it may differ in."""
+    renderer, record = JSONRenderer("ldap1.contoso.com"), RECORD
+    for number in range(strangers):
+        renderer.line(replace(RECORD, realm=str(number)), 1)
+    for name, value in changes:
+        record = replace(record, **{name: value})
+        assert renderer.line(record, 7) == in_json(expected(record, 7, "ldap1.contoso.com"))
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(BindRecord)])
+def test_what_is_kept_of_a_line_is_not_taken_for_that_of_another(name: str) -> None:
+    renderer = JSONRenderer("ldap1.contoso.com")
+    for before, after in permutations(VALUES[name], 2):
+        for value in (before, after):
+            record = replace(RECORD, **{name: value})
+            assert renderer.line(record, 7) == in_json(expected(record, 7, "ldap1.contoso.com"))
+
+
+def test_what_strangers_invent_does_not_fill_the_memory(renderer: JSONRenderer) -> None:
+    most = 0
+    tracemalloc.start()
+    try:
+        for number in range(4 * json_form.MAX_KEPT):
+            # As short as may be kept and as long as none is, in characters of four octets.
+            for name in (f"{number}" + "\U0001f600" * 200, f"{number}" + "\U0001f600" * 20_000):
+                assert name in renderer.line(replace(RECORD, realm=name), 1)
+            most = max(most, tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert most < json_form.MAX_KEPT * (json_form.MAX_END * 4 * 2 + 1024)
+
+
+def test_no_two_reasons_are_written_alike() -> None:
+    assert len({reason.value for reason in ENDINGS}) == len(ENDINGS)
 
 
 @pytest.mark.parametrize("name", HOSTILE)

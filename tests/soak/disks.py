@@ -36,8 +36,8 @@ SIZES = (128, 320, 500, 8192)  # KiB of a tmpfs, one after the other
 LIMIT = 8192  # octets that a file may have, less than where it gives way to a new one
 REFUSED = 60  # binds that fail before there is more room
 
-# Lines of the trace: W time inode length, S begun ended inode length; the times are of the clock that all share. Two
-# threads write it, hence no buffer.
+# Lines of the trace: W time inode length-before length, S begun ended inode length; the times are of the clock that
+# all share. Two threads write it, hence no buffer.
 BAD_DISK = """
 import errno, os, random, sys, time
 from ldapserver.cli import main
@@ -48,7 +48,8 @@ def traced(fd, data):
     done = write(fd, data)
     if data[:1] in b"{<" and len(data) > 99:
         status = os.fstat(fd)
-        write(trace, b"W %d %d %d\\n" % (time.monotonic_ns(), status.st_ino, status.st_size))
+        before = status.st_size - done
+        write(trace, b"W %d %d %d %d\\n" % (time.monotonic_ns(), status.st_ino, before, status.st_size))
     return done
 def bad(fd):
     begun, status = time.monotonic_ns(), os.fstat(fd)
@@ -161,9 +162,9 @@ def check_said(said: Sequence[str], log: str) -> None:
 
 @dataclass(frozen=True)
 class Trace:
-    """What a bad disk has seen of the files, by inode: when lengths were written, and the syncs that succeeded."""
+    """What a bad disk has seen of the files, by inode: what was written when, and the syncs that succeeded."""
 
-    writes: dict[tuple[int, int], int]  # inode and length, and when it was last written
+    writes: dict[int, list[tuple[int, int, int]]]  # time, length before and behind it
     syncs: dict[int, list[tuple[int, int, int]]]  # begun, ended, length
 
     @classmethod
@@ -173,8 +174,8 @@ class Trace:
         for line in path.read_text().splitlines():
             what, *numbers = line.split()
             if what == "W":
-                at, inode, length = map(int, numbers)
-                trace.writes[inode, length] = at
+                at, inode, before, length = map(int, numbers)
+                trace.writes.setdefault(inode, []).append((at, before, length))
             else:
                 begun, ended, inode, length = map(int, numbers)
                 trace.syncs.setdefault(inode, []).append((begun, ended, length))
@@ -183,7 +184,9 @@ class Trace:
     def safe_at(self, inode: int, end: int) -> int:
         """When the first sync ended that covers a record with this end, in nanoseconds of the common clock."""
         syncs = self.syncs.get(inode, [])
-        first = bisect_left(syncs, (self.writes[inode, end], 0, 0))
+        # Several records are one write, and what was taken back is written again: the last one counts.
+        written = max(at for at, before, length in self.writes[inode] if before < end <= length)
+        first = bisect_left(syncs, (written, 0, 0))
         return next((ended for _, ended, length in syncs[first:] if length >= end), sys.maxsize)
 
 
