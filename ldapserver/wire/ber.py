@@ -5,23 +5,25 @@ back what it read and where it stopped, so that nothing is copied but values, an
 Whatever is wrong is a `ProtocolViolation` that names the field it was found in.
 """
 
+from typing import Final
+
 from ldapserver.errors import ProtocolViolation
 
-BOOLEAN = 0x01
-INTEGER = 0x02
-OCTET_STRING = 0x04
-ENUMERATED = 0x0A
-SEQUENCE = 0x30
-SET = 0x31
+BOOLEAN: Final = 0x01
+INTEGER: Final = 0x02
+OCTET_STRING: Final = 0x04
+ENUMERATED: Final = 0x0A
+SEQUENCE: Final = 0x30
+SET: Final = 0x31
 
-CONSTRUCTED = 0x20  # this bit of an identifier octet says that the contents are elements, X.690 8.1.2.5
-HIGH_TAG_NUMBER = 0x1F  # and with these bits set the number follows in octets of its own, X.690 8.1.2.4
-LONG_LENGTH = 0x80  # this bit of the first length octet says how many more there are, X.690 8.1.3.5
+CONSTRUCTED: Final = 0x20  # this bit of an identifier octet says that the contents are elements, X.690 8.1.2.5
+HIGH_TAG_NUMBER: Final = 0x1F  # and with these bits set the number follows in octets of its own, X.690 8.1.2.4
+LONG_LENGTH: Final = 0x80  # this bit of the first length octet says how many more there are, X.690 8.1.3.5
 
-MAX_LENGTH_OCTETS = 4  # what Windows always sends; an element no server holds in memory would need more
-MAX_INTEGER_OCTETS = 4  # every INTEGER and ENUMERATED of RFC 4511 ends at maxInt, which is 2^31 - 1
+MAX_LENGTH_OCTETS: Final = 4  # what Windows always sends; an element no server holds in memory would need more
+MAX_INTEGER_OCTETS: Final = 4  # every INTEGER and ENUMERATED of RFC 4511 ends at maxInt, which is 2^31 - 1
 
-OCTET = [bytes((value,)) for value in range(256)]
+OCTET: Final = [bytes((value,)) for value in range(256)]
 
 
 def length_octets(first: int, field: str) -> int:
@@ -41,11 +43,13 @@ def header(data: bytes, pos: int, end: int, field: str) -> tuple[int, int, int]:
     if start > end:
         raise ProtocolViolation(f"{field}: absent or cut short")
     length = data[pos + 1]
-    if length & LONG_LENGTH:
-        count = length_octets(length, field)
+    if length >= LONG_LENGTH:
+        count = length - LONG_LENGTH
+        if not 1 <= count <= MAX_LENGTH_OCTETS:
+            count = length_octets(length, field)
         if start + count > end:
             raise ProtocolViolation(f"{field}: its length is cut short")
-        length = int.from_bytes(data[start : start + count])
+        length = data[start] << 8 | data[start + 1] if count == 2 else int.from_bytes(data[start : start + count])
         start += count
     stop = start + length
     if stop > end:
@@ -55,12 +59,21 @@ def header(data: bytes, pos: int, end: int, field: str) -> tuple[int, int, int]:
 
 def expect(data: bytes, pos: int, end: int, tag: int, field: str) -> tuple[int, int]:
     """Where the contents of the element at `pos` start and stop; its identifier octet must be `tag`."""
-    # Every field of every message comes by here, most with a length of one octet: those are spared a call.
+    # Every field of every message comes by here: `header` is spared a call where the element is what it should be.
     start = pos + 2
     if start <= end and data[pos] == tag:
         length = data[pos + 1]
+        if length >= LONG_LENGTH:
+            count = length - LONG_LENGTH
+            if 1 <= count <= MAX_LENGTH_OCTETS and start + count <= end:
+                length = (
+                    data[start] << 8 | data[start + 1] if count == 2 else int.from_bytes(data[start : start + count])
+                )
+                start += count
+            else:
+                length = end  # too much for what is left: `header` says why
         stop = start + length
-        if length < LONG_LENGTH and stop <= end:
+        if stop <= end:
             return start, stop
     found, start, stop = header(data, pos, end, field)
     if found != tag:
@@ -144,6 +157,8 @@ def encoded(tag: int, contents: bytes) -> bytes:
     length = len(contents)
     if length < LONG_LENGTH:
         return OCTET[tag] + OCTET[length] + contents
+    if length < 0x100:
+        return OCTET[tag] + b"\x81" + OCTET[length] + contents
     octets = length.to_bytes((length.bit_length() + 7) // 8)
     return OCTET[tag] + OCTET[LONG_LENGTH | len(octets)] + octets + contents
 

@@ -6,14 +6,14 @@ be incorrect", that is a `ProtocolViolation`. Where a request is good BER and sa
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from ldapserver.errors import InvalidRequest, ProtocolViolation
 from ldapserver.wire import ber, requests, responses
 from ldapserver.wire import messages as m
 from ldapserver.wire.fields import Refused, read_name, read_optional_octets, write_text
 
-CONTROLS = 0xA0
+CONTROLS: Final = 0xA0
 
 _READERS: Mapping[int, Callable[[bytes, int, int], m.Operation]] = {
     m.BindRequest.tag: requests.read_bind_request,
@@ -67,12 +67,42 @@ _WRITERS: Mapping[type[m.Operation], Callable[[Any], bytes]] = {
 _RESPONSE_TAGS = {request.tag: request.response.tag for request in m.ANSWERED_REQUESTS}
 
 
+def _openings() -> dict[bytes, m.BindRequest]:
+    """The BindRequests that ask for a challenge, by their octets: with short lengths, and as Windows writes.
+
+    Half of all messages to a server of DIGEST-MD5 are one of these, octet by octet. There is nothing secret in them,
+    and these are all there are.
+    """
+    openings = {}
+    for credentials, absent_or_empty in ((None, b""), (b"", b"\x04\x00")):
+        request = m.BindRequest(3, "", m.SaslAuthentication("DIGEST-MD5", credentials))
+        openings[requests.write_bind_request(request)] = request
+        sasl = b"\x04\x0aDIGEST-MD5" + absent_or_empty
+        contents = b"\x02\x01\x03\x04\x00\xa3\x84" + len(sasl).to_bytes(4) + sasl
+        openings[b"\x60\x84" + len(contents).to_bytes(4) + contents] = request
+    return openings
+
+
+_OPENINGS = _openings()
+_LONGEST_OPENING = max(map(len, _OPENINGS))
+
+
 def decode(element: bytes) -> m.LDAPMessage:
     """The message that `element` is, one whole LDAPMessage; raises ProtocolViolation or InvalidRequest."""
-    pos, end = ber.expect(element, 0, len(element), ber.SEQUENCE, "LDAPMessage")
-    if end != len(element):
-        raise ProtocolViolation(f"LDAPMessage: {len(element) - end} octets behind it")
-    message_id, pos = ber.integer(element, pos, end, "messageID")
+    size = len(element)
+    pos, end = ber.expect(element, 0, size, ber.SEQUENCE, "LDAPMessage")
+    if end != size:
+        raise ProtocolViolation(f"LDAPMessage: {size - end} octets behind it")
+    start = pos + 3
+    if start <= end and element[pos] == ber.INTEGER and element[pos + 1] == 1 and element[pos + 2] < 0x80:
+        message_id = element[pos + 2]
+        pos = start
+    else:
+        message_id, pos = ber.integer(element, pos, end, "messageID")
+    if end - pos <= _LONGEST_OPENING and message_id > 0:
+        opening = _OPENINGS.get(element[pos:end])
+        if opening is not None:
+            return m.LDAPMessage(message_id, opening)
     tag, pos, stop = ber.header(element, pos, end, "protocolOp")
     reader = _READERS.get(tag)
     if reader is None:
@@ -96,10 +126,14 @@ def decode(element: bytes) -> m.LDAPMessage:
 def encode(message: m.LDAPMessage) -> bytes:
     """The octets of `message`, every length in the fewest octets."""
     operation = message.operation
-    contents = ber.encoded_integer(message.message_id) + _WRITERS[type(operation)](operation)
+    contents = _WRITERS[type(operation)](operation)
     if message.controls:
         contents += ber.encoded(CONTROLS, b"".join([_write_control(control) for control in message.controls]))
-    return ber.encoded(ber.SEQUENCE, contents)
+    message_id = message.message_id
+    length = len(contents) + 3
+    if length < ber.LONG_LENGTH and 0 <= message_id < 0x80:
+        return b"\x30" + ber.OCTET[length] + b"\x02\x01" + ber.OCTET[message_id] + contents
+    return ber.encoded(ber.SEQUENCE, ber.encoded_integer(message_id) + contents)
 
 
 def _read_controls(data: bytes, pos: int, end: int) -> tuple[m.Control, ...]:

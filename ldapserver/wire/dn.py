@@ -7,7 +7,10 @@ attribute descriptions (RFC 4512) stands here too, because names, filters and LD
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import Final
+
+from ldapserver.wire.frozen import frozen
 
 MAX_TEXT = 64 * 1024  # octets of UTF-8; no real name comes near it, and the work to read one is bounded by it
 
@@ -25,7 +28,7 @@ class InvalidDN(ValueError):
     """The text is no distinguished name; the message shows the part at fault and the rule."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AVA:
     """One attributeTypeAndValue: `type` as it was written, `value` its octets without escapes."""
 
@@ -36,7 +39,7 @@ class AVA:
 RDN = tuple[AVA, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen
 class DN:
     """A distinguished name, leaf first. Two are equal when they name the same entry, however they are written."""
 
@@ -50,7 +53,7 @@ class DN:
         "Implementations MAY recognize other DN string representations" (RFC 4514 section 3): blanks around
         separators and ';' for ',' (RFC 2253 section 4), a single number for a type.
         """
-        return cls(_read(text, _LIBERAL))
+        return _KNOWN.get(text) or _read_liberal(text)
 
     @classmethod
     def parse_strict(cls, text: str) -> "DN":
@@ -102,12 +105,18 @@ class DN:
 
 ROOT = DN(())
 
+# Names as they were last read, by their text: clients write few, and many end alike. Both limits together are what it
+# may hold, well below a megabyte whatever is sent; a name's text is no secret.
+_KNOWN: dict[str, DN] = {}
+_MAX_KNOWN: Final = 256
+_LONGEST_KNOWN: Final = 128  # characters
+
 
 # Reading. A name without escapes is recognised whole by one expression and then only split; everything else goes
 # through `_read_pieces`, which knows the two grammars and finds the words for what is wrong.
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Grammar:
     """What the strict and the liberal reader disagree about."""
 
@@ -126,8 +135,8 @@ _LIBERAL = _Grammar(
 
 # leadchar, stringchar and trailchar of RFC 4514 section 3, without pair.
 _PLAIN_VALUE = r'(?:[^\0 "#+,;<>\\](?:[^\0"+,;<>\\]*[^\0 "+,;<>\\])?)?'
-_PLAIN_RDN = rf"{OID}={_PLAIN_VALUE}"
-_PLAIN_DN = re.compile(rf"{_PLAIN_RDN}(?:,{_PLAIN_RDN})*+")
+_PLAIN_RDN = re.compile(rf"({OID})=({_PLAIN_VALUE})")
+_PLAIN_DN = re.compile(rf"{OID}={_PLAIN_VALUE}(?:,{OID}={_PLAIN_VALUE})*+")
 
 # "pair = ESC ( ESC / special / hexpair )"
 _STRING = re.compile(r'(?:[^\0"+,;<>\\]|\\(?:[0-9A-Fa-f]{2}|[\\ "#+,;<=>]))*+')
@@ -152,6 +161,27 @@ def _read(text: str, grammar: _Grammar) -> tuple[RDN, ...]:
             [(AVA(type, value.encode()),) for type, _, value in [rdn.partition("=") for rdn in text.split(",")]]
         )
     return _read_pieces(text, grammar)
+
+
+def _read_liberal(text: str) -> DN:
+    """The name in `text`, of which the part before the first comma is read here where there is nothing to escape."""
+    rdn, comma, above = text.partition(",")
+    plain = _PLAIN_RDN.fullmatch(rdn)
+    if plain is None or len(text) > _LONGEST_KNOWN or (comma and not above):
+        return DN(_read(text, _LIBERAL))
+    type, value = plain.groups()
+    try:
+        ava = AVA(type, value.encode())
+    except UnicodeEncodeError:
+        return DN(_read(text, _LIBERAL))  # which says so
+    parent = DN.parse(above) if comma else ROOT
+    name = DN(((ava,), *parent.rdns), ((_pair(ava),), *parent.key))
+    # Of what is not ASCII one character can become eighteen in the key.
+    if text.isascii():
+        if len(_KNOWN) >= _MAX_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[text] = name
+    return name
 
 
 def _read_pieces(text: str, grammar: _Grammar) -> tuple[RDN, ...]:

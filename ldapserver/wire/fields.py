@@ -34,13 +34,19 @@ def text_value(octets: bytes, field: str, result_code: ResultCode = ResultCode.P
 def read_text(data: bytes, pos: int, end: int, field: str, tag: int = ber.OCTET_STRING) -> tuple[str, int]:
     """An LDAPString."""
     start, stop = ber.expect(data, pos, end, tag, field)
-    return text_value(data[start:stop], field), stop
+    try:
+        return data[start:stop].decode(), stop
+    except UnicodeDecodeError:
+        return text_value(data[start:stop], field), stop  # which says what is wrong
 
 
 def read_dn(data: bytes, pos: int, end: int, field: str, tag: int = ber.OCTET_STRING) -> tuple[str, int]:
     """An LDAPDN or RelativeLDAPDN, section 4.1.3; its grammar is for whoever asks what it names."""
     start, stop = ber.expect(data, pos, end, tag, field)
-    return text_value(data[start:stop], field, ResultCode.INVALID_DN_SYNTAX), stop
+    try:
+        return data[start:stop].decode(), stop
+    except UnicodeDecodeError:
+        return text_value(data[start:stop], field, ResultCode.INVALID_DN_SYNTAX), stop
 
 
 def read_name(data: bytes, pos: int, end: int, field: str, tag: int = ber.OCTET_STRING) -> tuple[str, int]:
@@ -70,8 +76,8 @@ def read_texts(data: bytes, pos: int, end: int, field: str) -> tuple[str, ...]:
     """Every LDAPString from `pos` to `end`."""
     texts = []
     while pos < end:
-        text, pos = read_text(data, pos, end, field)
-        texts.append(text)
+        start, pos = ber.expect(data, pos, end, ber.OCTET_STRING, field)
+        texts.append(text_value(data[start:pos], field))
     return tuple(texts)
 
 
@@ -126,8 +132,22 @@ def write_texts(texts: Iterable[str]) -> bytes:
 
 def write_attribute(attribute: PartialAttribute) -> bytes:
     """A PartialAttribute."""
-    values = b"".join([ber.encoded(ber.OCTET_STRING, value) for value in attribute.values])
-    return ber.encoded(ber.SEQUENCE, write_text(attribute.type) + ber.encoded(ber.SET, values))
+    description = attribute.type.encode()
+    vals = b"".join(
+        [
+            b"\x04" + ber.OCTET[len(value)] + value
+            if len(value) < ber.LONG_LENGTH
+            else ber.encoded(ber.OCTET_STRING, value)
+            for value in attribute.values
+        ]
+    )
+    size, vals_size = len(description), len(vals)
+    length = size + vals_size + 4
+    if length < ber.LONG_LENGTH:
+        return b"".join(
+            (b"\x30", ber.OCTET[length], b"\x04", ber.OCTET[size], description, b"\x31", ber.OCTET[vals_size], vals)
+        )
+    return ber.encoded(ber.SEQUENCE, ber.encoded(ber.OCTET_STRING, description) + ber.encoded(ber.SET, vals))
 
 
 def write_attributes(attributes: Iterable[PartialAttribute]) -> bytes:

@@ -4,6 +4,8 @@ Filters stand in filters: both directions go down by calling themselves, and bot
 is read twice or copied on the way down, so the work grows with the octets whatever the shape.
 """
 
+from typing import Final
+
 from ldapserver.wire import ber, filters
 from ldapserver.wire.fields import (
     Refused,
@@ -16,25 +18,25 @@ from ldapserver.wire.fields import (
 from ldapserver.wire.filters import MAX_DEPTH, Filter, InvalidFilter
 from ldapserver.wire.messages import ResultCode
 
-AND = 0xA0
-OR = 0xA1
-NOT = 0xA2
-EQUALITY_MATCH = 0xA3
-SUBSTRINGS = 0xA4
-GREATER_OR_EQUAL = 0xA5
-LESS_OR_EQUAL = 0xA6
-PRESENT = 0x87
-APPROX_MATCH = 0xA8
-EXTENSIBLE_MATCH = 0xA9
+AND: Final = 0xA0
+OR: Final = 0xA1
+NOT: Final = 0xA2
+EQUALITY_MATCH: Final = 0xA3
+SUBSTRINGS: Final = 0xA4
+GREATER_OR_EQUAL: Final = 0xA5
+LESS_OR_EQUAL: Final = 0xA6
+PRESENT: Final = 0x87
+APPROX_MATCH: Final = 0xA8
+EXTENSIBLE_MATCH: Final = 0xA9
 
-INITIAL = 0x80  # SubstringFilter
-ANY = 0x81
-FINAL = 0x82
+INITIAL: Final = 0x80  # SubstringFilter
+ANY: Final = 0x81
+FINAL: Final = 0x82
 
-MATCHING_RULE = 0x81  # MatchingRuleAssertion
-TYPE = 0x82
-MATCH_VALUE = 0x83
-DN_ATTRIBUTES = 0x84
+MATCHING_RULE: Final = 0x81  # MatchingRuleAssertion
+TYPE: Final = 0x82
+MATCH_VALUE: Final = 0x83
+DN_ATTRIBUTES: Final = 0x84
 
 _ASSERTIONS: dict[
     int, type[filters.Equality | filters.GreaterOrEqual | filters.LessOrEqual | filters.Approximate]
@@ -87,9 +89,17 @@ def _filters(data: bytes, pos: int, end: int, depth: int) -> tuple[Filter, ...]:
 
 def read_assertion(data: bytes, pos: int, end: int) -> tuple[str, bytes]:
     """The contents of an AttributeValueAssertion, section 4.1.6."""
+    # Nearly always these are two strings with a length of one octet each, and nothing behind them.
+    start = pos + 2
+    if start <= end and data[pos] == ber.OCTET_STRING and 0 < data[pos + 1] < 0x80:
+        stop = start + data[pos + 1]
+        after = stop + 2
+        if after <= end and data[stop] == ber.OCTET_STRING and data[stop + 1] == end - after < 0x80:
+            return text_value(data[start:stop], "attributeDesc"), data[after:end]
     attribute, pos = read_name(data, pos, end, "attributeDesc")
     value, pos = ber.octet_string(data, pos, end, "assertionValue")
-    ber.skip(data, pos, end, "AttributeValueAssertion")
+    if pos != end:
+        ber.skip(data, pos, end, "AttributeValueAssertion")
     return attribute, value
 
 

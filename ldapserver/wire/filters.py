@@ -6,9 +6,10 @@ filter means for an entry is not decided here, nor is its BER.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ldapserver.wire.dn import ATTRIBUTE_DESCRIPTION, OID
+from ldapserver.wire.frozen import frozen
 
 MAX_DEPTH = 50  # filters one inside another, the innermost item counted: both directions recurse, so both stop here
 MAX_TEXT = 1024 * 1024  # characters; the BER of a longer one would not fit the message limit it travels under
@@ -18,28 +19,28 @@ class InvalidFilter(ValueError):
     """The filter has no meaning in RFC 4515; the text says where it went wrong and what the rule is."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class And:
     """True when every one of `filters` is; with none it is always true (RFC 4526)."""
 
     filters: tuple["Filter", ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Or:
     """True when one of `filters` is; with none it is always false (RFC 4526)."""
 
     filters: tuple["Filter", ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Not:
     """True when `filter` is false, and Undefined when that is."""
 
     filter: "Filter"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Equality:
     """equalityMatch: `attribute` has a value equal to `value`."""
 
@@ -47,7 +48,7 @@ class Equality:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Substrings:
     """A value begins with `initial`, then has each of `any` in turn, then ends with `final`."""
 
@@ -57,7 +58,7 @@ class Substrings:
     final: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GreaterOrEqual:
     """`attribute` has a value that does not sort before `value`."""
 
@@ -65,7 +66,7 @@ class GreaterOrEqual:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LessOrEqual:
     """`attribute` has a value that does not sort after `value`."""
 
@@ -73,14 +74,14 @@ class LessOrEqual:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Present:
     """`attribute` has a value."""
 
     attribute: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Approximate:
     """approxMatch: `attribute` has a value that sounds or looks like `value`."""
 
@@ -88,7 +89,7 @@ class Approximate:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Extensible:
     """extensibleMatch: `matching_rule` applied to `attribute`, and to the DN's parts when `dn_attributes`."""
 
@@ -317,7 +318,7 @@ def _extensible_text(filter: Extensible) -> str:
     return text
 
 
-_MUST_ESCAPE = re.compile("[\0-\x1f()*\\\\\x7f\udc80-\udcff]")
+_MUST_ESCAPE = re.compile(r"[\x00-\x1f()*\\\x7f\udc80-\udcff]")
 
 
 def _value_text(value: bytes) -> str:

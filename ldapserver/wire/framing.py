@@ -4,8 +4,12 @@ Looks at a header only: the tag of a SEQUENCE, a definite length, and not more o
 was fed and not yet taken; the length a peer announces is compared and never allocated.
 """
 
+from typing import Final
+
 from ldapserver.errors import ProtocolViolation
 from ldapserver.wire import ber
+
+_LONGEST_HEADER: Final = 2 + ber.MAX_LENGTH_OCTETS
 
 
 class Framer:
@@ -17,21 +21,50 @@ class Framer:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        # What was fed last, of which so much is taken. Most often it is one message, whole, and leaves as it came.
+        self._fed = b""
+        self._taken = 0
+        # What was fed before without an end, and all that came since; then there is nothing in `_fed`.
         # One bytearray for good: it grows at its end and shrinks at its front without moving what it holds.
         self._held = bytearray()
 
     @property
     def pending(self) -> int:
-        """How many octets are held."""
-        return len(self._held)
+        """How many octets wait."""
+        return len(self._fed) - self._taken + len(self._held)
 
     def feed(self, data: bytes) -> None:
-        """Hold `data` behind what is held."""
-        self._held += data
+        """Take `data`, which comes behind what waits."""
+        if self._fed:
+            self._held += self._fed[self._taken :]
+            self._fed = b""
+            self._taken = 0
+        if self._held:
+            self._held += data
+        else:
+            self._fed = data
 
     def next(self) -> bytes | None:
         """The next whole element, or `None` when there is not enough of it; raises ProtocolViolation."""
-        size = self._measure()
+        fed = self._fed
+        if not fed:
+            return self._next_held() if self._held else None
+        taken = self._taken
+        size = self._measure(fed[taken : taken + _LONGEST_HEADER])
+        if size is None or taken + size > len(fed):
+            # Only what has no end yet is kept, however much was taken before it.
+            self._fed = fed[taken:]
+            self._taken = 0
+            return None
+        if taken + size < len(fed):
+            self._taken = taken + size
+            return fed[taken : taken + size]
+        self._fed = b""
+        self._taken = 0
+        return fed[taken:] if taken else fed  # compiled, a slice is always a copy
+
+    def _next_held(self) -> bytes | None:
+        size = self._measure(self._held[:_LONGEST_HEADER])
         if size is None or len(self._held) < size:
             return None
         element = bytes(self._held[:size])
@@ -39,25 +72,26 @@ class Framer:
         return element
 
     def take_rest(self) -> bytes:
-        """Everything held, which is held no longer."""
-        rest = bytes(self._held)
+        """All that waits, which waits no longer."""
+        rest = self._fed[self._taken :] or bytes(self._held)
+        self._fed = b""
+        self._taken = 0
         self._held.clear()
         return rest
 
-    def _measure(self) -> int | None:
-        """How long the element at the front is, header included, or `None` when not all of its header is there."""
-        held = self._held
-        if held and held[0] != ber.SEQUENCE:
-            raise ProtocolViolation(f"LDAPMessage: tag {held[0]:#04x} where {ber.SEQUENCE:#04x} is due")
-        if len(held) < 2:
+    def _measure(self, front: bytes | bytearray) -> int | None:
+        """How long the element is, header included, or `None` when `front` has not all of its header."""
+        if front[0] != ber.SEQUENCE:
+            raise ProtocolViolation(f"LDAPMessage: tag {front[0]:#04x} where {ber.SEQUENCE:#04x} is due")
+        if len(front) < 2:
             return None
         header = 2
-        length = held[1]
-        if length & ber.LONG_LENGTH:
+        length = front[1]
+        if length >= ber.LONG_LENGTH:
             header += ber.length_octets(length, "LDAPMessage")
-            if len(held) < header:
+            if len(front) < header:
                 return None
-            length = int.from_bytes(held[2:header])
+            length = int.from_bytes(front[2:header])
         size = header + length
         if size > self.limit:
             raise ProtocolViolation(f"LDAPMessage: {size} octets, at most {self.limit} are taken")

@@ -1,4 +1,4 @@
-"""Every LDAP message as a frozen value: the ASN.1 of RFC 4511 section 4, in the document's words.
+"""Every LDAP message as a value: the ASN.1 of RFC 4511 section 4, in the document's words.
 
 Nothing here knows how a message is encoded, except that each operation names its own `tag`: the one
 identifier octet of `[APPLICATION n]`. A request also names the class of its `response`, which answers it when it is
@@ -9,11 +9,12 @@ values of extended operations (RFC 3062 carries passwords in them).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import ClassVar, get_args
 
 from ldapserver.wire.filters import Filter
+from ldapserver.wire.frozen import frozen
 
 MAX_INT = 2147483647  # "maxInt INTEGER ::= 2147483647 -- (2^^31 - 1) --", RFC 4511 section 4.1.1
 
@@ -97,7 +98,7 @@ class ModifyOperation(IntEnum):
     INCREMENT = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Control:
     """One control of a message, RFC 4511 section 4.1.11."""
 
@@ -106,7 +107,7 @@ class Control:
     control_value: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PartialAttribute:
     """An attribute description with its values, RFC 4511 section 4.1.7."""
 
@@ -114,7 +115,7 @@ class PartialAttribute:
     values: tuple[bytes, ...] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LDAPResult:
     """What every final response holds, RFC 4511 section 4.1.9; a code without a name stays an `int`."""
 
@@ -127,7 +128,7 @@ class LDAPResult:
 # Responses stand before requests, so that each request can name the class that answers it.
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BindResponse(LDAPResult):
     """RFC 4511 section 4.2.2."""
 
@@ -135,7 +136,7 @@ class BindResponse(LDAPResult):
     server_sasl_creds: bytes | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SearchResultEntry:
     """One entry found, RFC 4511 section 4.5.2."""
 
@@ -144,14 +145,14 @@ class SearchResultEntry:
     attributes: tuple[PartialAttribute, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SearchResultDone(LDAPResult):
     """The end of a search, RFC 4511 section 4.5.2."""
 
     tag: ClassVar[int] = 0x65
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SearchResultReference:
     """Where the rest of a search may be found, RFC 4511 section 4.5.3; at least one URI."""
 
@@ -159,42 +160,42 @@ class SearchResultReference:
     uris: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModifyResponse(LDAPResult):
     """RFC 4511 section 4.6."""
 
     tag: ClassVar[int] = 0x67
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddResponse(LDAPResult):
     """RFC 4511 section 4.7."""
 
     tag: ClassVar[int] = 0x69
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DelResponse(LDAPResult):
     """RFC 4511 section 4.8."""
 
     tag: ClassVar[int] = 0x6B
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModifyDNResponse(LDAPResult):
     """RFC 4511 section 4.9."""
 
     tag: ClassVar[int] = 0x6D
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CompareResponse(LDAPResult):
     """RFC 4511 section 4.10."""
 
     tag: ClassVar[int] = 0x6F
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExtendedResponse(LDAPResult):
     """RFC 4511 section 4.12; with message_id 0 an unsolicited notification (section 4.4)."""
 
@@ -203,7 +204,7 @@ class ExtendedResponse(LDAPResult):
     response_value: bytes | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IntermediateResponse:
     """RFC 4511 section 4.13."""
 
@@ -212,14 +213,14 @@ class IntermediateResponse:
     response_value: bytes | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SimpleAuthentication:
     """The `simple` choice of a bind, RFC 4511 section 4.2."""
 
     password: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SaslAuthentication:
     """The `sasl` choice of a bind, RFC 4511 section 4.2; absent credentials are not empty ones."""
 
@@ -227,7 +228,7 @@ class SaslAuthentication:
     credentials: bytes | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BindRequest:
     """RFC 4511 section 4.2."""
 
@@ -238,7 +239,7 @@ class BindRequest:
     authentication: SimpleAuthentication | SaslAuthentication
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnbindRequest:
     """RFC 4511 section 4.3; there is no response."""
 
@@ -246,7 +247,7 @@ class UnbindRequest:
     response: ClassVar[None] = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SearchRequest:
     """RFC 4511 section 4.5.1."""
 
@@ -262,7 +263,7 @@ class SearchRequest:
     attributes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """One step of a ModifyRequest, RFC 4511 section 4.6."""
 
@@ -270,7 +271,7 @@ class Change:
     modification: PartialAttribute
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModifyRequest:
     """RFC 4511 section 4.6."""
 
@@ -280,7 +281,7 @@ class ModifyRequest:
     changes: tuple[Change, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddRequest:
     """RFC 4511 section 4.7; each attribute has at least one value."""
 
@@ -290,7 +291,7 @@ class AddRequest:
     attributes: tuple[PartialAttribute, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DelRequest:
     """RFC 4511 section 4.8."""
 
@@ -299,7 +300,7 @@ class DelRequest:
     entry: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModifyDNRequest:
     """RFC 4511 section 4.9."""
 
@@ -311,7 +312,7 @@ class ModifyDNRequest:
     new_superior: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CompareRequest:
     """RFC 4511 section 4.10."""
 
@@ -322,7 +323,7 @@ class CompareRequest:
     assertion_value: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AbandonRequest:
     """RFC 4511 section 4.11; `message_id` is the operation to give up. There is no response."""
 
@@ -331,7 +332,7 @@ class AbandonRequest:
     message_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExtendedRequest:
     """RFC 4511 section 4.12."""
 
@@ -366,7 +367,7 @@ Response = Result | SearchResultEntry | SearchResultReference | IntermediateResp
 Operation = Request | Response
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LDAPMessage:
     """The envelope of every operation, RFC 4511 section 4.1.1."""
 

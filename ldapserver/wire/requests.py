@@ -4,6 +4,8 @@ A reader gets the octets and where the contents of its protocolOp begin and stop
 What is trailing and unknown is passed over, which `ber.skip` says (section 4).
 """
 
+from typing import Final
+
 from ldapserver.errors import ProtocolViolation
 from ldapserver.wire import ber
 from ldapserver.wire.fields import (
@@ -46,11 +48,14 @@ from ldapserver.wire.messages import (
     UnbindRequest,
 )
 
-SIMPLE = 0x80  # AuthenticationChoice
-SASL = 0xA3
-NEW_SUPERIOR = 0x80  # ModifyDNRequest
-REQUEST_NAME = 0x80  # ExtendedRequest
-REQUEST_VALUE = 0x81
+SIMPLE: Final = 0x80  # AuthenticationChoice
+SASL: Final = 0xA3
+NEW_SUPERIOR: Final = 0x80  # ModifyDNRequest
+REQUEST_NAME: Final = 0x80  # ExtendedRequest
+REQUEST_VALUE: Final = 0x81
+
+_VERSION_3 = b"\x02\x01\x03\x04"  # the version, and the tag of the name behind it
+_DIGEST_MD5 = b"\x04\x0aDIGEST-MD5"  # the mechanism
 
 _SCOPES = tuple(Scope)
 _DEREF_ALIASES = tuple(DerefAliases)
@@ -59,14 +64,34 @@ _MODIFY_OPERATIONS = tuple(ModifyOperation)
 
 def read_bind_request(data: bytes, pos: int, end: int) -> BindRequest:
     """Section 4.2. Which versions and mechanisms are served is for the bind to say."""
-    version, pos = ber.integer(data, pos, end, "version")
-    if not 1 <= version <= 127:
-        raise Refused(ResultCode.PROTOCOL_ERROR, f"version: {version}, it has to be 1 to 127")
-    name, pos = read_dn(data, pos, end, "name")
+    version = 0
+    start = pos + 5
+    if start <= end and data[pos : pos + 4] == _VERSION_3 and data[pos + 4] < 0x80:
+        stop = start + data[pos + 4]
+        if stop <= end:
+            version, pos = 3, stop
+            name = text_value(data[start:stop], "name", ResultCode.INVALID_DN_SYNTAX) if start != stop else ""
+    if not version:
+        version, pos = ber.integer(data, pos, end, "version")
+        if not 1 <= version <= 127:
+            raise Refused(ResultCode.PROTOCOL_ERROR, f"version: {version}, it has to be 1 to 127")
+        name, pos = read_dn(data, pos, end, "name")
     choice, pos, stop = ber.header(data, pos, end, "authentication")
-    ber.skip(data, stop, end, "BindRequest")
+    if stop != end:
+        ber.skip(data, stop, end, "BindRequest")
     if choice == SASL:
-        return BindRequest(version, name, _read_sasl(data, pos, stop))
+        start = pos + len(_DIGEST_MD5)
+        if start <= stop and data[pos:start] == _DIGEST_MD5:
+            mechanism, pos = "DIGEST-MD5", start
+        else:
+            mechanism, pos = read_text(data, pos, stop, "mechanism")
+        credentials = None
+        if pos < stop and data[pos] == ber.OCTET_STRING:
+            start, pos = ber.expect(data, pos, stop, ber.OCTET_STRING, "credentials")
+            credentials = data[start:pos]
+        if pos != stop:
+            ber.skip(data, pos, stop, "SaslCredentials")
+        return BindRequest(version, name, SaslAuthentication(mechanism, credentials))
     if choice == SIMPLE:
         return BindRequest(version, name, SimpleAuthentication(data[pos:stop]))
     # Another context tag is another choice, as the [9] to [11] of Windows' SICILY ([MS-ADTS] section 5.1.1.1.3):
@@ -74,13 +99,6 @@ def read_bind_request(data: bytes, pos: int, end: int) -> BindRequest:
     if choice & 0xC0 == 0x80 and choice ^ ber.CONSTRUCTED not in (SIMPLE, SASL):
         raise Refused(ResultCode.AUTH_METHOD_NOT_SUPPORTED, f"authentication: choice {choice:#04x} is unknown")
     raise ProtocolViolation(f"authentication: tag {choice:#04x} is no AuthenticationChoice")
-
-
-def _read_sasl(data: bytes, pos: int, end: int) -> SaslAuthentication:
-    mechanism, pos = read_text(data, pos, end, "mechanism")
-    credentials, pos = read_optional_octets(data, pos, end, "credentials", ber.OCTET_STRING)
-    ber.skip(data, pos, end, "SaslCredentials")
-    return SaslAuthentication(mechanism, credentials)
 
 
 def write_bind_request(request: BindRequest) -> bytes:
@@ -109,18 +127,40 @@ def write_unbind_request(request: UnbindRequest) -> bytes:
     return ber.encoded(request.tag, b"")
 
 
+def _parameters() -> dict[bytes, tuple[Scope, DerefAliases, int, int, bool]]:
+    """What stands between baseObject and filter, by its octets, where no limit is asked for: as in most searches."""
+    found = {}
+    for scope in Scope:
+        for aliases in DerefAliases:
+            for types_only in (False, True):
+                octets = b"\x0a\x01%c\x0a\x01%c\x02\x01\x00\x02\x01\x00" % (scope, aliases)
+                found[octets + ber.encoded_boolean(types_only)] = (scope, aliases, 0, 0, types_only)
+    return found
+
+
+_PARAMETERS = _parameters()
+_PARAMETERS_LENGTH: Final = 15
+
+
 def read_search_request(data: bytes, pos: int, end: int) -> SearchRequest:
     """Section 4.5.1. An empty attribute selector is one we do not recognise, and passes."""
     base_object, pos = read_dn(data, pos, end, "baseObject")
-    scope, pos = read_enumerated(data, pos, end, "scope", _SCOPES)
-    deref_aliases, pos = read_enumerated(data, pos, end, "derefAliases", _DEREF_ALIASES)
-    size_limit, pos = read_limit(data, pos, end, "sizeLimit")
-    time_limit, pos = read_limit(data, pos, end, "timeLimit")
-    types_only, pos = ber.boolean(data, pos, end, "typesOnly")
+    stop = pos + _PARAMETERS_LENGTH
+    parameters = _PARAMETERS.get(data[pos:stop]) if stop <= end else None
+    if parameters is not None:
+        scope, deref_aliases, size_limit, time_limit, types_only = parameters
+        pos = stop
+    else:
+        scope, pos = read_enumerated(data, pos, end, "scope", _SCOPES)
+        deref_aliases, pos = read_enumerated(data, pos, end, "derefAliases", _DEREF_ALIASES)
+        size_limit, pos = read_limit(data, pos, end, "sizeLimit")
+        time_limit, pos = read_limit(data, pos, end, "timeLimit")
+        types_only, pos = ber.boolean(data, pos, end, "typesOnly")
     filter_, pos = read_filter(data, pos, end)
     pos, stop = ber.expect(data, pos, end, ber.SEQUENCE, "attributes")
-    attributes = read_texts(data, pos, stop, "attributes")
-    ber.skip(data, stop, end, "SearchRequest")
+    attributes = read_texts(data, pos, stop, "attributes") if pos != stop else ()
+    if stop != end:
+        ber.skip(data, stop, end, "SearchRequest")
     return SearchRequest(base_object, scope, deref_aliases, size_limit, time_limit, types_only, filter_, attributes)
 
 

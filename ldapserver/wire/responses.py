@@ -5,7 +5,7 @@ and ExtendedResponse add to it; what a search finds and an IntermediateResponse 
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from ldapserver.wire import ber
 from ldapserver.wire.fields import (
@@ -37,20 +37,23 @@ from ldapserver.wire.messages import (
     SearchResultReference,
 )
 
-REFERRAL = 0xA3  # LDAPResult
-SERVER_SASL_CREDS = 0x87  # BindResponse
-RESPONSE_NAME = 0x8A  # ExtendedResponse
-RESPONSE_VALUE = 0x8B
-INTERMEDIATE_RESPONSE_NAME = 0x80  # IntermediateResponse
-INTERMEDIATE_RESPONSE_VALUE = 0x81
+REFERRAL: Final = 0xA3  # LDAPResult
+SERVER_SASL_CREDS: Final = 0x87  # BindResponse
+RESPONSE_NAME: Final = 0x8A  # ExtendedResponse
+RESPONSE_VALUE: Final = 0x8B
+INTERMEDIATE_RESPONSE_NAME: Final = 0x80  # IntermediateResponse
+INTERMEDIATE_RESPONSE_VALUE: Final = 0x81
 
 PlainResult = SearchResultDone | ModifyResponse | AddResponse | DelResponse | ModifyDNResponse | CompareResponse
 _Plain = TypeVar("_Plain", bound=PlainResult)
 
-_RESULT_CODES: dict[int, ResultCode] = {int(code): code for code in ResultCode}
+# Any: of `ResultCode | int`, which is an int to it, mypyc would make the bare number.
+_RESULT_CODES: dict[int, Any] = {int(code): code for code in ResultCode}
+# A resultCode with an empty matchedDN and an empty diagnosticMessage, as most answers are.
+_BARE_RESULTS: dict[int, bytes] = {int(code): b"\x0a\x01%c\x04\x00\x04\x00" % code for code in ResultCode}
 
 
-def _read_result(data: bytes, pos: int, end: int) -> tuple[tuple[ResultCode | int, str, str, tuple[str, ...]], int]:
+def _read_result(data: bytes, pos: int, end: int) -> tuple[tuple[Any, str, str, tuple[str, ...]], int]:
     """The fields of an LDAPResult, section 4.1.9, and where they stop."""
     number, pos = ber.integer(data, pos, end, "resultCode", ber.ENUMERATED)
     matched_dn, pos = read_dn(data, pos, end, "matchedDN")
@@ -71,6 +74,10 @@ def _read_uris(data: bytes, pos: int, end: int, field: str) -> tuple[str, ...]:
 
 def _write_result(result: LDAPResult) -> bytes:
     """The fields of an LDAPResult."""
+    if not result.diagnostic_message and not result.matched_dn and not result.referral:
+        bare = _BARE_RESULTS.get(result.result_code)
+        if bare is not None:
+            return bare
     contents = (
         ber.encoded_integer(result.result_code, ber.ENUMERATED)
         + write_text(result.matched_dn)

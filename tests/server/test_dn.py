@@ -1,6 +1,7 @@
 """Distinguished names against RFC 4514's grammar and examples, and against themselves."""
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldapserver.directory.schema import core
+from ldapserver.wire import dn as names
 from ldapserver.wire.dn import AVA, DN, MAX_TEXT, ROOT, InvalidDN, case_ignore
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "dns.json").read_text(encoding="utf-8"))
@@ -274,3 +276,52 @@ def test_order_within_an_rdn_does_not_matter(rdn: list[AVA], random: Any) -> Non
 def test_a_blank_in_a_type_is_escaped_whatever_the_value() -> None:
     assert str(DN(((AVA("a b", b"c"),),))) == "a\\ b=c"
     assert str(DN(((AVA("a b", b"c d"),),))) == "a\\ b=c d"
+
+
+# Names that were read before
+
+
+@given(
+    st.lists(st.text(st.sampled_from('cn=1.#4a0 "+,,,;\\\0é\ufdfa\ud800'), max_size=20) | dns.map(str), max_size=3)
+)
+def test_a_name_read_part_by_part_or_again_is_that_read_whole(parts: list[str]) -> None:
+    text = ",".join(parts)
+    whole: DN | None = None
+    said = ""
+    try:
+        whole = DN(names._read(text, names._LIBERAL))
+    except InvalidDN as invalid:
+        said = str(invalid)
+    for _ in range(2):
+        if whole is None:
+            with pytest.raises(InvalidDN) as caught:
+                DN.parse(text)
+            assert str(caught.value) == said
+        else:
+            read = DN.parse(text)
+            assert (read.rdns, read.key, str(read)) == (whole.rdns, whole.key, str(whole))
+
+
+# Names of a few octets, all different; of as many parts as fit, which share none; one character that becomes many.
+@pytest.mark.parametrize(
+    "name", ["cn={}", "a=b," * 28 + "x={:05}", "cn={:05}," + "a=b," * 25 + "o=x", "cn={}" + "\ufdfa" * 120]
+)
+def test_what_is_remembered_of_names_is_bounded(name: str) -> None:
+    names._KNOWN.clear()
+    tracemalloc.start()
+    try:
+        most = 0
+        for number in range(300):
+            DN.parse(name.format(number))
+            most = max(most, tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert most < 1 << 20
+    assert len(names._KNOWN) <= names._MAX_KNOWN
+
+
+def test_a_long_name_is_not_remembered() -> None:
+    text = "cn=" + "a" * names._LONGEST_KNOWN
+    assert DN.parse(text) == DN.parse(text)
+    assert text not in names._KNOWN
+    assert DN.parse("cn=a,o=x") is DN.parse("cn=a,o=x")

@@ -194,3 +194,43 @@ def test_many_elements_in_one_chunk_are_taken_off_the_front_in_place() -> None:
     finally:
         tracemalloc.stop()
     assert framer.pending == 6_000 * len(UNBIND)
+
+
+def test_a_message_that_came_alone_leaves_as_it_came() -> None:
+    framer = Framer(LIMIT)
+    arrived = bytes(UNBIND)
+    framer.feed(arrived)
+    assert framer.next() is arrived
+    assert (framer.next(), framer.pending) == (None, 0)
+
+
+def test_what_was_taken_is_not_kept_for_the_sake_of_what_follows_it() -> None:
+    framer = Framer(LIMIT)
+    tracemalloc.start()
+    try:
+        framer.feed(UNBIND * 10_000 + UNBIND[:1])
+        while framer.next() is not None:
+            pass
+        assert tracemalloc.get_traced_memory()[0] < 4096
+    finally:
+        tracemalloc.stop()
+    assert framer.pending == 1
+
+
+def test_half_an_element_and_more_octets_before_the_first_is_taken() -> None:
+    framer = Framer(LIMIT)
+    framer.feed(UNBIND * 2)
+    assert framer.next() == UNBIND
+    framer.feed(UNBIND_AS_WINDOWS_WRITES)
+    framer.feed(UNBIND[:4])
+    assert framer.pending == 2 * len(UNBIND) - 3 + len(UNBIND_AS_WINDOWS_WRITES)
+    assert [framer.next(), framer.next(), framer.next()] == [UNBIND, UNBIND_AS_WINDOWS_WRITES, None]
+    assert framer.take_rest() == UNBIND[:4]
+
+
+def test_the_rest_of_one_chunk_is_what_was_not_taken() -> None:
+    framer = Framer(LIMIT)
+    framer.feed(UNBIND * 3)
+    assert framer.next() == UNBIND
+    assert framer.take_rest() == UNBIND * 2
+    assert (framer.next(), framer.pending, framer.take_rest()) == (None, 0, b"")
