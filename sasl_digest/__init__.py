@@ -6,7 +6,7 @@ from sasl_digest.errors import DigestError, MalformedMessage, PeerError, UsageEr
 from sasl_digest.htdigest import read_htdigest
 from sasl_digest.layers import BrokenLayer, SecurityLayer
 from sasl_digest.messages import QOP, Cipher, DigestChallenge, DigestResponse, ResponseAuth
-from sasl_digest.nonces import NonceBook
+from sasl_digest.nonce_book import NonceBook
 from sasl_digest.outcomes import Challenge, Failure, Lookup, Reason, Remembered, Response, Success
 from sasl_digest.server import DigestServer
 from sasl_digest.wdigest import WDigest

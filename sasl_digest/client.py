@@ -10,7 +10,6 @@ import enum
 import hmac
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from sasl_digest import channel_binding as binding
 from sasl_digest import digest
@@ -251,7 +250,7 @@ class DigestClient:
         )
         if self._channel_binding is None or not cnonce.startswith(UPGRADED):
             return response
-        return replace(response, bound=Bound(binding.HASHED_DIRS, self._digest_uri, self._channel_binding))
+        return response._replace(bound=Bound(binding.HASHED_DIRS, self._digest_uri, self._channel_binding))
 
     def _confirm(self, data: bytes) -> Success | Failure:
         # The client verifies the server's proof: without it anybody can claim to be the server.  Section 2.1.3

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Protocol
 
-from sasl_digest.digest import converted, secret
+from sasl_digest.digest import converted, h, secret
 from sasl_digest.errors import UsageError
 
 READINGS = 3  # how many a Password offers at most
@@ -14,25 +14,23 @@ RAW = "utf-8"
 MIXED = "utf-8, password iso-8859-1 where it fits"
 
 
-class ReadSecret(bytes):
-    """A secret made in one of several readings of the same names; `reading` says which."""
-
-    reading: str
-
-    @classmethod
-    def of(cls, value: bytes, reading: str) -> Self:
-        """`value` with this note."""
-        secret = cls(value)
-        secret.reading = reading
-        return secret
-
-
 class Credential(Protocol):
     """Anything that can offer H(username:realm:password) for a pair of names."""
 
     def secrets(self, username: str, realm: str) -> Iterable[bytes]:
         """The 16-octet secrets that prove this account under these names, the likeliest first; maybe none."""
         ...
+
+
+def reading_of(credential: Credential, username: str, realm: str, position: int) -> str | None:
+    """What a record calls the reading of these names that `secrets()` has at `position`.
+
+    A credential with several readings of the same names says so by a method `reading(username, realm, position)`;
+    None where there is no such method, or nothing to tell.
+    """
+    told = getattr(credential, "reading", None)
+    reading: str | None = None if told is None else told(username, realm, position)
+    return reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +50,23 @@ class Password:
     def secrets(self, username: str, realm: str) -> tuple[bytes, ...]:
         """One secret for ASCII; otherwise three, for clients disagree about what is hashed, some of them alike."""
         password = self.password
-        if username.isascii() and realm.isascii() and password.isascii():
-            return (secret(username.encode(), realm.encode(), password.encode()),)
+        line = f"{username}:{realm}:{password}"
+        if line.isascii():
+            return (h(line.encode()),)
         return (
             # RFC 2831 section 2.1.2.1: each string in ISO 8859-1 where it fits (Cyrus SASL, OpenJDK, Windows)
-            ReadSecret.of(secret(converted(username), converted(realm), converted(password)), CONVERTED),
+            secret(converted(username), converted(realm), converted(password)),
             # UTF-8 as sent (ldap3 2.9.1, Authen::SASL::Perl, go-ldap, ldapts, PEAR, pure-sasl)
-            ReadSecret.of(secret(username.encode(), realm.encode(), password.encode()), RAW),
+            h(line.encode()),
             # names in UTF-8, the password converted (GNU SASL)
-            ReadSecret.of(secret(username.encode(), realm.encode(), converted(password)), MIXED),
+            secret(username.encode(), realm.encode(), converted(password)),
         )
+
+    def reading(self, username: str, realm: str, position: int) -> str | None:
+        """See `reading_of`; in ASCII all three are one."""
+        if username.isascii() and realm.isascii() and self.password.isascii():
+            return None
+        return (CONVERTED, RAW, MIXED)[position]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ import re
 
 from sasl_digest.errors import MalformedMessage
 
+QUOTED = rb'[^"\\\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*+'  # inside a quoted-string, up to a quoted pair
+
 # One element and the separators behind it. "#rule" lists may hold null elements and white space around the
 # elements (section 7.1). A value may come bare although the grammar quotes it, and quoted although the grammar
 # leaves it bare: ldap3 quotes charset and response, the JDK cipher, curl nc, and ruby-sasl sends its nonce bare.

@@ -7,9 +7,11 @@ import enum
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from sasl_digest.errors import MalformedMessage, UsageError
-from sasl_digest.grammar import as_written, join, quoted, split
+from sasl_digest.grammar import QUOTED, as_written, join, quoted, split
+from sasl_digest.values import cheap
 
 MAX_CHALLENGE = 2048  # octets; "MUST be less than 2048 bytes", RFC 2831 section 2.1.1
 MAX_RESPONSE = 4096  # octets; "MUST be less than 4096 bytes", RFC 2831 section 2.1.2
@@ -40,6 +42,7 @@ class Cipher(bytes, enum.Enum):
     RC4_40 = b"rc4-40"
 
 
+_AUTH: Final = QOP.AUTH
 _QOPS = {bytes(qop): qop for qop in QOP}
 _CIPHERS = {bytes(cipher): cipher for cipher in Cipher}
 
@@ -122,8 +125,8 @@ class Bound:
     channel_binding: bytes | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class DigestResponse:
+@cheap(hidden=("nonce", "cnonce", "response"), not_compared=("other_username",))
+class DigestResponse(NamedTuple):
     """What the client answers.
 
     `digest_uri` is kept in octets, as it is hashed; `response` is 32 hexadecimal digits; `realm` is None when
@@ -135,17 +138,17 @@ class DigestResponse:
 
     username: str
     realm: str | None
-    nonce: bytes = field(repr=False)
-    cnonce: bytes = field(repr=False)
+    nonce: bytes
+    cnonce: bytes
     nonce_count: int
     digest_uri: bytes
-    response: bytes = field(repr=False)
+    response: bytes
     qop: QOP = QOP.AUTH
     maxbuf: int = DEFAULT_MAXBUF
     utf8: bool = True
     cipher: Cipher | None = None
     authzid: str | None = None
-    other_username: str | None = field(default=None, compare=False)
+    other_username: str | None = None
     bound: Bound | None = None
 
     @classmethod
@@ -153,6 +156,11 @@ class DigestResponse:
         """Read a digest-response. Raises MalformedMessage, naming the directive and the rule."""
         if len(data) >= MAX_RESPONSE:
             raise MalformedMessage("digest-response", f"{len(data)} octets; fewer than {MAX_RESPONSE} are allowed")
+        return _usual(data) or cls._read(data)
+
+    @classmethod
+    def _read(cls, data: bytes) -> "DigestResponse":
+        """What any list of directives says, however it is written."""
         pairs = split("digest-response", data)
         found = dict(pairs)
         if len(found) != len(pairs):
@@ -252,6 +260,58 @@ def is_challenge(data: bytes) -> bool:
     except MalformedMessage:
         return False
     return b"nonce" in names and b"rspauth" not in names
+
+
+# A digest-response as nearly every client writes it, for one pass of the regular expression in place of a list, a
+# mapping and a look for each directive: a sixth of the time. In any order, each at most once (a group that is there
+# already fails), names in lower case, without quoted pairs. What is not written so (an authzid, auth-conf and its
+# cipher, channel bindings, what is not known) and all that is wrong is for the general reading.
+_USUAL = re.compile(
+    rb"""
+    (?: (?: username=   (?(1)(?!))  " ( %(text)b ) "
+          | realm=      (?(2)(?!))  " ( %(text)b ) "
+          | nonce=      (?(3)(?!))  " ( %(text)b ) "
+          | cnonce=     (?(4)(?!))  " ( %(text)b ) "
+          | nc=         (?(5)(?!))  ( [0-9a-f]{8} )
+          | qop=        (?(6)(?!))  ("?) ( auth(?:-int)?+ ) \6
+          | digest-uri= (?(8)(?!))  " ( %(text)b ) "
+          | response=   (?(9)(?!))  ("?) ( [0-9a-f]{32} ) \9
+          | charset=    (?(11)(?!)) ("?) utf-8 \11
+          | maxbuf=     (?(12)(?!)) ( [1-9][0-9]{1,7} )
+        ) (?: ,[ \t\r\n]*+ | \Z )
+    )++ \Z
+    """
+    % {b"text": QUOTED},
+    re.VERBOSE,
+)
+
+
+def _usual(data: bytes) -> DigestResponse | None:
+    """What `_read()` says of the same octets, where they are written as usual; None where it must be asked."""
+    match = _USUAL.match(data)
+    if match is None:
+        return None
+    username, realm, nonce, cnonce, nc, _, qop, digest_uri, _, response, charset, maxbuf = match.groups()
+    if username is None or nonce is None or cnonce is None or nc is None or digest_uri is None or response is None:
+        return None
+    size = DEFAULT_MAXBUF if maxbuf is None else int(maxbuf)
+    if not MIN_MAXBUF <= size <= MAX_MAXBUF:
+        return None
+    try:
+        return DigestResponse(
+            username.decode(),
+            None if realm is None else realm.decode(),
+            nonce,
+            cnonce,
+            1 if nc == b"00000001" else int(nc, 16),
+            digest_uri,
+            response,
+            _AUTH if qop is None else _QOPS[qop],
+            size,
+            charset is not None,
+        )
+    except UnicodeDecodeError:
+        return None
 
 
 _CHALLENGE_ONCE = frozenset({b"nonce", b"qop", b"stale", b"maxbuf", b"charset", b"algorithm", b"cipher"})

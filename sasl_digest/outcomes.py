@@ -2,10 +2,12 @@
 
 import enum
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sasl_digest.errors import PeerError
 from sasl_digest.layers import SecurityLayer
 from sasl_digest.messages import QOP, Cipher, DigestChallenge
+from sasl_digest.values import cheap
 
 
 class Reason(enum.Enum):
@@ -43,15 +45,15 @@ class Reason(enum.Enum):
     """The server did not prove that it knows the secret."""
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+@cheap(hidden=("data",))
+class Challenge(NamedTuple):
     """The exchange goes on: send `data` and wait for the client's response.
 
     `stale` says that this one takes the place of an expired nonce, whose response was right (RFC 2831 2.1.1). When a
     response came and would not do, `reason` is why, for the audit, and `detail` says it in words.
     """
 
-    data: bytes = field(repr=False)
+    data: bytes
     stale: bool = False
     reason: Reason | None = None
     detail: str = ""
@@ -68,8 +70,8 @@ class Response:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+@cheap(not_compared=("other_username",))
+class Lookup(NamedTuple):
     """The question to whoever drives the server: what is known of this user? Answer with `verify()`.
 
     When nobody is called `username`, `other_username` may be meant (`DigestResponse.other_username`).
@@ -78,7 +80,7 @@ class Lookup:
     username: str
     realm: str
     authzid: str | None
-    other_username: str | None = field(default=None, compare=False)
+    other_username: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,8 @@ class Remembered:
     cipher: Cipher | None
 
 
-@dataclass(frozen=True, slots=True)
-class Success:
+@cheap(hidden=("data", "layer", "remembered"), not_compared=("reading", "remembered"))
+class Success(NamedTuple):
     """The exchange is over and the peer has proved the secret.
 
     `data` is what the server still sends (`rspauth=...`) and empty at the client; `layer` is what all that follows it
@@ -112,10 +114,10 @@ class Success:
     realm: str
     authzid: str | None
     qop: QOP
-    data: bytes = field(default=b"", repr=False)
-    layer: SecurityLayer | None = field(default=None, repr=False)
-    reading: str | None = field(default=None, compare=False)
-    remembered: Remembered | None = field(default=None, repr=False, compare=False)
+    data: bytes = b""
+    layer: SecurityLayer | None = None
+    reading: str | None = None
+    remembered: Remembered | None = None
 
 
 @dataclass(frozen=True, slots=True)

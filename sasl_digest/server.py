@@ -6,16 +6,15 @@ verify(credential) -> Success | Failure, or a Challenge with stale=true when onl
 step(digest_response) at once, from a client that was here before, -> Lookup, or a Challenge when it will not do
 """
 
-import enum
 import hmac
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import replace
+from typing import Final
 
 from sasl_digest import channel_binding as binding
 from sasl_digest import digest
-from sasl_digest.credentials import READINGS, Credential, Password, ReadSecret
+from sasl_digest.credentials import READINGS, Credential, Password, reading_of
 from sasl_digest.errors import MalformedMessage, UsageError
 from sasl_digest.layers import least_maxbuf, server_layer
 from sasl_digest.messages import (
@@ -28,36 +27,28 @@ from sasl_digest.messages import (
     DigestChallenge,
     DigestResponse,
 )
-from sasl_digest.nonces import MAX_NONCE, UPGRADED, NonceBook, Nonces, NonceState
+from sasl_digest.nonce_book import NonceBook
+from sasl_digest.nonces import MAX_NONCE, UPGRADED, Nonces, NonceState
 from sasl_digest.outcomes import Challenge, Failure, Lookup, Reason, Success
+from sasl_digest.proving import Proof, make_up, matching
+from sasl_digest.terms import Terms, around_nonce, canonical
 
 # Stands in for the credential of a user that is not there, so that the answer costs what a wrong password costs.
 _NOBODY = Password(secrets.token_hex(16))
 
 
-class _State(enum.Enum):
-    START = "step() with the initial response, empty the first time"
-    CHALLENGED = "step() with the digest-response"
-    ASKED = "verify() with what is known of the user"
-    OVER = "nothing"
-
-
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    """What one server offers and accepts, worked out once for all its exchanges."""
-
-    head: bytes  # the challenge up to its nonce's octets, and from them on
-    tail: bytes
-    tail_when_stale: bytes
-    service: str | None
-    hosts: frozenset[str] | None
-    serv_names: frozenset[str]
-    qop: frozenset[QOP]
-    ciphers: frozenset[Cipher]
-    buffer_limit: int
-    realms: frozenset[str] | None
-    binding_required: bool
-    readings: int
+# Where an exchange is. Numbers, for a member of an enum takes as long to look up as a small function to call.
+_START: Final = 0
+_CHALLENGED: Final = 1
+_ASKED: Final = 2
+_OVER: Final = 3
+_DUE = (
+    "step() with the initial response, empty the first time",
+    "step() with the digest-response",
+    "verify() with what is known of the user",
+    "nothing",
+)
+_AUTH: Final = QOP.AUTH
 
 
 class DigestServer:
@@ -80,6 +71,22 @@ class DigestServer:
     """
 
     response: DigestResponse | None
+    _nonce: bytes
+    _place: tuple[bytes, bytes]  # HEX(H(A2)) of the response and of rspauth
+    _proof: Proof
+    __slots__ = (
+        "_channel_binding",
+        "_just_remembered",
+        "_nonce",
+        "_place",
+        "_proof",
+        "_refusal",
+        "_spared",
+        "_state",
+        "_subsequent",
+        "_terms",
+        "response",
+    )
 
     def __init__(
         self,
@@ -99,13 +106,10 @@ class DigestServer:
         readings: int = READINGS,
     ) -> None:
         for name, names in (("realms", realms), ("other_realms", other_realms), ("hosts", hosts)):
-            if isinstance(names, str | bytes):
-                raise UsageError(
-                    f"{name}: several names are due, in a list or the like, and not one {type(names).__name__}"
-                )
-        if not qop or not all(isinstance(each, QOP) for each in qop):
+            _refuse_one(name, names)
+        if not qop or not _are_all(QOP, qop):
             raise UsageError("qop: at least one QOP must be offered")
-        if not all(isinstance(each, Cipher) for each in ciphers):
+        if not _are_all(Cipher, ciphers):
             raise UsageError("ciphers: Cipher is what they are")
         if QOP.AUTH_CONF in qop and not ciphers:
             raise UsageError("ciphers: at least one must be offered for auth-conf")
@@ -113,7 +117,6 @@ class DigestServer:
             raise UsageError(f"maxbuf: {maxbuf}; must be from {MIN_MAXBUF} to {MAX_MAXBUF}")
         offered = tuple(realms)
         accepted = frozenset(realm.lower() for realm in (*offered, *other_realms))
-        self._nonces = NonceBook() if nonces is None else nonces
         challenge = DigestChallenge(
             nonce=b"",
             realms=offered,
@@ -122,36 +125,33 @@ class DigestServer:
             maxbuf=maxbuf,
             utf8=utf8,
         )
-        head, tail = _around_nonce(challenge)
-        _, stale = _around_nonce(replace(challenge, stale=True))
+        head, tail = around_nonce(challenge)
+        _, stale = around_nonce(replace(challenge, stale=True))
         if len(head) + MAX_NONCE + len(stale) >= MAX_CHALLENGE:
             raise UsageError(f"realms: too long for a digest-challenge, of fewer than {MAX_CHALLENGE} octets")
-        self._terms = _Terms(
+        self._terms = Terms(
             head=head,
             tail=tail,
             tail_when_stale=stale,
             service=None if service is None else service.lower(),
-            hosts=None if hosts is None else frozenset(_host(host) for host in hosts),
+            hosts=None if hosts is None else frozenset(canonical(host) for host in hosts),
             serv_names=accepted,
-            qop=frozenset(qop),
+            places={each: {} for each in qop},
             ciphers=frozenset(challenge.cipher_options),
             buffer_limit=maxbuf if buffer_limit is None else max(maxbuf, buffer_limit),
             realms=accepted or None,
             binding_required=binding_required,
             readings=readings,
+            nonces=NonceBook() if nonces is None else nonces,
         )
         self._begin(channel_binding)
 
-    def fresh(self, channel_binding: bytes | None = None) -> Self:
+    def fresh(self, channel_binding: bytes | None = None) -> "DigestServer":
         """A server for the next exchange: the same terms, the same nonces, another channel; nothing else shared."""
-        other = object.__new__(type(self))
-        other._terms = self._terms
-        other._nonces = self._nonces
-        other._begin(channel_binding)
-        return other
+        return _Next(self._terms, channel_binding)
 
     def _begin(self, channel_binding: bytes | None) -> None:
-        self._state = _State.START
+        self._state = _START
         self._channel_binding = channel_binding
         self._subsequent = False
         self._refusal: Reason | None = None
@@ -161,12 +161,13 @@ class DigestServer:
 
     def step(self, data: bytes) -> Challenge | Lookup | Failure:
         """Take what the client sent and say what comes next. Raises UsageError when called out of turn."""
-        if self._state is _State.START:
+        state = self._state
+        if state == _START:
             # A server without subsequent authentication answers an initial response with a challenge, and goes on as
             # if there had been none.  Section 2.2
-            return self._begin_again(data) if data and self._nonces.remembers else self._challenge()
-        if self._state is _State.CHALLENGED:
-            self._state = _State.OVER
+            return self._begin_again(data) if data and self._terms.nonces.remembers else self._challenge()
+        if state == _CHALLENGED:
+            self._state = _OVER
             self.response = None
             try:
                 self.response = response = DigestResponse.parse(data)
@@ -174,14 +175,14 @@ class DigestServer:
                 return Failure(Reason.MALFORMED, str(cause), cause)
             # The nonce is the one just sent.  Section 2.1.2, nonce
             if not hmac.compare_digest(response.nonce, self._nonce):
-                foreign = self._nonces.state(response.nonce) is NonceState.FOREIGN
+                foreign = self._terms.nonces.state(response.nonce) is NonceState.FOREIGN
                 return Failure(Reason.NONCE_FOREIGN if foreign else Reason.NONCE_REPLAYED)
             # The nonce-count of a first authentication is 00000001.  Section 2.1.3
             if response.nonce_count != 1:
                 return Failure(Reason.NONCE_COUNT)
             reason = self._unacceptable(response)
             return self._ask(response) if reason is None else Failure(reason)
-        raise UsageError(f"step() out of turn; due: {self._state.value}")
+        raise UsageError(f"step() out of turn; due: {_DUE[state]}")
 
     def _begin_again(self, data: bytes) -> Challenge | Lookup:
         """Take an initial response: a subsequent authentication, section 2.2.
@@ -193,7 +194,7 @@ class DigestServer:
             self.response = response = DigestResponse.parse(data)
         except MalformedMessage as cause:
             return self._challenge(reason=Reason.MALFORMED, detail=str(cause))
-        nonces = self._nonces
+        nonces = self._terms.nonces
         due = nonces.due(response.nonce)
         if due is None:
             state = nonces.state(response.nonce)
@@ -217,33 +218,43 @@ class DigestServer:
         Raises UsageError when called out of turn.
         """
         response = self.response
-        if self._state is not _State.ASKED or response is None:
-            raise UsageError(f"verify() out of turn; due: {self._state.value}")
-        self._state = _State.OVER
+        if self._state != _ASKED or response is None:
+            raise UsageError(f"verify() out of turn; due: {_DUE[self._state]}")
+        self._state = _OVER
         realm, other = response.realm or "", response.other_username
         refusal = self._refusal
+        if credential is None and refusal is None:
+            refusal = Reason.UNKNOWN_USER
         known = _NOBODY if credential is None or refusal is not None else credential
-        if credential is None:
-            refusal = refusal or Reason.UNKNOWN_USER
         names = (response.username,) if other is None else (response.username, other)
-        proved, due = None, (readings or self._terms.readings) * len(names)
-        usable = False
+        due = (readings or self._terms.readings) * len(names)
+        self._proof = proof = Proof(response, self._place[0])
+        proved, usable = None, False
+        username, reading = "", None
         for name in names:
             offered = tuple(known.secrets(name, realm))
-            usable |= bool(offered)
+            if offered:
+                usable = True
             if proved is None:
-                proved = _matching(name, offered, response)
-                due -= len(offered) if proved is None else proved.tried
+                proved = matching(offered, proof)
+                if proved is None:
+                    due -= len(offered)
+                else:
+                    due -= proved[0]
+                    username = name
+                    if len(offered) > 1:
+                        reading = reading_of(known, name, realm, proved[0] - 1)
         if not usable:
             refusal = Reason.NO_USABLE_SECRET
         if refusal is not None or proved is None:
-            _make_up(due, response)
+            make_up(due, response.username, proof)
             return self._refuse(refusal or Reason.WRONG_PASSWORD)
+        _, h_a1, keyed = proved
         self._spared = due
-        challenge = self._counted(response, proved)
+        challenge = self._counted(response, h_a1)
         if challenge is not None:
             return challenge
-        success = self._accept(response, proved)
+        success = self._accept(response, username, reading, h_a1, keyed)
         # The proof is about as much as one reading, and the keys of a layer as another.
         self._spared = max(0, due - (1 if success.layer is None else 2))
         return success
@@ -256,10 +267,10 @@ class DigestServer:
         """
         nonce, self._just_remembered = self._just_remembered, None
         if nonce is not None:
-            self._nonces.forget(nonce)
+            self._terms.nonces.forget(nonce)
         spared, self._spared = self._spared, 0
-        if self.response is not None:
-            _make_up(spared, self.response)
+        if spared and self.response is not None:
+            make_up(spared, self.response.username, self._proof)
 
     def matches(self, credential: Credential | None, readings: int | None = None) -> bool:
         """Whether the response that was last asked about is made of another credential: a former password, say.
@@ -274,25 +285,26 @@ class DigestServer:
         realm, other = response.realm or "", response.other_username
         names = (response.username,) if other is None else (response.username, other)
         due = (readings or self._terms.readings) * len(names)
+        proof = Proof(response, digest.hexed(digest.h(digest.a2_of_client(response.digest_uri, response.qop))))
         found = False
         for name in names:
             offered = () if credential is None else tuple(credential.secrets(name, realm))
             due -= len(offered)
             for secret in offered:
-                found |= _matching(name, (secret,), response) is not None
-        _make_up(due, response)
+                found |= matching((secret,), proof) is not None
+        make_up(due, response.username, proof)
         return found
 
-    def _counted(self, response: DigestResponse, proved: "_Proved") -> Challenge | None:
+    def _counted(self, response: DigestResponse, h_a1: bytes) -> Challenge | None:
         """Count the nonce of a right response; the challenge that is due when it is too old, or not its turn."""
-        nonces, nonce = self._nonces, response.nonce
+        nonces, nonce = self._terms.nonces, response.nonce
         # Only who knew the password is told that it was the nonce.  Section 2.1.1, stale
         if nonces.due(nonce) is None if self._subsequent else nonces.expired(nonce):
             return self._challenge(stale=True, reason=Reason.NONCE_EXPIRED)
         if not nonces.remembers:
             return None
         # Who, with which secret and cnonce, and how: H(A1) is made of all but the qop.
-        remembered = digest.h(proved.h_a1 + response.qop)
+        remembered = digest.h(h_a1 + response.qop)
         if not self._subsequent:
             nonces.remember(nonce, remembered)
             self._just_remembered = nonce
@@ -302,26 +314,22 @@ class DigestServer:
             return self._challenge(reason=Reason.NONCE_REPLAYED if another else Reason.NONCE_COUNT)
         return None
 
-    def _accept(self, response: DigestResponse, proved: "_Proved") -> Success:
-        # Section 2.1.3: the server proves itself with the same digest over its own A2.
-        rspauth = digest.response_value(proved.keyed, digest.a2_of_server(response.digest_uri, response.qop))
+    def _accept(
+        self, response: DigestResponse, username: str, reading: str | None, h_a1: bytes, keyed: bytes
+    ) -> Success:
         layer = None
-        if response.qop is not QOP.AUTH:
-            layer = server_layer(
-                proved.h_a1,
-                response.qop,
-                response.cipher,
-                peer_maxbuf=response.maxbuf,
-                limit=self._terms.buffer_limit,
-            )
+        if response.qop is not _AUTH:
+            limit = self._terms.buffer_limit
+            layer = server_layer(h_a1, response.qop, response.cipher, peer_maxbuf=response.maxbuf, limit=limit)
         return Success(
-            proved.username,
+            username,
             response.realm or "",
             response.authzid,
             response.qop,
-            b"rspauth=" + rspauth,
+            # Section 2.1.3: the server proves itself with the same digest over its own A2.
+            b"rspauth=" + digest.proof(keyed, self._place[1]),
             layer,
-            reading=proved.reading,
+            reading,
         )
 
     def _refuse(self, reason: Reason) -> Challenge | Failure:
@@ -329,35 +337,38 @@ class DigestServer:
         return self._challenge(reason=reason) if self._subsequent else Failure(reason)
 
     def _challenge(self, *, stale: bool = False, reason: Reason | None = None, detail: str = "") -> Challenge:
-        self._state = _State.CHALLENGED
+        self._state = _CHALLENGED
         self._subsequent = False
         self._refusal = None
-        self._nonce = self._nonces.issue()
         terms = self._terms
-        data = terms.head + self._nonce + (terms.tail_when_stale if stale else terms.tail)
+        self._nonce = nonce = terms.nonces.issue()
+        data = terms.head + nonce + (terms.tail_when_stale if stale else terms.tail)
         return Challenge(data, stale, reason, detail)
 
     def _ask(self, response: DigestResponse) -> Lookup:
-        realms = self._terms.realms
+        realms, realm = self._terms.realms, response.realm or ""
         # A realm that is not served here ends as an unknown user does, after the same work.
-        if realms is not None and (response.realm or "").lower() not in realms:
+        if realms is not None and realm not in realms and realm.lower() not in realms:
             self._refusal = Reason.REALM
-        self._state = _State.ASKED
-        return Lookup(response.username, response.realm or "", response.authzid, response.other_username)
+        self._state = _ASKED
+        return Lookup(response.username, realm, response.authzid, response.other_username)
 
     def _unacceptable(self, response: DigestResponse) -> Reason | None:
         """What the terms have against a response, whoever sent it."""
         terms = self._terms
         # The qop is one of those offered.  Section 2.1.2, qop
-        if response.qop not in terms.qop:
+        places = terms.places.get(response.qop)
+        if places is None:
             return Reason.QOP
         # The cipher, likewise.  Section 2.1.2, cipher
         if response.cipher is not None and (
             response.cipher not in terms.ciphers or response.maxbuf < least_maxbuf(response.cipher)
         ):
             return Reason.CIPHER
-        if not _names_us(terms, response.digest_uri):
+        place = places.get(response.digest_uri) or terms.place(response)
+        if place is None:
             return Reason.DIGEST_URI
+        self._place = place
         if (self._channel_binding or terms.binding_required) and not self._is_bound(response):
             return Reason.CHANNEL_BINDING
         return None
@@ -371,68 +382,25 @@ class DigestServer:
         return (
             bound is not None
             and binding.is_bound(response)
-            and _names_us(terms, bound.service_name or b"")
+            and terms.names_us(bound.service_name or b"")
             and hmac.compare_digest(bound.channel_binding or b"", self._channel_binding or binding.NO_CHANNEL)
         )
 
 
-@dataclass(slots=True, repr=False)  # it holds the session's key; and not frozen, which costs as much as a hash
-class _Proved:
-    """What a right response was made with."""
-
-    username: str
-    h_a1: bytes
-    keyed: bytes
-    reading: str | None
-    tried: int  # secrets, this one too
+def _refuse_one(name: str, names: object) -> None:
+    if isinstance(names, str | bytes):
+        raise UsageError(f"{name}: several names are due, in a list or the like, and not one {type(names).__name__}")
 
 
-def _matching(username: str, offered: tuple[bytes, ...], response: DigestResponse) -> _Proved | None:
-    """What gives this response, of the secrets offered for a name, or None."""
-    authzid = None if response.authzid is None else response.authzid.encode()
-    a2 = digest.a2_of_client(response.digest_uri, response.qop)
-    for tried, secret in enumerate(offered, 1):
-        h_a1 = digest.h(digest.a1(secret, nonce=response.nonce, cnonce=response.cnonce, authzid=authzid))
-        keyed = digest.keyed(
-            h_a1,
-            nonce=response.nonce,
-            nonce_count=response.nonce_count,
-            cnonce=response.cnonce,
-            qop=response.qop,
-        )
-        if hmac.compare_digest(digest.response_value(keyed, a2), response.response):
-            reading = secret.reading if isinstance(secret, ReadSecret) else None
-            return _Proved(username, h_a1, keyed, reading, tried)
-    return None
+def _are_all(kind: type, things: Iterable[object]) -> bool:
+    return all(isinstance(thing, kind) for thing in things)
 
 
-def _make_up(readings: int, response: DigestResponse) -> None:
-    """Do the work of so many more readings: a failure costs the same, whatever an account holds or whether it is."""
-    username = response.username
-    for _ in range(readings):
-        _matching(username, (digest.secret(username.encode(), b"", b""),), response)
+class _Next(DigestServer):
+    """What `fresh()` makes, of terms that are worked out already."""
 
+    __slots__ = ()
 
-def _names_us(terms: _Terms, digest_uri: bytes) -> bool:
-    # digest-uri-value = serv-type "/" host [ "/" serv-name ]; servers should check that it names them.
-    # Section 2.1.2, digest-uri
-    serv_type, _, rest = digest_uri.decode("utf-8", "replace").partition("/")
-    host, _, serv_name = rest.partition("/")
-    if terms.service is not None and serv_type.lower() != terms.service:
-        return False
-    if terms.hosts is None:
-        return True
-    if _host(host) not in terms.hosts:
-        return False
-    # serv-name is sent for a replicated service, and is then its name: a host's or the realm's.
-    return not serv_name or _host(serv_name) in terms.hosts or serv_name.lower() in terms.serv_names
-
-
-def _host(name: str) -> str:
-    return name.lower().rstrip(".").strip("[]")
-
-
-def _around_nonce(challenge: DigestChallenge) -> tuple[bytes, bytes]:
-    """The octets of a challenge before and behind those of its nonce, which is empty here."""
-    head, due, tail = challenge.encode().partition(b'nonce="')
-    return head + due, tail
+    def __init__(self, terms: Terms, channel_binding: bytes | None) -> None:
+        self._terms = terms
+        self._begin(channel_binding)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol
 
 from sasl_digest import HA1, Credential, Password, UsageError, WDigest
-from sasl_digest.credentials import READINGS
+from sasl_digest.credentials import READINGS, reading_of
 from sasl_digest.saslprep import prepare
 from sasl_digest.wdigest import HASHES, from_supplemental_credentials, pack, unpack
 
@@ -190,6 +190,15 @@ class Several:
     def secrets(self, username: str, realm: str) -> list[bytes]:
         """What each of the credentials offers, one after the other."""
         return [secret for credential in self.credentials for secret in credential.secrets(username, realm)]
+
+    def reading(self, username: str, realm: str, position: int) -> str | None:
+        """See `reading_of`: what the credential says whose secret stands there."""
+        for credential in self.credentials:
+            offered = len(tuple(credential.secrets(username, realm)))
+            if position < offered:
+                return reading_of(credential, username, realm, position)
+            position -= offered
+        return None
 
 
 def read_password(value: bytes, username: str) -> StoredPassword:

@@ -6,7 +6,7 @@ from ldapserver.directory.account import Account, AmbiguousName
 from ldapserver.directory.directory import Directory
 from ldapserver.directory.password_history import KEPT
 from ldapserver.sasl.mechanism import NO_FACTS, Accepted, Connection, Continue, Facts, Outcome, Refused
-from sasl_digest import QOP, Challenge, DigestServer, Failure, Lookup, Reason, Success
+from sasl_digest import QOP, Challenge, DigestServer, Failure, Reason, Success
 from sasl_digest.channel_binding import END_POINT, NO_CHANNEL, token
 
 
@@ -53,9 +53,8 @@ class DigestMD5:
         if tls is None:
             # Who binds to a channel must know that there is none: else a man in the middle speaks TLS to the client.
             channel = NO_CHANNEL if self._bind_channel else None
-            return DigestExchange(
-                self._server, channel, self._directory, require_layer=self._require_signing and not connection.local
-            )
+            require_layer = self._require_signing and not connection.local
+            return DigestExchange(self._server, channel, self._directory, require_layer)
         channel = token(END_POINT + tls.end_point) if self._bind_channel else None
         return DigestExchange(self._inside_tls, channel, self._directory)
 
@@ -63,11 +62,22 @@ class DigestMD5:
 class DigestExchange:
     """One exchange, between one DigestServer and the directory; `channel` is the token of what it runs in."""
 
-    package = WDIGEST
+    __slots__ = (
+        "_challenged",
+        "_channel",
+        "_directory",
+        "_initial",
+        "_name",
+        "_require_layer",
+        "_server",
+        "_terms",
+        "package",
+    )
 
     def __init__(
-        self, terms: DigestServer, channel: bytes | None, directory: Directory, *, require_layer: bool = False
+        self, terms: DigestServer, channel: bytes | None, directory: Directory, require_layer: bool = False
     ) -> None:
+        self.package = WDIGEST
         self._terms = terms
         self._channel = channel
         self._server = terms.fresh(channel)
@@ -90,13 +100,22 @@ class DigestExchange:
         # Before any credential is looked at: the answer must not tell whether the password was right.
         if self._require_layer and server.response is not None and server.response.qop is QOP.AUTH:
             return self._want_layer()
-        account, ambiguous = await self._account(outcome)
-        verdict = server.verify(
-            None if account is None else account.credential or _NO_SECRET, self._directory.most_secrets
-        )
+        directory = self._directory
+        account = ambiguous = None
+        for name in (outcome.username, outcome.other_username):
+            if name is None:
+                break
+            try:
+                account = await directory.find_account(name)
+            except AmbiguousName:
+                ambiguous = BindReason.AMBIGUOUS_NAME
+                break
+            if account is not None:
+                self._name = name
+                break
+        verdict = server.verify(None if account is None else account.credential or _NO_SECRET, directory.most_secrets)
         if isinstance(verdict, Success) and account is not None:
-            facts = self._facts(verdict.reading)
-            return Accepted(account, verdict.data, facts, verdict.layer, barred=self._barred)
+            return Accepted(account, verdict.data, self._facts(verdict.reading), verdict.layer, None, self._barred)
         reason = Reason.UNKNOWN_USER if isinstance(verdict, Success) else verdict.reason
         spared = self._is_former(account) and reason is Reason.WRONG_PASSWORD
         if isinstance(verdict, Challenge):
@@ -132,20 +151,6 @@ class DigestExchange:
         if not self._initial:
             return refused
         return Continue(self._anew(), refused.reason, refused.facts, refused.detail, refused.account)
-
-    async def _account(self, asked: Lookup) -> tuple[Account | None, BindReason | None]:
-        """Who is called so; when nobody may be, why not."""
-        for name in (asked.username, asked.other_username):
-            if name is None:
-                continue
-            try:
-                account = await self._directory.find_account(name)
-            except AmbiguousName:
-                return None, BindReason.AMBIGUOUS_NAME
-            if account is not None:
-                self._name = name
-                return account, None
-        return None, None
 
     def _go_on(
         self,

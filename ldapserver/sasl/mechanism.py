@@ -80,7 +80,7 @@ class Facts(NamedTuple):
 NO_FACTS = Facts()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, for the same reason as `Facts` are a tuple
 class Continue:
     """The exchange goes on: `data` goes to the client. With a `reason` the step is worth a record.
 
@@ -97,7 +97,7 @@ class Continue:
     barred: "Barred | None" = field(default=None, repr=False)
 
 
-@dataclass(slots=True)  # not frozen, for the same reason as the record that is made of it
+@dataclass(slots=True)  # likewise
 class Accepted:
     """The client is `account`, `data` its last word from the server, and `layer` what stands behind that word.
 

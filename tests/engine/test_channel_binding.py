@@ -104,14 +104,14 @@ def test_what_a_bound_response_says_in_the_open_must_be_what_is_in_its_cnonce(ch
     end = server()
     said = DigestResponse.parse(response(end, OURS)[1])
     assert said.bound is not None
-    changed = replace(said, bound=replace(said.bound, **change))  # type: ignore[arg-type]
+    changed = said._replace(bound=replace(said.bound, **change))  # type: ignore[arg-type]
     assert verdict(end, changed.encode()) == Failure(Reason.CHANNEL_BINDING)
 
 
 def test_taking_away_all_that_it_says_does_not_unbind_a_response() -> None:
     end = server()
     said = DigestResponse.parse(response(end, OURS)[1])
-    assert verdict(end, replace(said, bound=None).encode()) == Failure(Reason.CHANNEL_BINDING)
+    assert verdict(end, said._replace(bound=None).encode()) == Failure(Reason.CHANNEL_BINDING)
 
 
 def test_cnonce_made_for_another_service_is_refused() -> None:
@@ -119,7 +119,7 @@ def test_cnonce_made_for_another_service_is_refused() -> None:
     said = DigestResponse.parse(response(end, OURS)[1])
     cnonce = head(b"http/h", OURS) + bytes(32)
     assert said.bound is not None
-    moved = replace(said, cnonce=cnonce, bound=replace(said.bound, service_name=b"http/h"))
+    moved = said._replace(cnonce=cnonce, bound=replace(said.bound, service_name=b"http/h"))
     assert verdict(end, moved.encode()) == Failure(Reason.CHANNEL_BINDING)
 
 

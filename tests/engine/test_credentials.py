@@ -4,7 +4,10 @@ from hashlib import md5
 
 import pytest
 
-from sasl_digest import HA1, Password, UsageError
+from sasl_digest import HA1, QOP, DigestResponse, DigestServer, Lookup, Password, Success, UsageError, digest
+from sasl_digest.credentials import CONVERTED, MIXED, RAW, reading_of
+
+from .test_server import begun
 
 REALM = "example.org"
 
@@ -46,6 +49,45 @@ def test_one_string_beyond_ascii_is_enough_for_further_readings(username: str, r
 def test_beyond_ascii_there_are_three_readings_even_where_they_agree() -> None:
     """A password outside ISO 8859-1 must not be told from one inside by what a failure costs."""
     assert Password("パスワード").secrets("山田", "") == (hashed("山田::パスワード".encode()),) * 3
+
+
+@pytest.mark.parametrize(
+    ("username", "password", "readings"),
+    [("alice", "secret", [None]), ("jürgen", "secret", [CONVERTED, RAW, MIXED]), ("u", "é", [CONVERTED, RAW, MIXED])],
+)
+def test_password_says_which_reading_stands_where(username: str, password: str, readings: list[str | None]) -> None:
+    offered = Password(password).secrets(username, REALM)
+    assert [reading_of(Password(password), username, REALM, at) for at in range(len(offered))] == readings
+
+
+def test_who_has_one_reading_only_says_nothing_of_it() -> None:
+    assert reading_of(HA1(bytes(16)), "jürgen", REALM, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("octets", "reading"),
+    [
+        ((b"j\xfcrgen", b"p\xe4ss"), CONVERTED),
+        (("jürgen".encode(), "päss".encode()), RAW),
+        (("jürgen".encode(), b"p\xe4ss"), MIXED),
+    ],
+)
+def test_success_tells_how_the_client_has_hashed(octets: tuple[bytes, bytes], reading: str) -> None:
+    server = DigestServer()
+    nonce = begun(server).nonce
+    secret = digest.secret(octets[0], b"", octets[1])
+    keyed = digest.keyed(
+        digest.h(digest.a1(secret, nonce=nonce, cnonce=b"c", authzid=None)),
+        nonce=nonce,
+        nonce_count=1,
+        cnonce=b"c",
+        qop=QOP.AUTH,
+    )
+    proof = digest.response_value(keyed, digest.a2_of_client(b"ldap/h", QOP.AUTH))
+    assert isinstance(server.step(DigestResponse("jürgen", None, nonce, b"c", 1, b"ldap/h", proof).encode()), Lookup)
+    verdict = server.verify(Password("päss"))
+    assert isinstance(verdict, Success)
+    assert verdict.reading == reading
 
 
 def test_ha1_without_names_is_offered_for_any() -> None:

@@ -5,7 +5,6 @@ What the octets must be is in test_layer_vectors.py; how a layer is agreed upon 
 
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -565,7 +564,7 @@ def test_peer_whose_maxbuf_holds_no_block_is_refused(cipher: Cipher) -> None:
         response = client.step(challenge.data)
         assert isinstance(response, Response)
         # A client that does not see to it itself, as ours does.
-        outcome = server.step(replace(DigestResponse.parse(response.data), maxbuf=maxbuf).encode())
+        outcome = server.step(DigestResponse.parse(response.data)._replace(maxbuf=maxbuf).encode())
         assert (isinstance(outcome, Failure) and outcome.reason is Reason.CIPHER) is ends
         small = DigestServer(qop=[QOP.AUTH_CONF], ciphers=[cipher], maxbuf=maxbuf).step(b"")
         assert isinstance(small, Challenge)

@@ -1,7 +1,10 @@
 """What a book of nonces knows of those it issued, and of all others."""
 
+import os
 import re
 import string
+import subprocess
+import sys
 import tracemalloc
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
@@ -54,6 +57,25 @@ def test_nonce_carries_twelve_octets_of_chance() -> None:
     assert asked == [32, 12]  # the book's key, the nonce's share
 
 
+FORKS = """
+import os
+from sasl_digest import NonceBook
+book = NonceBook(key=bytes(32), clock=lambda: 1.0)
+book.issue()
+reader, writer = os.pipe()
+if os.fork() == 0:
+    os.write(writer, book.issue())
+    os._exit(0)
+os.wait()
+assert os.read(reader, 40) != book.issue()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes fork on this system")
+def test_a_process_and_its_fork_issue_no_nonce_alike() -> None:
+    subprocess.run([sys.executable, "-c", FORKS], check=True, timeout=30)
+
+
 @pytest.mark.parametrize(
     ("age", "state"),
     [(0.0, NonceState.FRESH), (300.0, NonceState.FRESH), (300.5, NonceState.EXPIRED), (1e6, NonceState.EXPIRED)],
@@ -65,6 +87,18 @@ def test_nonce_expires_after_its_lifetime(age: float, state: NonceState) -> None
     clock.now += age
     assert book.state(nonce) is state
     assert book.expired(nonce) is (state is NonceState.EXPIRED)
+
+
+@pytest.mark.parametrize(("milliseconds", "written"), [(0x018C00FBEFBE, b"-"), (0x018CFFFFFFFF, b"_")])
+def test_every_time_is_read_as_it_was_written(milliseconds: int, written: bytes) -> None:
+    clock = Clock(milliseconds / 1000 + 0.0001)
+    book = NonceBook(clock=clock)
+    nonce = book.issue()
+    assert written in nonce[:8]
+    clock.now += 299
+    assert not book.expired(nonce)
+    clock.now += 2
+    assert book.expired(nonce)
 
 
 def test_lifetime_is_an_argument() -> None:

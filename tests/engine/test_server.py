@@ -20,9 +20,11 @@ from sasl_digest import (
     Reason,
     Success,
     UsageError,
+    digest,
 )
 
 SECRET = Password("secret")
+HASH = digest.secret(b"alice", b"example.org", b"secret")
 
 
 class Clock:
@@ -295,6 +297,42 @@ def test_service_is_checked_without_hosts_and_hosts_without_a_service() -> None:
     assert isinstance(outcome("imap/one", None, ["one"]), Lookup)
     assert outcome("imap/one", None, []) == Failure(Reason.DIGEST_URI)
     assert isinstance(outcome("any thing", None, None), Lookup)
+
+
+def test_each_exchange_is_held_to_its_own_digest_uri_and_qop_whatever_came_before() -> None:
+    terms = DigestServer(hosts=["one", "other"], qop=[QOP.AUTH, QOP.AUTH_INT])
+    for uri, qop in [("ldap/one", "auth"), ("ldap/other", "auth"), ("ldap/one", "auth-int"), ("ldap/one", "auth")]:
+        server = terms.fresh()
+        verdict = verified(server, answer(begun(server).nonce, uri=uri, qop=qop), SECRET)
+        assert isinstance(verdict, Success)
+        a2 = f":{uri}" + ("" if qop == "auth" else ":" + "0" * 32)
+        assert server.response is not None
+        keyed = digest.keyed(
+            digest.h(digest.a1(HASH, nonce=server.response.nonce, cnonce=b"cn0nce", authzid=None)),
+            nonce=server.response.nonce,
+            nonce_count=1,
+            cnonce=b"cn0nce",
+            qop=verdict.qop,
+        )
+        assert verdict.data == b"rspauth=" + digest.response_value(keyed, a2.encode())
+        server = terms.fresh()
+        forged = answer(begun(server).nonce, uri=uri, qop=qop).replace(uri.encode(), b"ldap/elsewhere")
+        assert server.step(forged) == Failure(Reason.DIGEST_URI)
+        server = terms.fresh()
+        moved = b"ldap/one" if uri == "ldap/other" else b"ldap/other"
+        swapped = answer(begun(server).nonce, uri=uri, qop=qop).replace(uri.encode(), moved)
+        assert verified(server, swapped, SECRET) == Failure(Reason.WRONG_PASSWORD)
+
+
+def test_what_is_kept_of_digest_uris_is_bounded() -> None:
+    terms = DigestServer(service="ldap")
+    for uri in [f"ldap/host{number}" for number in range(300)] + ["ldap/" + "x" * 500]:
+        for _ in range(2):
+            server = terms.fresh()
+            assert isinstance(verified(server, answer(begun(server).nonce, uri=uri), SECRET), Success)
+        kept = terms._terms.places[QOP.AUTH]
+        assert len(kept) <= 64
+        assert max(map(len, kept)) <= 255
 
 
 # nonce, nonce-count, qop

@@ -3,7 +3,9 @@
 The table is `account_states.py`.
 """
 
+import re
 from functools import cache
+from hashlib import md5
 from typing import Any
 
 import pytest
@@ -21,7 +23,6 @@ from ldapserver.sasl.mechanism import TLS
 from ldapserver.wire.dn import DN
 from ldapserver.wire.messages import BindResponse, Change, ModifyOperation, PartialAttribute, ResultCode
 from sasl_digest import QOP, NonceBook, ciphers
-from sasl_digest import digest as formulas
 from tests.authority import Authority
 from tests.server import domain
 from tests.server.account_states import (
@@ -375,15 +376,14 @@ def test_a_digest_that_is_right_costs_what_a_wrong_one_does_where_it_leads_nowhe
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = 0
-    value = formulas.response_value
 
-    def counted(*given: bytes) -> bytes:
+    def counted(data: bytes) -> object:
         nonlocal tried
-        tried += 1
-        return value(*given)
+        tried += re.search(rb":auth:[0-9a-f]{32}$", data) is not None  # what a response and rspauth are made of
+        return md5(data)
 
     where = of(OFF, SHUT, FINE)
-    monkeypatch.setattr(formulas, "response_value", counted)
+    monkeypatch.setattr("sasl_digest.digest.md5", counted)
 
     def costs(user: str, password: str) -> int:
         nonlocal tried

@@ -21,6 +21,7 @@ from ldapserver.directory.schemes import (
     read_password,
 )
 from ldapserver.wire.dn import ROOT
+from sasl_digest.credentials import CONVERTED, MIXED, RAW, reading_of
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "passwords.json").read_text(encoding="utf-8"))
 ITEMS = [pytest.param(item, id=item["name"]) for item in VECTORS["items"]]
@@ -167,6 +168,15 @@ def test_ha1_is_offered_for_its_own_name_and_realm_alone() -> None:
     assert list(credential.secrets("u1", "CONTOSO")) == [bytes.fromhex("B57D463D9044A36BF3283CBEF5B76014")]
     assert list(credential.secrets("U1", "CONTOSO")) == []
     assert list(credential.secrets("u1", "contoso")) == []
+
+
+def test_several_values_say_each_its_own_readings() -> None:
+    hashed = f"{{HA1}}r:{'0' * 32}".encode()
+    credential = credential_of(tuple(read_password(value, "jürgen") for value in (b"old", hashed, b"new")))
+    assert credential is not None
+    count = len(tuple(credential.secrets("jürgen", "r")))
+    readings = [CONVERTED, RAW, MIXED]
+    assert [reading_of(credential, "jürgen", "r", at) for at in range(count)] == [*readings, None, *readings]
 
 
 def test_several_values_offer_all_their_secrets() -> None:
