@@ -6,18 +6,22 @@ An account may act as itself and as those its authzTo names.
     who has bound   reads every entry, and writes userPassword and unicodePwd of its own entry (`own_password.py`)
     `admin`         a name the operator gave: writes everything, and sees which kinds of secret an account holds
 
-Nobody writes the root DSE and the subschema, which say what the server does. Who may not write is told so before
-anything is looked up, and so learns nothing of what there is.
+Nobody writes the root DSE and the subschema, which say what the server does, nor anything where the directory is
+read-only (`Config.read_only`). Who may not write is told so before anything is looked up, and so learns nothing of
+what there is.
 """
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ldapserver.config import Config
 from ldapserver.directory.account import Account, AmbiguousName
 from ldapserver.directory.authzid import AuthzId, InvalidAuthzId
 from ldapserver.directory.directory import Directory
 from ldapserver.directory.own_password import OWN_ATTRIBUTES
+from ldapserver.errors import OperationRefused
 from ldapserver.wire.dn import DN, ROOT
+from ldapserver.wire.messages import ResultCode
 
 
 class Identity(NamedTuple):
@@ -41,10 +45,21 @@ class Identity(NamedTuple):
 
 ANONYMOUS = Identity(ROOT, "")
 
+_READ_ONLY = "the directory is read-only: several workers serve it, and none would know of another's change"
+
 
 def may_read_entries(identity: Identity, *, anonymous_search: bool) -> bool:
     """Whether entries of the directory may be read and compared."""
     return anonymous_search or not identity.anonymous
+
+
+def check_writable(config: Config) -> None:
+    """Raise OperationRefused where nobody may write, whoever it is.
+
+    "The server is unwilling to perform the operation": RFC 4511 appendix A.2, unwillingToPerform.
+    """
+    if config.read_only:
+        raise OperationRefused(ResultCode.UNWILLING_TO_PERFORM, _READ_ONLY)
 
 
 def may_write_entries(identity: Identity) -> bool:

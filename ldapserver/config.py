@@ -53,6 +53,7 @@ class Config:
     explain: bool = False  # whether clients may ask why their last bind failed
     admins: tuple[str, ...] = ()
     anonymous_search: bool = False
+    read_only: bool = False  # nobody writes: of the copies that several processes serve, none knows of a change
     max_connections: int = 4096
     max_message: int = MEBIBYTE
     max_message_before_bind: int = 64 * 1024

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from ldapserver import old_password
-from ldapserver.access import may_modify
+from ldapserver.access import check_writable, may_modify
 from ldapserver.directory.account import Account, AmbiguousName
 from ldapserver.directory.authzid import AuthzId
 from ldapserver.directory.ldif import Attributes
@@ -44,6 +44,7 @@ async def password_modify(context: Context, request: ExtendedRequest) -> Reply:
 
     Without a new one the server makes one up, and tells it.
     """
+    check_writable(context.service.config)
     asked = _read(request)
     account = await _whose(context, asked.user_identity)
     if asked.old is not None:

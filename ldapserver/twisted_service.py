@@ -51,6 +51,11 @@ class LDAPService(Service):
         return service
 
     def _take(self, options: argparse.Namespace, reactor: Any, sinks: Sequence[Sink]) -> None:
+        if options.workers > 1:
+            raise UsageFault(
+                f"argument --workers: {options.workers}: a service is one process, the program's; ldapserver serve "
+                "starts several"
+            )
         self._reactor = reactor
         self._hosted = prepare(options, sinks)
         self._listening: Listening | None = None

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from ldapserver import controls, old_password
-from ldapserver.access import may_modify, may_write_entries
+from ldapserver.access import check_writable, may_modify, may_write_entries
 from ldapserver.directory import own_password
 from ldapserver.directory.account import Account, ProvedPassword
 from ldapserver.directory.directory import Written
@@ -39,6 +39,7 @@ _MAY_NOT = "only an administrator may do this; others change their own password"
 
 async def write(context: Context, request: AddRequest | ModifyRequest | DelRequest | ModifyDNRequest) -> Reply:
     """Carry out one change. Raises OperationRefused."""
+    check_writable(context.service.config)
     match request:
         case AddRequest():
             written = await _add(context, request)

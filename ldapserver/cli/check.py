@@ -21,6 +21,7 @@ from ldapserver.hosting.saving import prepare_to_save
 from ldapserver.hosting.scraping import metrics_address
 from ldapserver.hosting.targets import check_files, check_targets
 from ldapserver.hosting.tls import authorities, read_certificate, used
+from ldapserver.hosting.worker import all_own_options, check_shared_targets
 from ldapserver.printable import printable
 from ldapserver.protocol import LDAPFactory
 from ldapserver.usage import UsageFault
@@ -170,8 +171,10 @@ class _Check:
 
     def _audit(self, options: argparse.Namespace) -> None:
         check_targets(options)
+        check_shared_targets(options)
         # That may be the very server that all this is checked for.
-        self.findings += [Finding(WARNING, held) for held in check_files(options)]
+        for each in all_own_options(options):
+            self.findings += [Finding(WARNING, held) for held in check_files(each)]
 
     def _records(self, path: str) -> Iterator[Record]:
         try:

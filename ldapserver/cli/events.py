@@ -21,7 +21,7 @@ from ldapserver.usage import HelpFormatter, Once, Parser, UsageFault
 from ldapserver.viewer.event import Event
 from ldapserver.viewer.filtering import NAMES, Filter, wanted_ids, wanted_status
 from ldapserver.viewer.following import Followed, follow
-from ldapserver.viewer.logs import STANDARD_INPUT, each_once, is_packed, opened, rotated
+from ldapserver.viewer.logs import STANDARD_INPUT, each_once, is_packed, labels, opened, rotated
 from ldapserver.viewer.output import Output, json_lines, table, xml_document
 from ldapserver.viewer.reading import Lost, merged, read
 from ldapserver.viewer.summary import Summary
@@ -37,7 +37,7 @@ PAUSE = 0.25  # seconds between two looks at a log that does not grow
 
 _DESCRIPTION = """\
 Show the records of audit logs: JSON lines and Windows events in XML, gzipped or not, several logs in the order of
-their times. Times are UTC.
+their times, each then with its log. Times are UTC.
 """
 _EPILOG = f"""\
 TIME is ISO 8601, in UTC where it names no zone (2026-01-02, 2026-01-02T03:04:05+01:00), or how long ago: 30s, 15m,
@@ -77,9 +77,12 @@ class _Run:
         self._lost = Lost()
         self._unreadable = False
         self._shown = 0
+        self._logs: dict[str, str] = {}  # of each file: which log it is of
+        self._labels: dict[str, str] = {}
 
     def run(self) -> int:
         paths = self._paths()
+        self._labels = labels(list(dict.fromkeys(self._logs[path] for path in paths)))
         try:
             if self._options.summary:
                 self._sum_up(paths)
@@ -94,14 +97,25 @@ class _Run:
 
     def _paths(self) -> Sequence[str]:
         paths: list[str] = []
-        for path in self._options.files:
-            if self._options.rotated and path != STANDARD_INPUT:
+        for log in self._options.files:
+            if self._options.rotated and log != STANDARD_INPUT:
                 try:
-                    paths += rotated(path)
+                    old = rotated(log)
                 except OSError as error:
-                    self._complain(path, error)
-            paths.append(path)
+                    self._complain(log, error)
+                else:
+                    paths += old
+                    self._logs |= dict.fromkeys(old, log)
+            paths.append(log)
+            self._logs.setdefault(log, log)
         return each_once(paths)
+
+    def _named(self, path: str, events: Iterable[Event]) -> Iterable[Event]:
+        """Each with its log, where there are several: what is a number in one is another's too."""
+        if len(self._labels) < 2:
+            return events
+        log = self._logs[path]
+        return (event._replace(log=log) for event in events)
 
     def _complain(self, path: str, error: OSError | EOFError | zlib.error) -> None:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -115,7 +129,7 @@ class _Run:
                 events: Iterable[Event] = read(file, path, self._lost)
                 if progress and path != STANDARD_INPUT:
                     events = watched(events, file, path)
-                yield from filter(self._filter.accepts, events) if self._filter.asks else events
+                yield from self._named(path, filter(self._filter.accepts, events) if self._filter.asks else events)
         except (OSError, EOFError, zlib.error) as error:
             self._complain(path, error)
 
@@ -136,8 +150,9 @@ class _Run:
         sys.stdout.flush()
 
     def _show(self, paths: Sequence[str]) -> None:
-        form = json_lines if self._options.json else xml_document if self._options.xml else table
-        with form() as output:
+        several = self._labels if len(self._labels) > 1 else {}
+        form = json_lines() if self._options.json else xml_document() if self._options.xml else table(several)
+        with form as output:
             if self._options.follow:
                 self._follow(paths, output)
             else:
@@ -169,10 +184,10 @@ class _Run:
             output.begin()
             # Without a filter the last records are those of the last lines.
             lines = None if self._filter.asks else last
-            asked = filter(self._filter.accepts, merged(log.begin(lines) for log in logs))
+            asked = filter(self._filter.accepts, merged(self._named(log.path, log.begin(lines)) for log in logs))
             found = merged([*(self._records(path, progress=False) for path in old), asked])
             self._put(found if last is None else deque(found, last), output)
-            for events in follow(logs, self._wait):
+            for events in follow(logs, self._wait, self._named):
                 self._put(filter(self._filter.accepts, events), output)
 
     def _put(self, events: Iterable[Event], output: Output) -> None:
@@ -254,7 +269,9 @@ def _parser(clock: Clock = SYSTEM_CLOCK) -> argparse.ArgumentParser:
     _add_filters(parser, clock)
     form = parser.add_argument_group("form", "a table, if none is given")
     form.add_argument(
-        "--json", action="store_true", help="JSON lines, as they stand in the log; one object of --summary"
+        "--json",
+        action="store_true",
+        help="JSON lines, as they stand in the log, of several with log.file.path; one object of --summary",
     )
     form.add_argument("--xml", action="store_true", help="an <Events> document of Windows events")
     form.add_argument(

@@ -1,17 +1,31 @@
 """`ldapserver serve`: put a configuration to work, listen, and stop cleanly."""
 
+import argparse
 import logging
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ldapserver.hosting.assembly import what_stays
-from ldapserver.hosting.hosted import Hosted, prepare, raise_file_limit
+from ldapserver.hosting.hosted import (
+    Hosted,
+    Loaded,
+    announce,
+    load_all,
+    prepare,
+    raise_file_limit,
+    unannounce,
+)
 from ldapserver.hosting.listeners import Listening
 from ldapserver.hosting.options import read_options, serve_parser
+from ldapserver.hosting.worker import Worker, check_shared_targets, own_target
 from ldapserver.usage import UsageFault
+
+if TYPE_CHECKING:
+    from ldapserver.hosting.sockets import SharedSockets
 
 _log = logging.getLogger("ldapserver")
 
@@ -23,22 +37,79 @@ def main(arguments: Sequence[str]) -> int:
     """Serve until SIGTERM or SIGINT; the exit status."""
     try:
         options = read_options(arguments)
-        logging.basicConfig(
-            stream=sys.stderr, level=options.log_level.upper(), format="ldapserver: %(message)s", force=True
-        )
-        with what_stays():
-            hosted = prepare(options)
+        _say_as("ldapserver", options)
+        return _serve(options) if options.workers == 1 else _serve_together(options)
     except UsageFault as fault:
         print(f"ldapserver serve: {fault}", file=sys.stderr)
         return 2
+
+
+def _say_as(who: str, options: argparse.Namespace) -> None:
+    """Diagnostics on standard error, each with who says it."""
+    logging.basicConfig(stream=sys.stderr, level=options.log_level.upper(), format=f"{who}: %(message)s", force=True)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    """Serve, this process alone; the exit status. Raises UsageFault."""
+    with what_stays():
+        hosted = prepare(options)
     try:
         raise_file_limit(hosted.service.config.max_connections)
         return _run(hosted)
-    except UsageFault as fault:
-        print(f"ldapserver serve: {fault}", file=sys.stderr)
-        return 2
     finally:
         hosted.service.audit.close()
+
+
+def _serve_together(options: argparse.Namespace) -> int:
+    """Have several processes serve; the exit status. Raises UsageFault."""
+    from ldapserver.hosting.sockets import SharedSockets
+    from ldapserver.hosting.workers import Workers
+
+    with what_stays():
+        # The code that all of them need is loaded once, as the directory is; but no reactor, for each has its own.
+        import ldapserver.protocol  # noqa: F401
+
+        check_shared_targets(options)
+        loaded = load_all(options)
+    raise_file_limit(loaded.config.max_connections)
+    with closing(SharedSockets(loaded.addresses, options.workers)) as sockets:
+        status = Workers(_Crew(loaded, sockets), sockets, options.workers).run()
+    unannounce(options)
+    return status
+
+
+@dataclass
+class _Crew:
+    """What the workers of one server are for; see `Crew`."""
+
+    loaded: Loaded
+    sockets: "SharedSockets"
+
+    def serve(self, worker: Worker) -> int:
+        """Serve as one process of several."""
+        _say_as(f"ldapserver: worker {worker.number}", self.loaded.options)
+        hosted = self.loaded.hosted(worker=worker)
+        try:
+            return _run(hosted)
+        finally:
+            hosted.service.audit.close()
+
+    def begun(self, pids: Sequence[int]) -> None:
+        """Say where all of them listen, and what is whose."""
+        options = self.loaded.options
+        announce(options, [str(url) for url in self.sockets.urls])
+        own = [(target, own_target(target, "N")) for target in options.audit]
+        logs = ", ".join(log for target, log in own if log != target)
+        _log.info(
+            "%d workers, pids %s%s; the directory is read-only",
+            len(pids),
+            " ".join(map(str, pids)),
+            f", each with its own {logs}" if logs else "",
+        )
+
+    def renew(self) -> None:
+        """Read the certificates again, for workers to come."""
+        self.loaded.renew()
 
 
 def _run(hosted: Hosted) -> int:
@@ -76,6 +147,10 @@ class _Run:
 
     def _announce(self) -> None:
         """Say that we listen: who is told so may send a signal at once, and the reactor has its handlers by now."""
+        # Of its own a second one is an error: a service manager may tell all processes, and ours tell each other.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, lambda *_: self.reactor.callFromThread(self._end))
         try:
             self.hosted.announce(self.listening)
         except UsageFault as fault:
@@ -83,8 +158,14 @@ class _Run:
             self.unannounced = True
             self.reactor.stop()
 
+    def _end(self) -> None:
+        from twisted.internet.error import ReactorNotRunning
+
+        with suppress(ReactorNotRunning):
+            self.reactor.stop()
+
     def _stop(self) -> object:
         """End what is under way, and let everybody be told."""
-        if not self.unannounced:
+        if not self.unannounced and self.hosted.worker is None:
             _log.info("stopping")
         return self.listening.stop()

@@ -131,6 +131,7 @@ def configure(
             explain=options.explain,
             admins=tuple(options.admin),
             anonymous_search=options.anonymous_search,
+            read_only=options.workers > 1,
             max_connections=options.max_connections,
             max_message=options.max_message,
             size_limit=options.size_limit,
@@ -144,11 +145,15 @@ def configure(
 
 
 def assemble(
-    config: Config, directory: MemoryDirectory, audit: AuditLog, faults: "FaultPlan | None" = None
+    config: Config,
+    directory: MemoryDirectory,
+    audit: AuditLog,
+    faults: "FaultPlan | None" = None,
+    ids: Iterator[int] | None = None,
 ) -> Service:
-    """The service of these settings, in which `faults` go wrong. Raises UsageFault."""
+    """The service of these settings, in which `faults` go wrong; `ids` are those of its logons. Raises UsageFault."""
     try:
-        return Service.assemble(config, directory, audit, faults=faults)
+        return Service.assemble(config, directory, audit, faults=faults, ids=ids)
     except UsageError as error:  # terms that no client could meet: a realm that fills the challenge
         raise UsageFault(f"argument --realm: {error}") from None
 

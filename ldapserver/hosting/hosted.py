@@ -20,6 +20,7 @@ from ldapserver.hosting.saving import Saving, prepare_to_save
 from ldapserver.hosting.scraping import listen, metrics_of
 from ldapserver.hosting.targets import reopen, sinks_of
 from ldapserver.hosting.tls import authorities, certificate_of, renew, used
+from ldapserver.hosting.worker import Worker, own_options
 from ldapserver.service import Service
 from ldapserver.url import ListenURL
 from ldapserver.usage import UsageFault
@@ -42,6 +43,7 @@ class Hosted:
     certificate: "ServerCertificate | None"
     clients: "ClientAuthorities | None"
     saving: Saving | None
+    worker: Worker | None = None  # which of several processes this is, where there are several
 
     def listen(self, reactor: Any) -> Listening:
         """Listen everywhere. Raises UsageFault, and then nowhere."""
@@ -52,7 +54,14 @@ class Hosted:
             factory = LDAPFactory(self.service, reactor)
         else:
             factory = used(self.options, lambda: LDAPFactory(self.service, reactor, certificate, self.clients))
-        opened = open_listeners(reactor, self.addresses, factory, LDAPSFactory(factory))
+        secure = LDAPSFactory(factory)
+        if self.worker is not None:
+            from ldapserver.hosting.inheriting import inherit_listeners
+
+            return Listening(
+                factory, inherit_listeners(reactor, self.worker.urls, self.worker.sockets, factory, secure)
+            )
+        opened = open_listeners(reactor, self.addresses, factory, secure)
         if self.service.metrics is None:
             return Listening(factory, opened)
         try:
@@ -63,17 +72,10 @@ class Hosted:
 
     def announce(self, listening: Listening) -> None:
         """Say that we listen, in the file of --ready-file too. Raises UsageFault when that cannot be written."""
-        path: str | None = self.options.ready_file
-        if path is not None:
-            try:
-                with WholeFile(path, private=False) as file:
-                    file.write("".join(f"{url}\n" for url in listening.urls).encode())
-            except OSError as refused:
-                raise UsageFault(f"argument --ready-file: {path}: {refused.strerror}") from None
-        for url in listening.urls:
-            _log.info("listening on %s", url)
-        if self.service.config.explain:
-            _log.warning("--explain: whoever connects is told why a bind fails: whether the name or the password")
+        if self.worker is not None:
+            self.worker.listens()  # who started it says so once all do
+            return
+        announce(self.options, listening.urls)
         if listening.scraped is not None:
             _log.info("metrics on %s", listening.scraped[0])
         if self.saving is None:
@@ -81,9 +83,7 @@ class Hosted:
 
     def unannounce(self) -> None:
         """Nobody is to be led here any more by the file of --ready-file."""
-        if self.options.ready_file is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.options.ready_file)
+        unannounce(self.options)
 
     def renew(self, listening: Listening) -> None:
         """Open the logs again, and read the certificates again."""
@@ -100,30 +100,95 @@ class Hosted:
             self.saving.begin(reactor)
 
 
-def prepare(options: argparse.Namespace, more: Sequence[Sink] = ()) -> Hosted:
-    """All that can be done before listening; `more` are told of every record too. Raises UsageFault."""
+@dataclass
+class Loaded:
+    """What is read and made once, and nothing opened: each of several processes may serve a `hosted()` of it."""
+
+    options: argparse.Namespace
+    directory: MemoryDirectory
+    config: Config
+    addresses: Sequence[tuple[ListenURL, str]]
+    certificate: "ServerCertificate | None"
+    clients: "ClientAuthorities | None"
+
+    def hosted(self, more: Sequence[Sink] = (), worker: Worker | None = None) -> Hosted:
+        """All of a server, of which `more` are told of every record too; of this `worker` with what is its own.
+
+        Raises UsageFault.
+        """
+        options = self.options if worker is None else own_options(self.options, worker.number)
+        service = _service(options, self.config, self.directory, more, worker)
+        saving = None
+        if options.save is not None:
+            saving = Saving(options.save, partial(self.directory.records, with_secrets=True))
+        return Hosted(
+            options, service, self.directory, self.addresses, self.certificate, self.clients, saving, worker
+        )
+
+    def renew(self) -> None:
+        """Read the certificates again, for those who serve from now on."""
+        if self.certificate is not None and (self.options.tls_cert is not None or self.options.tls_ca is not None):
+            renew(self.options, self.certificate, self._use)
+
+    def _use(self, certificate: "ServerCertificate", clients: "ClientAuthorities | None") -> None:
+        from ldapserver.handshake import Handshakes
+
+        Handshakes(certificate, clients)  # raises InvalidCertificate for what no worker could use
+        self.certificate, self.clients = certificate, clients
+
+
+def load_all(options: argparse.Namespace) -> Loaded:
+    """All that can be read and made before anything is opened. Raises UsageFault."""
     addresses = listening_addresses(options)
     prepare_to_save(options)
     directory = load(options)
     config = configure(options, directory, [address for _, address in addresses])
     certificate = certificate_of(options, config)
-    clients = authorities(options)
-    service = _service(options, config, directory, more)
-    stored = partial(directory.records, with_secrets=True)
-    saving = None if options.save is None else Saving(options.save, stored)
-    return Hosted(options, service, directory, addresses, certificate, clients, saving)
+    return Loaded(options, directory, config, addresses, certificate, authorities(options))
+
+
+def prepare(options: argparse.Namespace, more: Sequence[Sink] = ()) -> Hosted:
+    """All that can be done before listening; `more` are told of every record too. Raises UsageFault."""
+    return load_all(options).hosted(more)
+
+
+def announce(options: argparse.Namespace, urls: Sequence[str]) -> None:
+    """Say that a server listens there, in the file of --ready-file too; raises UsageFault where that can't be."""
+    path: str | None = options.ready_file
+    if path is not None:
+        try:
+            with WholeFile(path, private=False) as file:
+                file.write("".join(f"{url}\n" for url in urls).encode())
+        except OSError as refused:
+            raise UsageFault(f"argument --ready-file: {path}: {refused.strerror}") from None
+    for url in urls:
+        _log.info("listening on %s", url)
+    if options.explain:
+        _log.warning("--explain: whoever connects is told why a bind fails: whether the name or the password")
+
+
+def unannounce(options: argparse.Namespace) -> None:
+    """Nobody is to be led here any more by the file of --ready-file."""
+    if options.ready_file is not None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(options.ready_file)
 
 
 def _service(
-    options: argparse.Namespace, config: Config, directory: MemoryDirectory, more: Sequence[Sink]
+    options: argparse.Namespace,
+    config: Config,
+    directory: MemoryDirectory,
+    more: Sequence[Sink],
+    worker: Worker | None,
 ) -> Service:
     metrics = metrics_of(options)
     sinks = [*sinks_of(options, config.computer), *more]
     if metrics is not None:
         sinks.append(metrics)
     audit = AuditLog(sinks, best_effort=options.audit_best_effort, report=_log.error)
+    ids = None if worker is None else worker.logon_ids(directory.clock.ns() // 1000)
     try:
-        return replace(assemble(config, directory, audit), metrics=metrics)
+        return replace(assemble(config, directory, audit, ids=ids), metrics=metrics)
     except UsageFault:
         audit.close()
         raise

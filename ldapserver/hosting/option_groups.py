@@ -18,6 +18,7 @@ from ldapserver.hosting.values import (
     qop,
     seconds,
     store,
+    workers,
     workstation,
     zero_or,
 )
@@ -64,6 +65,11 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
     _add(group, "--listen", help, metavar="URL", type=listen_url, **_MANY)
     help = "allow ldap:// on an address that others can reach, where passwords may come in the clear"
     _add(group, "--insecure-public", help, **_FLAG)
+    help = (
+        "processes that share the port and a directory that nobody writes, each with a log of its own, audit.1.jsonl "
+        "for audit.jsonl and so on (default: 1)"
+    )
+    _add(group, "--workers", help, metavar="N", type=workers)
     _add(group, "--ready-file", "written when every listener accepts: one URL a line", metavar="FILE")
     _add(group, "--log-level", "diagnostics on standard error (default: info)", choices=LOG_LEVELS)
 
@@ -229,7 +235,10 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("limits")
-    help = f"connections at once; one more is told so and closed (default: {Config.max_connections})"
+    help = (
+        "connections at once, of each worker where there are several; one more is told so and closed "
+        f"(default: {Config.max_connections})"
+    )
     _add(group, "--max-connections", help, metavar="N", type=positive)
     help = f"octets of one message of a bound client (default: {MEBIBYTE})"
     _add(group, "--max-message", help, metavar="N", type=positive)

@@ -8,6 +8,7 @@ from typing import Any
 from ldapserver.config import Config
 from ldapserver.directory.conformance import Conformance
 from ldapserver.hosting.option_groups import DEFAULT_AUDIT, DEFAULT_LISTEN, EVENTS, PROFILES, add_groups
+from ldapserver.hosting.targets import STANDARD_OUTPUT
 from ldapserver.url import ListenURL
 from ldapserver.usage import HelpFormatter, Parser, UsageFault
 from sasl_digest import QOP
@@ -53,6 +54,8 @@ def _checked(settings: Mapping[str, Any]) -> argparse.Namespace:
         raise UsageFault(f"argument --ad-build: {read.ad_build}: has no meaning without --ad-errors")
     if given["mechanism"] is not _DEFAULTS["mechanism"]:
         _check_mechanisms(read)
+    if read.workers > 1:
+        _check_workers(read)
     return read
 
 
@@ -92,6 +95,31 @@ def _check_mechanisms(options: argparse.Namespace) -> None:
         raise UsageFault("argument --mechanism: EXTERNAL: needs --tls-ca, or a listener at ldapi://")
     if "PLAIN" in options.mechanism and not has_tls(options) and not by_socket:
         raise UsageFault("argument --mechanism: PLAIN: needs TLS, or a listener at ldapi://")
+
+
+def _check_workers(options: argparse.Namespace) -> None:
+    """Several processes share what was loaded, and nothing else: what one counts or writes, no other knows."""
+    several = f"argument --workers: {options.workers}: not with"
+    written = [
+        option
+        for option, given in (
+            ("--profile ad", options.profile == "ad"),
+            ("--lockout-threshold", bool(options.lockout_threshold)),
+            ("--spare-old-passwords", options.spare_old_passwords),
+            ("--save", options.save is not None),
+        )
+        if given
+    ]
+    if written:
+        raise UsageFault(
+            f"{several} {', '.join(written)}: the directory would be written, and no worker sees what another writes"
+        )
+    if options.metrics is not None:
+        raise UsageFault(
+            f"{several} --metrics: each worker would count its own binds, and one port would tell of one"
+        )
+    if STANDARD_OUTPUT in options.audit:
+        raise UsageFault(f"{several} --audit {STANDARD_OUTPUT}: each worker numbers the events of a log of its own")
 
 
 def has_tls(options: argparse.Namespace) -> bool:
@@ -155,6 +183,7 @@ _DEFAULTS = {
     "sort_limit": Config.max_sorted,
     "idle_timeout": Config.idle_timeout,
     "handshake_timeout": Config.handshake_timeout,
+    "workers": 1,
     "ready_file": None,
     "log_level": "info",
 }

@@ -57,7 +57,7 @@ def _sink(target: str, options: argparse.Namespace, computer: str) -> Sink:
         from ldapserver.audit.xml_form import XMLRenderer
 
         return _file(target, target.removeprefix(XML), XMLRenderer(computer), options)
-    if _is_syslog(target):
+    if is_syslog(target):
         return _syslog(target, computer)
     return _file(target, target, JSONRenderer(computer), options)
 
@@ -127,7 +127,7 @@ def check_files(options: argparse.Namespace) -> list[str]:
     """
     held = []
     for target in options.audit:
-        if target == STANDARD_OUTPUT or _is_syslog(target):
+        if target == STANDARD_OUTPUT or is_syslog(target):
             continue
         path = target.removeprefix(XML)
         if is_pipe(path):
@@ -148,7 +148,7 @@ def _place(target: str) -> str:
     """What two targets must not have in common. Raises UsageFault."""
     if target == STANDARD_OUTPUT:
         return target
-    if _is_syslog(target):
+    if is_syslog(target):
         url = _syslog_url(target)
         if url.ca is not None:
             from ldapserver.audit.syslog_transport import tls_context
@@ -166,7 +166,8 @@ def _place(target: str) -> str:
     return os.path.realpath(path)
 
 
-def _is_syslog(target: str) -> bool:
+def is_syslog(target: str) -> bool:
+    """Whether records go to a syslog receiver there."""
     scheme, colon, _ = target.partition(":")
     return bool(colon) and (scheme == "syslog" or scheme.startswith("syslog+"))
 

@@ -12,6 +12,8 @@ from sasl_digest.messages import MAX_MAXBUF, MIN_MAXBUF
 
 T = TypeVar("T")
 
+MOST_WORKERS = 256  # far more than there is use for: a slip of the finger is to start no thousands of processes
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZES = {"K": 1024, "M": 1024**2, "G": 1024**3}
 
@@ -97,6 +99,14 @@ def positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)
+
+
+def workers(text: str) -> int:
+    """How many processes."""
+    number = positive(text)
+    if number > MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not from 1 to {MOST_WORKERS}")
+    return number
 
 
 def octets(text: str) -> int:

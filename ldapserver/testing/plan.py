@@ -30,6 +30,7 @@ _NOT_HERE = {
     "ready_file": "a server is ready once it is entered",
     "save": "server.snapshot() and server.restore() keep and bring back",
     "store": "there is only memory",
+    "workers": "a server under test is one process, and a test sees all that it does",
 }
 # What other servers for tests have for it.
 _OTHERWISE_CALLED = {

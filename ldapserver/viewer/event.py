@@ -35,7 +35,7 @@ class Event(NamedTuple):
     `sasl-exchange`. `account` and `workstation` are empty where a record names none. `status` is lower-case
     hexadecimal as Windows writes it; of a 4625 that explains itself by a SubStatus it is that, and `general` the
     Status beside it. From `mechanism` to `digest_uri` is what `ldap` says, None in a log of Windows' form. `text` is
-    the record as it stands in its log.
+    the record as it stands in its log. `log` is which log that is, where several are read: each numbers its own.
     """
 
     time: str
@@ -55,11 +55,12 @@ class Event(NamedTuple):
     tls: bool | None
     digest_uri: str | None
     text: str
+    log: str | None = None
 
     @property
     def manner(self) -> tuple[str | bool | None, ...]:
-        """All but when, whose, from where, and the text: of this there are few that differ, however many records."""
-        return self[4:-1]
+        """All but when, whose, from where, text and log: of this there are few that differ, however many records."""
+        return self[4:-2]
 
     @property
     def is_bind(self) -> bool:

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ldapserver.viewer.event import Event
 from ldapserver.viewer.logs import rotated
@@ -159,10 +159,17 @@ class Followed:
         ]
 
 
-def follow(logs: Sequence[Followed], wait: Callable[[], object]) -> Iterator[list[Event]]:
-    """What comes, by time as far as it comes together; `wait` is called between two looks that found nothing."""
+def follow(
+    logs: Sequence[Followed],
+    wait: Callable[[], object],
+    named: Callable[[str, Iterable[Event]], Iterable[Event]] = lambda _, events: events,
+) -> Iterator[list[Event]]:
+    """What comes, by time as far as it comes together; `wait` is called between two looks that found nothing.
+
+    `named` makes of a log's path and its events what is given of them.
+    """
     while True:
-        events = [event for log in logs for event in log.poll()]
+        events = [event for log in logs for event in named(log.path, log.poll())]
         if events:
             events.sort(key=lambda event: event.time)
             yield events

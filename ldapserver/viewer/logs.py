@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
+from ldapserver.printable import printable
+
 STANDARD_INPUT = "-"
 _GZIP = b"\x1f\x8b"  # RFC 1952 section 2.3.1
 _BUFFER = 1 << 18
@@ -51,6 +53,13 @@ def rotated(path: str) -> list[str]:
                 with contextlib.suppress(FileNotFoundError):  # rotated out while we look
                     found.append((entry.stat().st_mtime_ns, entry.name))
     return [os.path.join(folder, each) for _, each in sorted(found)]
+
+
+def labels(logs: Sequence[str]) -> dict[str, str]:
+    """What to call each of several logs: its name without the folder, where no two have the same."""
+    names = [os.path.basename(log) for log in logs]
+    told = names if len(set(names)) == len(names) else logs
+    return {log: printable(name) for log, name in zip(logs, told, strict=True)}
 
 
 def each_once(paths: Iterable[str]) -> Sequence[str]:

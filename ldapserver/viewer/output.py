@@ -1,13 +1,13 @@
 """In which form records are shown, one after the other: a table, JSON lines, an XML document."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import BinaryIO, Protocol
 
 from ldapserver.terminal import console, is_terminal
 from ldapserver.viewer.event import Event
-from ldapserver.viewer.table import HEADINGS, Screen, cells, plain
+from ldapserver.viewer.table import HEADINGS, LOG, Screen, cells, plain, widest
 from ldapserver.viewer.windows_event import json_of
 from ldapserver.viewer.xml_form import xml_of
 
@@ -43,20 +43,25 @@ class _ToFile:
 
 
 class PlainTable(_ToFile):
-    """A line each, in columns, for pipes and files."""
+    """A line each, in columns, for pipes and files; `labels` are what logs are called, where there are several."""
 
-    _begun = False
+    def __init__(self, file: BinaryIO, labels: Mapping[str, str]) -> None:
+        super().__init__(file)
+        self._labels = labels
+        self._log_width = widest(labels)
+        self._begun = False
 
     def begin(self) -> None:
         """See `Output`: the heading."""
         if not self._begun:
             self._begun = True
-            self._file.write(f"{plain(HEADINGS)}\n".encode())
+            self._file.write(f"{plain(HEADINGS, LOG, self._log_width)}\n".encode())
 
     def show(self, event: Event) -> bool:
         """See `Output`."""
         self.begin()
-        self._file.write(f"{plain(cells(event))}\n".encode())
+        log = self._labels.get(event.log or "", "")
+        self._file.write(f"{plain(cells(event), log, self._log_width)}\n".encode())
         return True
 
 
@@ -84,10 +89,11 @@ class XMLDocument(_ToFile):
 
 
 class TerminalTable:
-    """Rows on a terminal."""
+    """Rows on a terminal; `labels` as of `PlainTable`."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, labels: Mapping[str, str]) -> None:
         self._screen = screen
+        self._labels = labels
         self._begun = False
         self.left_out = 0
 
@@ -95,12 +101,12 @@ class TerminalTable:
         """See `Output`: the heading."""
         if not self._begun:
             self._begun = True
-            self._screen.show(HEADINGS, heading=True)
+            self._screen.show(HEADINGS, LOG, heading=True)
 
     def show(self, event: Event) -> bool:
         """See `Output`."""
         self.begin()
-        self._screen.show(cells(event))
+        self._screen.show(cells(event), self._labels.get(event.log or "", ""))
         return True
 
     def flush(self) -> None:
@@ -126,11 +132,14 @@ def xml_document() -> Iterator[Output]:
 
 
 @contextmanager
-def table() -> Iterator[Output]:
-    """A table on standard output, as it suits a terminal or a pipe; without records it has no heading either."""
+def table(labels: Mapping[str, str]) -> Iterator[Output]:
+    """A table on standard output, as it suits a terminal or a pipe; without records it has no heading either.
+
+    Where several logs are shown, `labels` are what they are called there.
+    """
     if not is_terminal():
-        output = PlainTable(sys.stdout.buffer)
+        output = PlainTable(sys.stdout.buffer, labels)
         yield output
         output.flush()
         return
-    yield TerminalTable(Screen(console()))
+    yield TerminalTable(Screen(console(), widest(labels)), labels)

@@ -170,7 +170,7 @@ class Summary:
 
     def _take_apart(self) -> None:
         for manner, alike in self._alike.items():
-            self._count(Event._make(("", "", None, "", *manner, "")), alike)
+            self._count(Event._make(("", "", None, "", *manner, "", None)), alike)
         self._alike.clear()
 
     def _count(self, event: Event, alike: _Alike) -> None:

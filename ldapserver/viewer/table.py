@@ -1,6 +1,6 @@
 """Records as lines for a person: columns of text that go through a pipe, or coloured and cut for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,26 +69,37 @@ def cells(event: Event) -> tuple[str, ...]:
     return tuple(printable(cell) for cell in shown)
 
 
+LOG = "log"  # the heading of the column that is there where several logs are shown
 HEADINGS = tuple(column.heading for column in COLUMNS)
 
 
-def plain(row: Sequence[str]) -> str:
-    """A row as a line of text, in columns where its cells are no longer than these."""
+def widest(labels: Mapping[str, str]) -> int:
+    """How wide the first column is that names logs, 0 where none is to be named."""
+    return max(map(len, (LOG, *labels.values()))) if labels else 0
+
+
+def plain(row: Sequence[str], log: str = "", log_width: int = 0) -> str:
+    """A row as a line of text, in columns where its cells are no longer than these; first its log, given a width."""
+    if log_width:
+        return f"{log.ljust(log_width)}{_BETWEEN}{plain(row)}"
     return _BETWEEN.join(cell.ljust(column.width) for cell, column in zip(row, COLUMNS, strict=True)).rstrip()
 
 
 class Screen:
     """Shows rows on a terminal, each as it comes, so that there may be millions; what does not fit is cut by `…`."""
 
-    def __init__(self, console: "Console") -> None:
+    def __init__(self, console: "Console", log_width: int = 0) -> None:
+        """With a `log_width` each row begins with its log, where that is no more than a quarter of the terminal."""
         self._console = console
+        self._log_width = log_width
         self._day = ""  # of the rows that are shown without it
 
-    def show(self, row: Sequence[str], *, heading: bool = False) -> None:
+    def show(self, row: Sequence[str], log: str = "", *, heading: bool = False) -> None:
         """One row, in the width that the terminal has by now."""
         from rich.text import Text
 
-        widths = fitted(self._console.width)
+        log_width = min(self._log_width, self._console.width // 4)
+        widths = fitted(self._console.width - (log_width + len(_BETWEEN) if log_width else 0))
         dated = widths[_TIME] == COLUMNS[_TIME].width
         if not heading and row[_TIME][:10] != self._day:
             self._day = row[_TIME][:10]
@@ -99,6 +110,9 @@ class Screen:
             for column, cell, width in zip(COLUMNS, row, widths, strict=True)
             if width
         )
+        if log_width:
+            named = _cell(Column(LOG, 0, "cyan"), log, log_width, None if heading else row[_OUTCOME])
+            line = Text(_BETWEEN).join((named, line))
         line.rstrip()
         self._print(line)
 

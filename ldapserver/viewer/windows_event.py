@@ -24,9 +24,21 @@ _NUMBER = re.compile("[0-9]{1,20}")
 
 
 def json_of(event: Event) -> str:
-    """The record as a line of JSON: as it is where it is JSON, else in winlogbeat's shape."""
-    if event.text.startswith("{"):
-        return event.text
+    """The record as a line of JSON: as it is where it is JSON, else in winlogbeat's shape; and which log it is of, if
+    that is known, as `log.file.path` of the Elastic Common Schema.
+    """
+    text = event.text if event.text.startswith("{") else _of_xml(event)
+    return text if event.log is None else _naming(text, event.log)
+
+
+def _naming(text: str, log: str) -> str:
+    value = json.loads(text)
+    about = value.get("log")
+    value["log"] = {**(about if isinstance(about, dict) else {}), "file": {"path": log}}
+    return safe(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def _of_xml(event: Event) -> str:
     elements, data = parts(ET.fromstring(event.text))
     system = _System.of(elements)
     time = f"{event.time.removesuffix('00')}Z"  # seven digits of a second where there are no more

@@ -159,9 +159,33 @@ def test_logs_are_merged_by_time_and_equal_times_stay_in_order(tmp_path: Path, e
     first.write_bytes(b"".join(lines([replace(BIND, account="a1"), replace(FOREIGN, status=None)])))
     second.write_bytes(b"".join(lines([replace(BIND, account="b1"), replace(FAILED, account="b2")])))
     _, shown, _ = events(first, second)
-    assert [line.split()[4] for line in shown[1:]] == ["a1", "b1", "b2", "-"]
+    named = [["first", "a1"], ["second", "b1"], ["second", "b2"], ["first", "-"]]
+    assert shown[0].split()[:2] == ["log", "time"]
+    assert [line.split()[0:6:5] for line in shown[1:]] == named
+    assert len({line.index("2026-") for line in shown[1:]}) == 1
     _, shown, _ = events(second, first)
-    assert [line.split()[4] for line in shown[1:]] == ["b1", "a1", "b2", "-"]
+    assert [line.split()[5] for line in shown[1:]] == ["b1", "a1", "b2", "-"]
+
+
+def test_logs_of_one_name_are_told_apart_by_their_folders(tmp_path: Path, events: Events) -> None:
+    logs = [tmp_path / folder / "audit.jsonl" for folder in ("one", "other")]
+    for log in logs:
+        log.parent.mkdir()
+        log.write_bytes(b"".join(lines([BIND])))
+    _, shown, _ = events(*logs)
+    assert [line.split()[0] for line in shown[1:]] == list(map(str, logs))
+
+
+def test_json_of_several_logs_names_each_and_changes_nothing_else(tmp_path: Path, events: Events) -> None:
+    first, second = tmp_path / "audit.1.jsonl", tmp_path / "audit.2.jsonl"
+    first.write_bytes(b"".join(lines([BIND])))
+    second.write_bytes(b"".join(lines([FOREIGN])))
+    _, shown, _ = events("--json", first, second)
+    for line, log in zip(shown, (first, second), strict=True):
+        record = json.loads(line)
+        assert record["log"].pop("file") == {"path": str(log)}
+        assert record == json.loads(log.read_text())
+    assert events("--json", first)[1] == first.read_text().splitlines()
 
 
 def test_gzip_is_known_by_its_octets_and_not_by_its_name(tmp_path: Path, log: Path, events: Events) -> None:
@@ -201,6 +225,7 @@ def test_rotated_logs_are_read_if_asked_for_and_no_file_twice(tmp_path: Path, ev
         (tmp_path / name).write_bytes(octets)
     status, shown, error = events("--rotated", log, tmp_path / "audit.jsonl-20260102")
     assert (status, error) == (0, "")
+    # What was the log once is of it, and its numbers go on there: it is one log, and need not be named.
     assert [line.split()[4] for line in shown[1:]] == ["a2", "a1", "a0", "-"]
     assert len(events(log)[1]) == 2
 

@@ -53,7 +53,8 @@ def follow(capfdbinary: pytest.CaptureFixture[bytes], log: Path) -> Follow:
         def wait() -> None:
             told = capfdbinary.readouterr()
             errors.append(told.err.decode())
-            shown.append([each.split()[4] for each in told.out.decode().splitlines() if "4776" in each])
+            told_lines = [each[each.index("2026-") :] for each in told.out.decode().splitlines() if "4776" in each]
+            shown.append([each.split()[4] for each in told_lines])
             if not remaining:
                 raise KeyboardInterrupt
             remaining.pop(0)()
@@ -186,6 +187,24 @@ def test_several_logs_are_followed_together(log: Path, tmp_path: Path, follow: F
             two.write(line("d", 3) + line("e", 4))
 
     assert follow(both, options=(str(other),))[0] == [["a", "b", "c"], ["d", "e", "f"]]
+
+
+def test_what_is_followed_of_several_logs_is_named(
+    log: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    other = tmp_path / "other"
+    write(log, "a")
+    write(other, "b")
+    shown: list[list[bytes]] = []
+
+    def wait() -> None:
+        shown.append([each.split()[0] for each in capfdbinary.readouterr().out.splitlines()])
+        if len(shown) == 2:
+            raise KeyboardInterrupt
+        write(other, "c")
+
+    assert main([str(log), str(other), "--follow"], wait=wait) == 0
+    assert shown == [[b"log", b"audit.jsonl", b"other"], [b"other"]]
 
 
 def test_what_is_no_record_is_told_at_the_end(log: Path, follow: Follow) -> None:

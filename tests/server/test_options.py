@@ -96,6 +96,7 @@ def test_the_defaults_are_safe() -> None:
         "sort_limit": 100_000,
         "idle_timeout": 900.0,
         "handshake_timeout": 30.0,
+        "workers": 1,
         "ready_file": None,
         "log_level": "info",
     }
