@@ -93,7 +93,12 @@ def middle(runs: Sequence[Load]) -> Load:
 
 
 def cpu_ratio(runs: Sequence[Load], others: Sequence[Load]) -> float:
-    """CPU of the one over that of the other in the same round; the median of the rounds."""
+    """CPU of the one over that of the other in the same round; the median of the rounds.
+
+    Raises RuntimeError for runs within one tick of the system's clock.
+    """
+    if not all(other.server_cpu_us for other in others):
+        raise RuntimeError("the runs are too short to see any CPU in them: --seconds asks for longer ones")
     return median(run.server_cpu_us / other.server_cpu_us for run, other in zip(runs, others, strict=True))
 
 

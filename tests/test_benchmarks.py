@@ -25,7 +25,7 @@ COLUMNS = 120
 
 def test_a_part_from_end_to_end(tmp_path: Path) -> None:
     found = tmp_path / "found.json"
-    command = [sys.executable, "-m", "benchmarks", "--only", "simple", "--seconds", "0.1", "--rounds", "1"]
+    command = [sys.executable, "-m", "benchmarks", "--only", "simple", "--seconds", "0.5", "--rounds", "1"]
     command += ["--json", str(found)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr
@@ -55,6 +55,12 @@ def test_options_that_mean_nothing(options: tuple[str, ...], error: str, capsys:
         main(options)
     assert ended.value.code == 2
     assert error in capsys.readouterr().err
+
+
+def test_runs_that_are_too_short_say_so() -> None:
+    run = Load(1, 0.01, 0.0, 1.0, 1.0)
+    with pytest.raises(RuntimeError, match="--seconds"):
+        cpu_ratio([run], [run])
 
 
 def test_a_program_that_does_not_listen() -> None:
