@@ -11,7 +11,6 @@ import hmac
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
 
 from sasl_digest import channel_binding as binding
 from sasl_digest import digest
@@ -142,13 +141,9 @@ class DigestServer:
         )
         self._begin(channel_binding)
 
-    def fresh(self, channel_binding: bytes | None = None) -> Self:
+    def fresh(self, channel_binding: bytes | None = None) -> "DigestServer":
         """A server for the next exchange: the same terms, the same nonces, another channel; nothing else shared."""
-        other = object.__new__(type(self))
-        other._terms = self._terms
-        other._nonces = self._nonces
-        other._begin(channel_binding)
-        return other
+        return _Next(self._terms, self._nonces, channel_binding)
 
     def _begin(self, channel_binding: bytes | None) -> None:
         self._state = _State.START
@@ -436,3 +431,12 @@ def _around_nonce(challenge: DigestChallenge) -> tuple[bytes, bytes]:
     """The octets of a challenge before and behind those of its nonce, which is empty here."""
     head, due, tail = challenge.encode().partition(b'nonce="')
     return head + due, tail
+
+
+class _Next(DigestServer):
+    """A server under the terms of another, which has them ready."""
+
+    def __init__(self, terms: _Terms, nonces: Nonces, channel_binding: bytes | None) -> None:
+        self._terms = terms
+        self._nonces = nonces
+        self._begin(channel_binding)

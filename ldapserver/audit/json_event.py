@@ -33,7 +33,7 @@ ECS_VERSION = "1.12.0"
 
 quoted = json.encoder.encode_basestring  # a JSON string literal, which is yet to be made `safe`
 # What a terminal obeys (U+009B is ESC and [ in one), what ends a line to some readers, and what is no UTF-8.
-_UNSAFE = re.compile("[\x80-\x9f\u2028\u2029\ud800-\udfff]")
+_UNSAFE = re.compile(r"[\x80-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def string(text: str) -> str:

@@ -317,7 +317,7 @@ def _extensible_text(filter: Extensible) -> str:
     return text
 
 
-_MUST_ESCAPE = re.compile("[\0-\x1f()*\\\\\x7f\udc80-\udcff]")
+_MUST_ESCAPE = re.compile(r"[\0-\x1f()*\\\x7f\udc80-\udcff]")
 
 
 def _value_text(value: bytes) -> str:

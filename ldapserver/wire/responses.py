@@ -5,7 +5,7 @@ and ExtendedResponse add to it; what a search finds and an IntermediateResponse 
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ldapserver.wire import ber
 from ldapserver.wire.fields import (
@@ -50,7 +50,8 @@ _Plain = TypeVar("_Plain", bound=PlainResult)
 _RESULT_CODES: dict[int, ResultCode] = {int(code): code for code in ResultCode}
 
 
-def _read_result(data: bytes, pos: int, end: int) -> tuple[tuple[ResultCode | int, str, str, tuple[str, ...]], int]:
+# Any is `ResultCode | int`, which is `int` to mypyc, and a ResultCode would come out of it as a bare number.
+def _read_result(data: bytes, pos: int, end: int) -> tuple[tuple[Any, str, str, tuple[str, ...]], int]:
     """The fields of an LDAPResult, section 4.1.9, and where they stop."""
     number, pos = ber.integer(data, pos, end, "resultCode", ber.ENUMERATED)
     matched_dn, pos = read_dn(data, pos, end, "matchedDN")
@@ -59,7 +60,10 @@ def _read_result(data: bytes, pos: int, end: int) -> tuple[tuple[ResultCode | in
     if has(data, pos, end, REFERRAL):
         start, pos = ber.expect(data, pos, end, REFERRAL, "referral")
         referral = _read_uris(data, start, pos, "referral")
-    return (_RESULT_CODES.get(number, number), matched_dn, diagnostic_message, referral), pos
+    result_code: Any = number
+    if number in _RESULT_CODES:
+        result_code = _RESULT_CODES[number]
+    return (result_code, matched_dn, diagnostic_message, referral), pos
 
 
 def _read_uris(data: bytes, pos: int, end: int, field: str) -> tuple[str, ...]:
