@@ -8,9 +8,11 @@ INTEROP ?=
 # most.
 SECONDS ?= 3600
 KILLS ?= 50
+COMPILED := build/compiled
+comma := ,
 CHECKED := sasl_digest ldapserver twisted tests examples benchmarks docs
 
-.PHONY: demo test check docs serve bench bench-directory interop explore soak format clean
+.PHONY: demo test check docs serve bench bench-directory interop explore soak wheel-compiled test-compiled format clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py
@@ -20,8 +22,8 @@ test: $(VENV)/.test
 	INTEROP=$(INTEROP) PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/.test
-	$(BIN)/ruff format --check $(CHECKED)
-	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED) setup.py
+	$(BIN)/ruff check $(CHECKED) setup.py
 	$(BIN)/mypy $(CHECKED)
 
 # The site, in build/docs/index.html; a link within it that leads nowhere is an error. LINKS=check looks at the others too.
@@ -58,9 +60,17 @@ soak: $(VENV)/.fuzz
 	$(BIN)/python -m tests.soak.steady $(SECONDS)
 	$(BIN)/python -m tests.fuzz.fuzz_engine $(SECONDS)
 
+# A wheel for this Python and this machine, whose hot modules are C: dist/sasl_digest-VERSION-cp...whl. It needs a C compiler and Python's headers.
+# It is built in a copy, so that nothing compiled is left where the pure modules are run from.
+wheel-compiled: $(COMPILED)/.wheel
+
+# The same suite against that wheel, installed in an environment of its own. The tests stand beside the installed packages there.
+test-compiled: $(COMPILED)/.tree
+	cd $(COMPILED)/tree && INTEROP=$(INTEROP) MODULES=compiled PYTHONDONTWRITEBYTECODE= ../venv/bin/python -m pytest -n auto --dist loadfile
+
 format: $(VENV)/.test
-	$(BIN)/ruff format $(CHECKED)
-	$(BIN)/ruff check --fix $(CHECKED)
+	$(BIN)/ruff format $(CHECKED) setup.py
+	$(BIN)/ruff check --fix $(CHECKED) setup.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -85,6 +95,38 @@ $(VENV)/.docs: $(VENV)/.test
 	@echo 'setting up $(VENV) with what makes the site'
 	@$(INSTALL) '.[test,docs]'
 	@touch $@
+
+COMPILED_FROM := setup.py setup.cfg pyproject.toml $(shell find sasl_digest ldapserver -name '*.py' -o -name '*.schema')
+BESIDE := CHANGELOG.md CONTRIBUTING.md Dockerfile LICENSE MANIFEST.in Makefile README.md setup.py setup.cfg pyproject.toml
+
+$(VENV)/.compiler: $(VENV)/.test
+	@echo 'setting up $(VENV) with what compiles'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'setuptools>=70.1' mypy
+	@touch $@
+
+$(COMPILED)/.wheel: $(COMPILED_FROM) | $(VENV)/.compiler
+	rm -rf $(COMPILED)/source $(COMPILED)/wheel
+	mkdir -p $(COMPILED)/source dist
+	cp -R $(BESIDE) sasl_digest ldapserver twisted $(COMPILED)/source
+	SASL_DIGEST_COMPILE=1 $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps \
+	  --wheel-dir $(COMPILED)/wheel $(COMPILED)/source >$(COMPILED)/compiler.log 2>&1 || { tail -50 $(COMPILED)/compiler.log; exit 1; }
+	cp $(COMPILED)/wheel/*.whl dist
+	@touch $@
+	@ls dist/*.whl
+
+$(COMPILED)/.installed: $(COMPILED)/.wheel
+	rm -rf $(COMPILED)/venv
+	$(PYTHON) -m venv $(COMPILED)/venv
+	$(COMPILED)/venv/bin/python -m pip install --quiet --disable-pip-version-check "$$(echo $(COMPILED)/wheel/*.whl)[test$(if $(filter required,$(INTEROP)),$(comma)interop)]"
+	@touch $@
+
+# The checkout without its two packages, in whose place stand those that were installed.
+.PHONY: $(COMPILED)/.tree
+$(COMPILED)/.tree: $(COMPILED)/.installed
+	rm -rf $(COMPILED)/tree
+	mkdir -p $(COMPILED)/tree
+	cp -R $(BESIDE) benchmarks docs examples tests twisted $(COMPILED)/tree
+	for package in sasl_digest ldapserver; do ln -s "$$(echo $(CURDIR)/$(COMPILED)/venv/lib/python3*/site-packages)/$$package" $(COMPILED)/tree; done
 
 $(VENV)/.fuzz: $(VENV)/.test
 	@echo 'setting up $(VENV) with the fuzzer'

@@ -125,6 +125,12 @@ class Binder:
         if self._service.explainer is not None:
             self._service.explainer.forget(self._peer)
 
+    def _begin(self, message_id: int) -> None:
+        # Not in `bind`, where None would be all that the type checker, and so compiled code, takes `_locked` for.
+        self._message_id = message_id
+        self._locked = None
+        self.checking = False
+
     async def bind(self, message_id: int, request: BindRequest) -> Decision:
         """Carry out one BindRequest. The connection is anonymous already (RFC 4513 section 4)."""
         authentication = request.authentication
@@ -135,9 +141,7 @@ class Binder:
         if exchange is not None and (mechanism != self._mechanism or request.version != 3):
             self._left = self.abandon()
             exchange = None
-        self._message_id = message_id
-        self._locked = None
-        self.checking = False
+        self._begin(message_id)
         # Another protocol version gets protocolError.  RFC 4511 section 4.2
         if request.version != 3:
             decision = self._end(message_id, mechanism, MSV1_0, BindReason.VERSION)

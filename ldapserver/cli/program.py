@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
-from sasl_digest import __version__
+from sasl_digest import __version__, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Program:
         if first in self.commands:
             return int(import_module(f"{self.package}.{first}").main(others))
         if first == "--version":
-            print(f"{self.name} {__version__}")
+            # the modules of a compiled wheel are no Python: whoever measures or reports wants to know which they have
+            print(f"{self.name} {__version__}{'' if str(digest.__file__).endswith('.py') else ' (compiled)'}")
             return 0
         width = max(map(len, self.commands)) + 1
         listed = "\n".join(f"  {name:{width}}{words}" for name, words in self.commands.items())

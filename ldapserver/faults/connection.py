@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ldapserver.errors import OperationRefused
@@ -128,7 +129,7 @@ class ConnectionFaults:
             else:
                 decision = await coroutine
         finally:
-            coroutine.close()
+            _close(coroutine)
         if decision.layer is None:
             return decision
         self._layered = True
@@ -173,7 +174,7 @@ class ConnectionFaults:
                 raise _refusal(strike.action)
             await coroutine
         finally:
-            coroutine.close()
+            _close(coroutine)
 
     def start_tls(self, message_id: int, request: AnsweredRequest) -> None:
         """A request to begin TLS, which the session carries out itself. Raises OperationRefused when it is not to."""
@@ -299,6 +300,13 @@ class ConnectionFaults:
         """What is wrong with the buffers about to be made."""
         due, self._in_layer = self._in_layer, None
         return due
+
+
+def _close(coroutine: Coroutine[Any, Any, object]) -> None:
+    # One that is never begun has to be closed, or Python warns of it. Nobody warns of a compiled one, which is of
+    # another type, and it cannot be closed before it is begun.
+    if isinstance(coroutine, CoroutineType):
+        coroutine.close()
 
 
 def _of_answer(action: Action) -> bool:

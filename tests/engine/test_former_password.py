@@ -83,6 +83,7 @@ def test_a_wrong_initial_response_is_known_after_its_challenge() -> None:
     assert again.matches(OLD)
 
 
+@pytest.mark.interpreted("sasl_digest.digest")
 def test_the_work_is_the_same_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[int] = []
 

@@ -447,6 +447,7 @@ def test_nonce_as_old_as_its_lifetime_is_good() -> None:
         ({"qop": [QOP.AUTH_CONF], "ciphers": ["rc4"]}, r"^ciphers: Cipher is what they are$"),
     ],
 )
+@pytest.mark.interpreted("sasl_digest.server")
 def test_terms_of_another_type_are_refused_at_once(terms: dict[str, Any], error: str) -> None:
     with pytest.raises(UsageError, match=error):
         DigestServer(**terms)

@@ -269,6 +269,7 @@ def test_realm_that_is_not_served_costs_as_many_hashes_too(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("matching", [0, 1, 3, None], ids=["first", "second", "last", "none"])
+@pytest.mark.interpreted("sasl_digest.digest")
 def test_a_right_response_costs_what_a_wrong_one_does_once_the_rest_is_made_up(
     matching: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

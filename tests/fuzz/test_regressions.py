@@ -47,6 +47,8 @@ BREAKAGES = {
 }
 
 
+@pytest.mark.interpreted("sasl_digest.messages")
+@pytest.mark.interpreted("ldapserver.wire.codec")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_target_finds_what_is_broken(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     known = seeds(target)

@@ -372,6 +372,7 @@ def test_a_process_is_judged_without_a_password() -> None:
 
 
 @pytest.mark.parametrize("name", ["off", "shut"])
+@pytest.mark.interpreted("sasl_digest.digest")
 def test_a_digest_that_is_right_costs_what_a_wrong_one_does_where_it_leads_nowhere(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -222,6 +222,7 @@ def in_order(value: Any) -> Any:
 
 
 @given(record=RECORDS, record_id=st.integers(1, 2**63), computer=TEXT)
+@pytest.mark.interpreted("ldapserver.audit.record")
 def test_any_record_is_one_line_of_json_with_keys_values_and_types_in_order(
     record: BindRecord, record_id: int, computer: str
 ) -> None:

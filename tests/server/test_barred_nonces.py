@@ -44,6 +44,7 @@ def follow(staged: Stage, credentials: bytes) -> tuple[BindResponse, str]:
 
 
 @pytest.mark.parametrize("name", ["off", "shut"])
+@pytest.mark.interpreted("sasl_digest.digest")
 def test_the_nonce_of_a_bind_that_was_refused_may_not_come_back_whatever_the_password_was(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,6 +63,7 @@ def test_the_nonce_of_a_bind_that_was_refused_may_not_come_back_whatever_the_pas
 
 
 @pytest.mark.parametrize("name", ["off", "shut"])
+@pytest.mark.interpreted("sasl_digest.digest")
 def test_with_the_nonce_of_another_a_guess_is_judged_as_with_ones_own(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

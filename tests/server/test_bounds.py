@@ -220,6 +220,7 @@ class TestWork:
         asked(1)
         assert growth(asked, 6000) < OUTGROWN
 
+    @pytest.mark.interpreted("ldapserver.directory.evaluation")
     def test_many_filters_without_an_attribute(self, monkeypatch: pytest.MonkeyPatch) -> None:
         schema, asked = load_schema([]).schema, []
         monkeypatch.setattr(evaluation, "readable_type", lambda _, name: asked.append(name))

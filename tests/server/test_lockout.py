@@ -476,6 +476,7 @@ def test_who_could_not_be_looked_at_has_not_guessed() -> None:
     assert "badPwdCount" not in world.counts("uid=dora,ou=people,dc=contoso,dc=com")
 
 
+@pytest.mark.interpreted("ldapserver.directory.contents")
 def test_whoever_is_refused_one_wrong_password_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody's or nobody's: the work is the same, so that the time tells neither who is known nor who is locked."""
     noted: list[object] = []

@@ -182,6 +182,7 @@ def test_the_decoy_is_as_dear_as_the_dearest_password_written() -> None:
     assert not where.decoy.passwords[0].check(b"pw")
 
 
+@pytest.mark.interpreted("sasl_digest.server")
 def test_a_failure_costs_what_the_account_with_most_secrets_costs_now(monkeypatch: pytest.MonkeyPatch) -> None:
     on, where = on_stage()
     compared = 0
