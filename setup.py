@@ -11,19 +11,19 @@ from setuptools import setup
 
 # On the way of a bind or a search, in packages; what stands in none of these lists is not on it, or gains nothing.
 COMPILED = """
-    sasl_digest: client digest grammar messages outcomes server wdigest
-    ldapserver: access bind cursors dispatch entries logons lookups operation passwords referrals refusals results
+    sasl_digest: channel_binding client credentials digest grammar messages nonce_book outcomes proving server terms
+    sasl_digest: values wdigest
+    ldapserver: access bind cursors dispatch entries few logons lookups operation passwords referrals refusals results
     ldapserver: selection service session stream suspension
-    ldapserver.audit: file json_event json_form kinds log_file record render status
+    ldapserver.audit: file json_event json_form kinds log log_file record render status system
     ldapserver.controls: known requested responses
-    ldapserver.directory: account_state contents descriptions dialect directory evaluation index lockout
+    ldapserver.directory: account_state contents descriptions dialect directory entry evaluation few index lockout
     ldapserver.directory: matching names operational syntaxes tree
     ldapserver.sasl: digest_md5 mechanism plain
-    ldapserver.wire: ber codec fields filter_codec filters framing requests responses
+    ldapserver.wire: ber codec fields filter_codec framing requests responses
 """
 # On the way too, but interpreted, each for what mypyc 2.4 cannot compile, or compiles to something else.
 INTERPRETED = {
-    "sasl_digest.credentials": "a class derived from bytes",
     "sasl_digest.errors": "exceptions that others derive from, some of them beside an OSError",
     "sasl_digest.layers": "cached properties, which would not be: a cipher would begin anew with each buffer",
     "sasl_digest.nonces": "classes that others derive from",
@@ -33,16 +33,16 @@ INTERPRETED = {
     "ldapserver.listing": "asynchronous generators",
     "ldapserver.search": "asynchronous generators",
     "ldapserver.audit.group_commit": "a name that is a keyword in C, with an underscore more",
-    "ldapserver.audit.log": "a protocol that is asked about at run time",
     "ldapserver.audit.sinks": "classes that others derive from",
     "ldapserver.directory.account": "a class derived from bytes",
-    "ldapserver.directory.entry": "instances made without __init__",
     "ldapserver.directory.held": "generators that have to be lazy",
     "ldapserver.directory.memory": "a class that others derive from, and generators that have to be lazy",
     "ldapserver.directory.schema": "instances that weak references point to",
     "ldapserver.directory.schemes": "dataclasses with class variables, which would become fields",
     "ldapserver.directory.vocabulary": "instances that are copied",
     "ldapserver.wire.dn": "frozen values that are pickled",
+    "ldapserver.wire.filters": "values that are compared, which would be by what they are and not by what they hold",
+    "ldapserver.wire.frozen": "a decorator that type checkers are told of by an attribute",
     "ldapserver.wire.messages": "dataclasses with class variables, which would become fields",
 }
 
