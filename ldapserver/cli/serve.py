@@ -5,11 +5,11 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 from ldapserver.hosting.assembly import what_stays
 from ldapserver.hosting.hosted import Hosted, prepare, raise_file_limit
 from ldapserver.hosting.listeners import Listening
+from ldapserver.hosting.loops import Loop, begin_loop
 from ldapserver.hosting.options import read_options, serve_parser
 from ldapserver.usage import UsageFault
 
@@ -43,27 +43,26 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(hosted: Hosted) -> int:
     """Listen, and serve until a signal ends it; the exit status."""
-    from twisted.internet import reactor as installed
     from twisted.python import log
 
-    reactor = cast(Any, installed)
+    loop = begin_loop(hosted.options.loop)
     log.PythonLoggingObserver("ldapserver.twisted").start()  # type: ignore[no-untyped-call]  # Twisted's own
     logging.getLogger("ldapserver.twisted").setLevel(logging.WARNING)
-    return _Run(reactor, hosted, hosted.listen(reactor)).status()
+    return _Run(loop, hosted, hosted.listen(loop.reactor, loop.asyncio)).status()
 
 
 @dataclass
 class _Run:
     """A server that listens: who is told that it does, and what signals do to it."""
 
-    reactor: Any
+    loop: Loop
     hosted: Hosted
     listening: Listening
     unannounced: bool = False  # the file of --ready-file could not be written
 
     def status(self) -> int:
         """Serve until a signal ends it; the exit status."""
-        reactor, hosted = self.reactor, self.hosted
+        reactor, hosted = self.loop.reactor, self.hosted
         signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(hosted.renew, self.listening))
         signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(hosted.save, reactor))
         reactor.callWhenRunning(self._announce)
@@ -77,11 +76,11 @@ class _Run:
     def _announce(self) -> None:
         """Say that we listen: who is told so may send a signal at once, and the reactor has its handlers by now."""
         try:
-            self.hosted.announce(self.listening)
+            self.hosted.announce(self.listening, self.loop.name)
         except UsageFault as fault:
             print(f"ldapserver serve: {fault}", file=sys.stderr)
             self.unannounced = True
-            self.reactor.stop()
+            self.loop.reactor.stop()
 
     def _stop(self) -> object:
         """End what is under way, and let everybody be told."""

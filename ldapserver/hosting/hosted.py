@@ -14,7 +14,7 @@ from ldapserver.audit.sinks import Sink
 from ldapserver.config import Config
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.hosting.assembly import assemble, configure, load
-from ldapserver.hosting.listeners import Listening, close_listeners, open_listeners
+from ldapserver.hosting.listeners import Listening, close_listeners, open_listeners, take_listeners
 from ldapserver.hosting.listening import listening_addresses
 from ldapserver.hosting.saving import Saving, prepare_to_save
 from ldapserver.hosting.scraping import listen, metrics_of
@@ -26,6 +26,8 @@ from ldapserver.usage import UsageFault
 from ldapserver.whole_file import WholeFile
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from ldapserver.certificates import ClientAuthorities, ServerCertificate
 
 _log = logging.getLogger("ldapserver")
@@ -43,16 +45,29 @@ class Hosted:
     clients: "ClientAuthorities | None"
     saving: Saving | None
 
-    def listen(self, reactor: Any) -> Listening:
-        """Listen everywhere. Raises UsageFault, and then nowhere."""
+    def listen(
+        self, reactor: Any, loop: Any = None, listening: "Sequence[tuple[ListenURL, socket]] | None" = None
+    ) -> Listening:
+        """Listen everywhere; with an asyncio `loop`, which `reactor` is to run, that brings what clients send.
+
+        Where sockets are `listening` already, each with its URL, they are taken, and no other is made. Raises
+        UsageFault, and then listens nowhere.
+        """
         from ldapserver.protocol import LDAPFactory, LDAPSFactory
 
-        certificate = self.certificate
-        if certificate is None:
-            factory = LDAPFactory(self.service, reactor)
+        soon = None if loop is None else loop.call_soon
+        factory = used(
+            self.options, lambda: LDAPFactory(self.service, reactor, self.certificate, self.clients, soon=soon)
+        )
+        secure = LDAPSFactory(factory)
+        if listening is None:
+            opened = open_listeners(reactor, self.addresses, factory, secure)
         else:
-            factory = used(self.options, lambda: LDAPFactory(self.service, reactor, certificate, self.clients))
-        opened = open_listeners(reactor, self.addresses, factory, LDAPSFactory(factory))
+            opened = take_listeners(reactor, listening, factory, secure)
+        if loop is not None:
+            from ldapserver.hosting.adopting import adopt
+
+            opened = adopt(loop, opened, factory)
         if self.service.metrics is None:
             return Listening(factory, opened)
         try:
@@ -61,8 +76,11 @@ class Hosted:
             close_listeners(opened)
             raise
 
-    def announce(self, listening: Listening) -> None:
-        """Say that we listen, in the file of --ready-file too. Raises UsageFault when that cannot be written."""
+    def announce(self, listening: Listening, loop: str = "") -> None:
+        """Say that we listen, in the file of --ready-file too; `loop` is the name of ours, where we have chosen it.
+
+        Raises UsageFault when the file cannot be written.
+        """
         path: str | None = self.options.ready_file
         if path is not None:
             try:
@@ -71,7 +89,8 @@ class Hosted:
             except OSError as refused:
                 raise UsageFault(f"argument --ready-file: {path}: {refused.strerror}") from None
         for url in listening.urls:
-            _log.info("listening on %s", url)
+            # The URL stays the end of the line, for who reads it there.
+            _log.info("%slistening on %s", f"{loop}: " if loop else "", url)
         if self.service.config.explain:
             _log.warning("--explain: whoever connects is told why a bind fails: whether the name or the password")
         if listening.scraped is not None:

@@ -8,6 +8,8 @@ from ldapserver.url import ListenURL
 from ldapserver.usage import UsageFault
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from ldapserver.protocol import LDAPFactory
 
 
@@ -56,6 +58,21 @@ def open_listeners(
             raise UsageFault(
                 f"argument --listen: {url}: {_reason(getattr(refused, 'socketError', refused))}"
             ) from None
+        opened.append((url if url.path else replace(url, port=port.getHost().port), port))
+    return opened
+
+
+def take_listeners(
+    reactor: Any, listening: Sequence[tuple[ListenURL, "socket"]], factory: object, secure: object
+) -> list[tuple[ListenURL, Any]]:
+    """Listeners of sockets that listen already, each with its URL, as a process has them that was forked.
+
+    They stay the caller's too: each listener has a descriptor of its own.
+    """
+    opened: list[tuple[ListenURL, Any]] = []
+    for url, listener in listening:
+        listener.setblocking(False)
+        port = reactor.adoptStreamPort(listener.fileno(), listener.family, secure if url.tls else factory)
         opened.append((url if url.path else replace(url, port=port.getHost().port), port))
     return opened
 
