@@ -3,21 +3,18 @@
 Loaded by a server that does TLS, for it is OpenSSL. A session is never resumed: every connection is verified anew.
 """
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from cryptography.x509 import InvalidVersion
 from OpenSSL import SSL, crypto
 from twisted.internet import interfaces
 from twisted.internet.ssl import Certificate, CertificateOptions, TLSVersion, trustRootFromCertificates
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from ldapserver.certificates import ClientAuthorities, InvalidCertificate, ServerCertificate, pem
 from ldapserver.sasl.mechanism import TLS
 
-if TYPE_CHECKING:
-    from ldapserver.protocol import LDAPFactory, LDAPProtocol
-
+MAX_PIECE = 1 << 16  # octets asked of OpenSSL at once; a record has a quarter of that at most (RFC 8446 section 5.1)
 MAX_REFUSAL = 512  # characters of a line in the log: a certificate may name its subject at any length
 
 
@@ -44,45 +41,78 @@ class Handshakes:
 
 @implementer(interfaces.IOpenSSLServerConnectionCreator)
 class Handshake:
-    """One handshake. Where OpenSSL would not have the client's certificate, `refusal` says which, and why."""
+    """One handshake, and the TLS behind it: octets of the peer's in, octets for the peer out; opens nothing.
+
+    `done` is whether the handshake is, `closed` whether the peer has ended TLS, and `failure` why there is no going
+    on, in OpenSSL's words; where it would not have the client's certificate, they say which, and why.
+    """
 
     def __init__(self, terms: Handshakes) -> None:
         self._terms = terms
-        self._connection: SSL.Connection | None = None
-        self.refusal: str | None = None
+        self._refusal: str | None = None
+        self.done = False
+        self.closed = False
+        self.failure: str | None = None
+        self._connection = SSL.Connection(terms.context, None)
+        self._connection.set_verify(terms.verify, self._verified)
+        self._connection.set_accept_state()
 
     def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: N802, N803  Twisted's names
-        """What Twisted does the handshake with."""
-        connection = self._connection = SSL.Connection(self._terms.context, None)
-        connection.set_verify(self._terms.verify, self._verified)
-        return connection
+        """What Twisted's own TLS does the handshake with."""
+        return self._connection
 
     def _verified(self, connection: object, certificate: crypto.X509, error: int, depth: int, good: int) -> bool:
         """What OpenSSL has found stands; what it has against a certificate is kept for the log."""
         if not good:
             whose = "the client's certificate" if depth == 0 else "a CA's certificate"
-            self.refusal = f"{_rule(error)}: {whose}, {_subject(certificate)}"[:MAX_REFUSAL]
+            self._refusal = f"{_rule(error)}: {whose}, {_subject(certificate)}"[:MAX_REFUSAL]
         return bool(good)
 
+    def take(self, data: bytes) -> bytes:
+        """Octets of the peer's: what they say inside TLS, which is nothing as long as the handshake goes on."""
+        connection = self._connection
+        pieces = []
+        try:
+            # OpenSSL's own buffer grows: what it is given it takes whole.
+            connection.bio_write(data)
+            if not self.done:
+                connection.do_handshake()
+                self.done = True
+            while True:
+                pieces.append(connection.recv(MAX_PIECE))
+        except SSL.WantReadError:
+            pass
+        except SSL.ZeroReturnError:  # close_notify.  RFC 8446 section 6.1
+            self.closed = True
+        except SSL.Error as error:
+            self.failure = self._refusal or str(told(error))
+        return b"".join(pieces)
+
+    def outgoing(self) -> bytes:
+        """The octets that are to be sent now: of the handshake, an alert, or what was wrapped."""
+        pieces = []
+        try:
+            while True:
+                pieces.append(self._connection.bio_read(MAX_PIECE))
+        except SSL.WantReadError:
+            return b"".join(pieces)
+
+    def wrap(self, data: bytes) -> bytes:
+        """These octets inside TLS."""
+        self._connection.sendall(data)
+        return self.outgoing()
+
+    def end(self) -> bytes:
+        """Our close_notify, and what is still to be sent before it."""
+        if self.failure is None:
+            self._connection.shutdown()
+        return self.outgoing()
+
     def secured(self) -> TLS:
-        """What is known once it is done."""
-        assert self._connection is not None
+        """What is known once the handshake is done."""
         certificate = self._connection.get_peer_certificate()
         shown = None if certificate is None else crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
         return TLS(self._terms.end_point, shown)
-
-
-def layer(
-    protocol: "LDAPProtocol", handshake: Handshake, factory: "LDAPFactory", bare: interfaces.ITransport
-) -> None:
-    """Put TLS between a protocol and its transport `bare`, and begin the handshake.
-
-    Not by the transport's own `startTLS`, whose writes wait for the reactor of `twisted.internet`, whichever runs.
-    """
-    tls = TLSMemoryBIOFactory(handshake, False, factory, cast(Any, factory.reactor))
-    between: Any = tls.protocol(tls, protocol)
-    cast(Any, bare).protocol = between
-    between.makeConnection(bare)
 
 
 def told(why: object) -> object:

@@ -11,6 +11,7 @@ from ldapserver.audit.sinks import Sink
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.hosting.hosted import prepare
 from ldapserver.hosting.listeners import Listening
+from ldapserver.hosting.loops import LOOPS
 from ldapserver.hosting.options import settings_of
 from ldapserver.usage import UsageFault
 
@@ -56,6 +57,8 @@ class LDAPService(Service):
                 f"argument --workers: {options.workers}: a service is one process, the program's; ldapserver serve "
                 "starts several"
             )
+        if options.loop != LOOPS[0]:
+            raise UsageFault(f"argument --loop: {options.loop}: the program has its reactor already")
         self._reactor = reactor
         self._hosted = prepare(options, sinks)
         self._listening: Listening | None = None

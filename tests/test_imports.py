@@ -30,7 +30,7 @@ MAY_IMPORT = {
 }
 KNOW_TWISTED = {"ldapserver.protocol", "ldapserver.handshake", "ldapserver.testing"}
 KNOW_TWISTED |= {"ldapserver.cli.serve", "ldapserver.hosting.scraping", "ldapserver.hosting.listeners"}
-KNOW_TWISTED |= {"ldapserver.hosting.inheriting", "ldapserver.hosting.sockets"}
+KNOW_TWISTED |= {"ldapserver.hosting.inheriting", "ldapserver.hosting.loops", "ldapserver.hosting.sockets"}
 KNOW_TWISTED |= {"ldapserver.twisted_service", "ldapserver.twist"}
 KNOW_TWISTED |= {"ldapserver.capture.listening", "ldapserver.capture.proxy", "ldapserver.capture.replay_protocol"}
 KNOW_TWISTED |= {"ldapserver.cli.record", "ldapserver.cli.until_signal"}
@@ -52,8 +52,8 @@ LAYERS: dict[str, set[str]] = {
     "capture": {"certificates", "directory", "errors", "handshake", "printable", "url", "usage", "wire"},
     "faults": {"access", "bind", "certificates", "channel", "directory", "errors", "passwords", "sasl", "service"}
     | {"session", "stream", "suspension", "wire"},
-    "hosting": {"audit", "certificates", "clock", "config", "directory", "faults", "handshake", "logons", "metrics"}
-    | {"protocol", "service", "terminal", "url", "usage", "whole_file", "wire"},
+    "hosting": {"asyncio_protocol", "audit", "certificates", "clock", "config", "connections", "directory", "faults"}
+    | {"handshake", "logons", "metrics", "protocol", "service", "terminal", "url", "usage", "whole_file", "wire"},
     "twisted_service": {"audit", "directory", "hosting", "usage"},
     "twist": {"hosting", "twisted_service", "usage"},
     "pytest_plugin": {"faults", "testing"},

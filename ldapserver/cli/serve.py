@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from ldapserver.hosting.assembly import what_stays
 from ldapserver.hosting.hosted import (
@@ -20,6 +20,7 @@ from ldapserver.hosting.hosted import (
     unannounce,
 )
 from ldapserver.hosting.listeners import Listening
+from ldapserver.hosting.loops import Loop, begin_loop, loop_name
 from ldapserver.hosting.options import read_options, serve_parser
 from ldapserver.hosting.worker import Worker, check_shared_targets, own_target
 from ldapserver.usage import UsageFault
@@ -97,7 +98,7 @@ class _Crew:
     def begun(self, pids: Sequence[int]) -> None:
         """Say where all of them listen, and what is whose."""
         options = self.loaded.options
-        announce(options, [str(url) for url in self.sockets.urls])
+        announce(options, [str(url) for url in self.sockets.urls], loop_name(options.loop))
         own = [(target, own_target(target, "N")) for target in options.audit]
         logs = ", ".join(log for target, log in own if log != target)
         _log.info(
@@ -114,27 +115,26 @@ class _Crew:
 
 def _run(hosted: Hosted) -> int:
     """Listen, and serve until a signal ends it; the exit status."""
-    from twisted.internet import reactor as installed
     from twisted.python import log
 
-    reactor = cast(Any, installed)
+    loop = begin_loop(hosted.options.loop)
     log.PythonLoggingObserver("ldapserver.twisted").start()  # type: ignore[no-untyped-call]  # Twisted's own
     logging.getLogger("ldapserver.twisted").setLevel(logging.WARNING)
-    return _Run(reactor, hosted, hosted.listen(reactor)).status()
+    return _Run(loop, hosted, hosted.listen(loop.reactor, loop.asyncio)).status()
 
 
 @dataclass
 class _Run:
     """A server that listens: who is told that it does, and what signals do to it."""
 
-    reactor: Any
+    loop: Loop
     hosted: Hosted
     listening: Listening
     unannounced: bool = False  # the file of --ready-file could not be written
 
     def status(self) -> int:
         """Serve until a signal ends it; the exit status."""
-        reactor, hosted = self.reactor, self.hosted
+        reactor, hosted = self.loop.reactor, self.hosted
         signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(hosted.renew, self.listening))
         signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(hosted.save, reactor))
         reactor.callWhenRunning(self._announce)
@@ -150,19 +150,19 @@ class _Run:
         # Of its own a second one is an error: a service manager may tell all processes, and ours tell each other.
         for number in (signal.SIGTERM, signal.SIGINT):
             if signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, lambda *_: self.reactor.callFromThread(self._end))
+                signal.signal(number, lambda *_: self.loop.reactor.callFromThread(self._end))
         try:
-            self.hosted.announce(self.listening)
+            self.hosted.announce(self.listening, self.loop.name)
         except UsageFault as fault:
             print(f"ldapserver serve: {fault}", file=sys.stderr)
             self.unannounced = True
-            self.reactor.stop()
+            self.loop.reactor.stop()
 
     def _end(self) -> None:
         from twisted.internet.error import ReactorNotRunning
 
         with suppress(ReactorNotRunning):
-            self.reactor.stop()
+            self.loop.reactor.stop()
 
     def _stop(self) -> object:
         """End what is under way, and let everybody be told."""

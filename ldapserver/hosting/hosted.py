@@ -45,23 +45,28 @@ class Hosted:
     saving: Saving | None
     worker: Worker | None = None  # which of several processes this is, where there are several
 
-    def listen(self, reactor: Any) -> Listening:
-        """Listen everywhere. Raises UsageFault, and then nowhere."""
+    def listen(self, reactor: Any, loop: Any = None) -> Listening:
+        """Listen everywhere; with an asyncio `loop`, which `reactor` is to run, that brings what clients send.
+
+        Raises UsageFault, and then listens nowhere.
+        """
         from ldapserver.protocol import LDAPFactory, LDAPSFactory
 
-        certificate = self.certificate
-        if certificate is None:
-            factory = LDAPFactory(self.service, reactor)
-        else:
-            factory = used(self.options, lambda: LDAPFactory(self.service, reactor, certificate, self.clients))
+        soon = None if loop is None else loop.call_soon
+        factory = used(
+            self.options, lambda: LDAPFactory(self.service, reactor, self.certificate, self.clients, soon=soon)
+        )
         secure = LDAPSFactory(factory)
-        if self.worker is not None:
+        if self.worker is None:
+            opened = open_listeners(reactor, self.addresses, factory, secure)
+        else:
             from ldapserver.hosting.inheriting import inherit_listeners
 
-            return Listening(
-                factory, inherit_listeners(reactor, self.worker.urls, self.worker.sockets, factory, secure)
-            )
-        opened = open_listeners(reactor, self.addresses, factory, secure)
+            opened = inherit_listeners(reactor, self.worker.urls, self.worker.sockets, factory, secure)
+        if loop is not None:
+            from ldapserver.hosting.adopting import adopt
+
+            opened = adopt(loop, opened, factory)
         if self.service.metrics is None:
             return Listening(factory, opened)
         try:
@@ -70,12 +75,15 @@ class Hosted:
             close_listeners(opened)
             raise
 
-    def announce(self, listening: Listening) -> None:
-        """Say that we listen, in the file of --ready-file too. Raises UsageFault when that cannot be written."""
+    def announce(self, listening: Listening, loop: str = "") -> None:
+        """Say that we listen, in the file of --ready-file too; `loop` is the name of ours, where we have chosen it.
+
+        Raises UsageFault when the file cannot be written.
+        """
         if self.worker is not None:
             self.worker.listens()  # who started it says so once all do
             return
-        announce(self.options, listening.urls)
+        announce(self.options, listening.urls, loop)
         if listening.scraped is not None:
             _log.info("metrics on %s", listening.scraped[0])
         if self.saving is None:
@@ -152,7 +160,7 @@ def prepare(options: argparse.Namespace, more: Sequence[Sink] = ()) -> Hosted:
     return load_all(options).hosted(more)
 
 
-def announce(options: argparse.Namespace, urls: Sequence[str]) -> None:
+def announce(options: argparse.Namespace, urls: Sequence[str], loop: str = "") -> None:
     """Say that a server listens there, in the file of --ready-file too; raises UsageFault where that can't be."""
     path: str | None = options.ready_file
     if path is not None:
@@ -162,7 +170,8 @@ def announce(options: argparse.Namespace, urls: Sequence[str]) -> None:
         except OSError as refused:
             raise UsageFault(f"argument --ready-file: {path}: {refused.strerror}") from None
     for url in urls:
-        _log.info("listening on %s", url)
+        # The URL stays the end of the line, for who reads it there.
+        _log.info("%slistening on %s", f"{loop}: " if loop else "", url)
     if options.explain:
         _log.warning("--explain: whoever connects is told why a bind fails: whether the name or the password")
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from ldapserver.config import CHANNEL_BINDING, MEBIBYTE, MECHANISMS, Config
 from ldapserver.directory.conformance import Conformance
+from ldapserver.hosting.loops import LOOPS
 from ldapserver.hosting.values import (
     address,
     certificate_maps,
@@ -71,6 +72,11 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
     )
     _add(group, "--workers", help, metavar="N", type=workers)
     _add(group, "--ready-file", "written when every listener accepts: one URL a line", metavar="FILE")
+    help = (
+        "what brings the octets: Twisted's own reactor, or uvloop, which is faster and needs the extra, "
+        "sasl-digest[speed] (default: auto, uvloop where it is installed)"
+    )
+    _add(group, "--loop", help, choices=LOOPS)
     _add(group, "--log-level", "diagnostics on standard error (default: info)", choices=LOG_LEVELS)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ldapserver.config import Config
 from ldapserver.directory.conformance import Conformance
+from ldapserver.hosting.loops import LOOPS, check_loop
 from ldapserver.hosting.option_groups import DEFAULT_AUDIT, DEFAULT_LISTEN, EVENTS, PROFILES, add_groups
 from ldapserver.hosting.targets import STANDARD_OUTPUT
 from ldapserver.url import ListenURL
@@ -49,6 +50,7 @@ def _checked(settings: Mapping[str, Any]) -> argparse.Namespace:
     read = argparse.Namespace(**given)
     if given["cipher"] is not _DEFAULTS["cipher"] and QOP.AUTH_CONF not in given["qop"]:
         raise UsageFault("argument --cipher: has no place without auth-conf in --qop")
+    check_loop(read.loop)
     _check_tls(read)
     if read.ad_build != Config.ad_build and not read.ad_errors:
         raise UsageFault(f"argument --ad-build: {read.ad_build}: has no meaning without --ad-errors")
@@ -130,6 +132,7 @@ def has_tls(options: argparse.Namespace) -> bool:
 _DEFAULTS = {
     "config": None,
     "listen": [ListenURL.parse(DEFAULT_LISTEN)],
+    "loop": LOOPS[0],
     "suffix": [],
     "ldif": [],
     "profile": PROFILES[0],

@@ -69,6 +69,8 @@ def authorities(options: argparse.Namespace) -> "ClientAuthorities | None":
 
 def used(options: argparse.Namespace, use: Callable[[], T]) -> T:
     """What becomes of a certificate, which OpenSSL may still have something against: a key too short, say."""
+    if not has_tls(options):  # nothing of TLS need be loaded
+        return use()
     from ldapserver.certificates import InvalidCertificate
 
     try:

@@ -25,6 +25,7 @@ from ldapserver.usage import UsageFault
 
 # What of `serve` has no sense here, and what does the same.
 _NOT_HERE = {
+    "loop": "it runs on a reactor of its own",
     "log_level": "the logging of the program is its own",
     "metrics": "what hands them out runs in the reactor of twisted.internet only",
     "ready_file": "a server is ready once it is entered",

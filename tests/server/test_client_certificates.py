@@ -1,4 +1,4 @@
-"""Client certificates where Twisted is: whom the handshake takes, whom it ends with, and what is logged of that."""
+"""Client certificates with either adapter: whom the handshake takes, whom it ends with, and what is logged."""
 
 import contextlib
 import logging
@@ -12,13 +12,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from twisted.protocols import tls as twisted_tls
 
 from ldapserver.certificates import ClientAuthorities, InvalidCertificate, read_authorities
 from ldapserver.wire.messages import BindResponse, ResultCode
 from tests.authority import Authority, Issued, name
+from tests.server.adapters import Server, Start
+from tests.server.adapters import adapter as adapter
+from tests.server.adapters import start as start
 from tests.server.stage import U1, sasl, simple
-from tests.server.test_protocol import Server
 from tests.server.test_tls import CA, CERTIFICATE, Connection, begun, said, trusting
 
 THEIRS = Authority()
@@ -30,14 +31,13 @@ Asking = Callable[..., Server]
 
 
 @pytest.fixture
-def asking(monkeypatch: pytest.MonkeyPatch) -> Asking:
-    """Starts servers that ask clients for a certificate of `THEIRS`, or of others."""
+def asking(start: Start) -> Asking:
+    """Starts servers that ask clients for a certificate of `THEIRS`, or of others, over either adapter."""
 
     def asking(*, required: bool = False, authorities: tuple[x509.Certificate, ...] = (), **settings: Any) -> Server:
-        server = Server(**settings)
+        server = start(**settings)
         clients = ClientAuthorities(authorities or (THEIRS.certificate,), required)
         server.factory.use_certificate(CERTIFICATE, clients)
-        monkeypatch.setattr(twisted_tls, "_get_default_clock", lambda: server.reactor)
         return server
 
     return asking
@@ -60,8 +60,8 @@ versions = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVe
 def test_who_shows_a_good_one_is_known_by_it(asking: Asking, tmp_path: Path, version: ssl.TLSVersion) -> None:
     connection = Connection(asking(), ldaps=True)
     connection.handshake(showing(GOOD, tmp_path, version))
-    assert connection.protocol.session.tls is not None
-    assert connection.protocol.session.tls.client_certificate == GOOD.der
+    assert connection.link.session.tls is not None
+    assert connection.link.session.tls.client_certificate == GOOD.der
     assert connection.who() == b""  # it is shown, and stands for nobody until it is used
     assert connection.only(EXTERNAL) == OK
     assert connection.who() == f"dn:{U1}".encode()
@@ -185,13 +185,12 @@ def test_one_that_cannot_be_read_ends_the_handshake_like_any_other(
     assert line.endswith("the client's certificate, which can't be read")
 
 
-def test_without_a_ca_nobody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = Server(tls=CERTIFICATE)
-    monkeypatch.setattr(twisted_tls, "_get_default_clock", lambda: server.reactor)
+def test_without_a_ca_nobody_is_asked(start: Start, tmp_path: Path) -> None:
+    server = start(tls=CERTIFICATE)
     connection = Connection(server, ldaps=True)
     connection.handshake(showing(wrong("expired"), tmp_path))
-    assert connection.protocol.session.tls is not None
-    assert connection.protocol.session.tls.client_certificate is None
+    assert connection.link.session.tls is not None
+    assert connection.link.session.tls.client_certificate is None
 
 
 # Files

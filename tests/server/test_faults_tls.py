@@ -30,13 +30,18 @@ from ldapserver.testing import authority
 from ldapserver.testing.authority import CA
 from ldapserver.testing.faults import Defect, bad_certificate
 from ldapserver.wire.messages import ExtendedResponse, ResultCode
-from tests.server.stage import U1, sasl
-from tests.server.test_protocol import Server
-from tests.server.test_tls import START, Connection, Start, begun, trusting
-from tests.server.test_tls import start as start  # a fixture
+from tests.server.adapters import Server, Start
+from tests.server.stage import LDIF, U1, sasl
+from tests.server.test_tls import CERTIFICATE, START, Connection, begun, trusting
 
 OURS = CA()
 both_ways = pytest.mark.parametrize("ldaps", [False, True], ids=["StartTLS", "ldaps"])
+
+
+@pytest.fixture
+def start() -> Start:
+    """Starts servers that do TLS; faults are for servers of Twisted's own reactor."""
+    return lambda ldif=LDIF, **settings: Server(ldif, CERTIFICATE, **settings)
 
 
 def faulty(start: Start, action: Action, on: str = "tls", **conditions: Any) -> tuple[Server, FaultPlan]:
@@ -109,7 +114,7 @@ def test_clients_are_asked_for_theirs_all_the_same(start: Start) -> None:
     connection = connect(server, ldaps=True)
     with pytest.raises((ssl.SSLError, ConnectionError)):
         served(connection, CONTEXT)
-    assert connection.protocol.session.tls is None
+    assert connection.link.session.tls is None
 
 
 @both_ways
@@ -133,8 +138,8 @@ def test_a_handshake_that_stalls(start: Start, ldaps: bool) -> None:
 def test_nothing_is_left_of_a_stalled_handshake_when_its_client_goes(start: Start, ldaps: bool) -> None:
     server, _ = faulty(start, StalledHandshake())
     connection = connect(server, ldaps=ldaps)
-    connection.wire.lost()
-    assert (server.factory.open, connection.protocol.session.closed) == (0, True)
+    connection.wire.hang_up()
+    assert (server.factory.open, connection.link.session.closed) == (0, True)
 
 
 def test_a_server_stops_with_a_stalled_handshake(start: Start) -> None:
@@ -187,7 +192,7 @@ def test_start_tls_that_is_refused_is_no_handshake(start: Start) -> None:
     assert isinstance(answer, ExtendedResponse)
     assert answer.result_code is ResultCode.UNAVAILABLE
     assert [fired.rule.on for fired in plan.fired] == ["starttls"]
-    assert not connection.protocol.handshaking
+    assert not connection.link.handshaking
 
 
 # Connections
@@ -206,7 +211,7 @@ def test_a_connection_that_is_made(start: Start, action: Action, connected: bool
     assert connection.send(connection.encoded(START)) == b""
     assert (connection.wire.connected, connection.aborted()) == (connected, aborted)
     assert [fired.connection for fired in plan.fired] == [2]
-    connection.wire.lost()
+    connection.wire.hang_up()
     assert server.factory.open == 1
 
 
@@ -282,4 +287,4 @@ def test_an_expired_certificate_of_a_client_ends_the_handshake(start: Start, tmp
     connection = Connection(server, ldaps=True)
     with pytest.raises((ssl.SSLError, ConnectionError)):
         served(connection, context)
-    assert connection.protocol.session.tls is None
+    assert connection.link.session.tls is None

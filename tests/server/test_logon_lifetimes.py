@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from ldapserver.audit.kinds import LOGOFF, LOGON, SPECIAL_LOGON
 from ldapserver.audit.record import EventRecord, Record
 from ldapserver.audit.sinks import AuditUnavailable
-from ldapserver.protocol import FAREWELL
+from ldapserver.connections import FAREWELL
 from ldapserver.suspension import Suspension
 from ldapserver.wire.messages import BindResponse, ResultCode, UnbindRequest
+from tests.server.adapters import Server, Start
+from tests.server.adapters import adapter as adapter
+from tests.server.adapters import start as start
 from tests.server.stage import DEAR, LDIF, U1, Stage, digest_response, sasl, simple, stage
 from tests.server.test_protocol import U1 as BIND_U1
-from tests.server.test_protocol import Server
 
 NOW, LATER, FAILS, FAILS_LATER, BREAKS_LATER = "now", "later", "fails", "fails later", "breaks later"
 
@@ -261,65 +263,78 @@ def test_a_bind_whose_client_has_gone_before_it_is_decided_was_a_logon_that_is_o
     assert [each.kind.event_id for each in log.asked if each.kind is not None] == [4776, 4624, 4634]
 
 
-# With Twisted: the server's end
+# The server's end, over either adapter
 
 
-def served(*orders: str) -> tuple[Server, Log]:
+def served(start: Start, *orders: str) -> tuple[Server, Log]:
     log = Log(list(orders))
-    return Server(sinks=[log], logon_events=True), log
+    return start(sinks=[log], logon_events=True), log
 
 
-def test_a_server_that_stops_ends_every_logon() -> None:
-    server, log = served()
+def test_a_server_that_stops_ends_every_logon(start: Start) -> None:
+    server, log = served(start)
     for _ in range(2):
-        connection, _ = server.connect()
-        connection.dataReceived(server.stage.encoded(BIND_U1))
+        connection = server.connect()
+        connection.receive(server.stage.encoded(BIND_U1))
     assert log.ids(LOGOFF) == []
     server.factory.stopFactory()
+    server.turns()
     assert sorted(log.ids(LOGOFF)) == sorted(log.ids(LOGON))
     assert_paired(log)
 
 
-def test_a_farewell_waits_for_what_is_being_recorded() -> None:
-    server, log = served(LATER)
-    connection, _ = server.connect()
-    connection.dataReceived(server.stage.encoded(BIND_U1))
+def test_a_farewell_waits_for_what_is_being_recorded(start: Start) -> None:
+    server, log = served(start, LATER)
+    connection = server.connect()
+    connection.receive(server.stage.encoded(BIND_U1))
     server.factory.stopFactory()
+    server.turns()
     over: list[object] = []
-    connection.connectionLost()
+    connection.hang_up()
+    server.turns()
     server.factory.farewell().addCallback(over.append)
+    server.turns()
     assert over == []
     log.settle()
+    server.turns()
     assert over == [None]
     assert_paired(log)
     server.reactor.advance(FAREWELL)
     assert over == [None]
 
 
-def test_a_farewell_waits_for_the_last_end_of_a_logon() -> None:
-    server, log = served(NOW, LATER)
-    connection, _ = server.connect()
-    connection.dataReceived(server.stage.encoded(BIND_U1))
+def test_a_farewell_waits_for_the_last_end_of_a_logon(start: Start) -> None:
+    server, log = served(start, NOW, LATER)
+    connection = server.connect()
+    connection.receive(server.stage.encoded(BIND_U1))
     server.factory.stopFactory()
-    connection.connectionLost()
+    server.turns()
+    connection.hang_up()
+    server.turns()
     over: list[object] = []
     server.factory.farewell().addCallback(over.append)
+    server.turns()
     assert (over, log.ids(LOGOFF)) == ([], [])
     log.settle()
+    server.turns()
     assert over == [None]
     assert_paired(log)
 
 
 def test_what_is_recorded_before_the_connection_is_lost_is_not_waited_for() -> None:
-    server, log = served(LATER)
-    connection, _ = server.connect()
-    connection.dataReceived(server.stage.encoded(BIND_U1))
+    server, log = served(Server, LATER)  # over Twisted, where nothing leaves before the peer reads
+    connection = server.connect(eager=False)
+    connection.receive(server.stage.encoded(BIND_U1))
     server.factory.stopFactory()
+    server.turns()
     over: list[object] = []
     server.factory.farewell().addCallback(over.append)
+    server.turns()
     log.settle()
+    server.turns()
     assert over == []
-    connection.connectionLost()
+    connection.hang_up()
+    server.turns()
     assert over == [None]
     assert_paired(log)
 

@@ -89,6 +89,7 @@ def test_the_defaults_are_safe() -> None:
         "no_layer_inside_tls": False,
         "ad_errors": False,
         "ad_build": 17763,
+        "loop": "auto",
         "max_connections": 4096,
         "max_message": 1024 * 1024,
         "size_limit": 0,

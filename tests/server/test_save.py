@@ -19,6 +19,7 @@ from ldapserver.whole_file import WholeFile
 from ldapserver.wire.dn import AVA, DN
 from tests.server.stage import simple
 from tests.server.test_serve import Serve, ldif, serve
+from tests.server.test_serve import loop as loop  # a fixture of theirs
 
 __all__ = ["ldif", "serve"]  # fixtures
 
@@ -241,7 +242,7 @@ def test_behind_a_link_is_the_file_that_is_written(tmp_path: Path) -> None:
 def test_a_server_saves_on_a_signal_and_at_exit_and_begins_with_what_it_saved(serve: Serve, tmp_path: Path) -> None:
     target = tmp_path / "state.ldif"
     server = serve("--save", str(target))
-    assert server.lines == [f"ldapserver: listening on {server.urls[0]}"]
+    assert server.lines == [f"ldapserver: uvloop: listening on {server.urls[0]}"]
     server.process.send_signal(signal.SIGUSR1)
     assert server.until("saved") == f"ldapserver: saved in {target}"
     first = target.read_bytes()

@@ -155,13 +155,24 @@ Serve = Callable[..., Running]
 
 
 @pytest.fixture
-def serve(tmp_path: Path, ldif: str) -> Iterator[Serve]:
+def loop() -> str:
+    """The loop of `serve`; both_loops has a test run on either."""
+    return "auto"
+
+
+both_loops = pytest.mark.parametrize("loop", ["twisted", "uvloop"])
+
+
+@pytest.fixture
+def serve(tmp_path: Path, ldif: str, loop: str) -> Iterator[Serve]:
     """Starts a server and waits until it has said of every listener that it listens."""
     started: list[Running] = []
 
     def start(*arguments: str, listen: tuple[str, ...] = ("ldap://127.0.0.1:0",), program: str = "module") -> Running:
         command = [str(SCRIPT)] if program == "script" else [sys.executable, "-m", "ldapserver"]
         command += ["serve", "--ldif", ldif, *arguments]
+        if loop != "auto":
+            command += ["--loop", loop]
         for url in listen:
             command += ["--listen", url]
         if "--audit" not in arguments:
@@ -184,13 +195,14 @@ def records(path: Path) -> list[dict[str, dict[str, str]]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def test_a_server_listens_binds_records_and_ends_with_status_0(serve: Serve, tmp_path: Path) -> None:
+@both_loops
+def test_a_server_listens_binds_records_and_ends_with_status_0(serve: Serve, tmp_path: Path, loop: str) -> None:
     ready = tmp_path / "ready"
     path = tmp_path / "socket"
     listen = ("ldap://127.0.0.1:0", f"ldapi://{str(path).replace('/', '%2F')}")
     server = serve("--ready-file", str(ready), "--workstation", "LDAP1", "--host", "dc1.contoso.com", listen=listen)
     assert ready.read_text() == "".join(f"{url}\n" for url in server.urls)
-    assert server.lines == [f"ldapserver: listening on {url}" for url in server.urls]
+    assert server.lines == [f"ldapserver: {loop}: listening on {url}" for url in server.urls]
     assert ListenURL.parse(server.urls[0]).port > 0
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -222,12 +234,14 @@ def test_a_server_listens_binds_records_and_ends_with_status_0(serve: Serve, tmp
     assert server.process.stdout.read() == ""
 
 
+@both_loops
 def test_sigint_stops_it_too_and_so_does_the_installed_script(serve: Serve) -> None:
     server = serve(program="script")
     assert server.connect().bind(simple("u1", "password")) == 0
     assert server.stop(signal.SIGINT) == 0
 
 
+@both_loops
 def test_sighup_opens_a_renamed_log_again_and_numbers_go_on(serve: Serve, tmp_path: Path) -> None:
     log = tmp_path / "audit.jsonl"
     server = serve()
@@ -251,6 +265,7 @@ def test_numbers_go_on_when_the_server_is_started_again(serve: Serve, tmp_path: 
     assert [record["winlog"]["record_id"] for record in records(tmp_path / "audit.jsonl")] == ["1", "2"]
 
 
+@both_loops
 def test_a_server_that_is_stopped_ends_the_logons_that_it_has_told_of(serve: Serve, tmp_path: Path) -> None:
     server = serve("--events", "logon", "--profile", "ad")
     clients = [server.connect() for _ in range(2)]
@@ -283,6 +298,7 @@ def test_with_audit_to_standard_output_nothing_else_is_there(serve: Serve) -> No
     assert server.process.stdout.read() == ""
 
 
+@both_loops
 def test_a_log_that_cannot_be_written_fails_binds_and_says_so_once(serve: Serve) -> None:
     server = serve("--audit", "/dev/full")
     client = server.connect()
@@ -397,6 +413,7 @@ def certified(cert: Path, key: Path) -> Path:
     return path
 
 
+@both_loops
 def test_a_throw_away_certificate_serves_ldaps_and_its_ca_is_written(serve: Serve, tmp_path: Path) -> None:
     ca, ready = tmp_path / "ca.pem", tmp_path / "ready"
     listen = ("ldaps://127.0.0.1:0", "ldap://127.0.0.1:0")
@@ -415,6 +432,7 @@ def test_a_throw_away_certificate_serves_ldaps_and_its_ca_is_written(serve: Serv
     assert server.lines[3:] == ["ldapserver: stopping"]
 
 
+@both_loops
 def test_sighup_reads_the_certificate_again_and_keeps_the_old_one_when_it_cannot(
     serve: Serve, tmp_path: Path
 ) -> None:
@@ -435,6 +453,7 @@ def test_sighup_reads_the_certificate_again_and_keeps_the_old_one_when_it_cannot
     assert server.stop() == 0
 
 
+@both_loops
 def test_sighup_reads_the_cas_again_and_keeps_the_old_ones_when_it_cannot(serve: Serve, tmp_path: Path) -> None:
     theirs, ca = tmp_path / "theirs.pem", tmp_path / "ca.pem"
     ours, other = Authority(), Authority("Another CA")
@@ -463,6 +482,7 @@ def test_sighup_reads_the_cas_again_and_keeps_the_old_ones_when_it_cannot(serve:
     assert server.stop() == 0
 
 
+@both_loops
 def test_it_can_be_required(serve: Serve, tmp_path: Path) -> None:
     theirs, ca, cert, key = (tmp_path / each for each in ("theirs.pem", "ca.pem", "cert.pem", "key.pem"))
     ours = Authority()
@@ -714,6 +734,7 @@ def test_a_port_in_use_for_metrics_is_named_and_the_listeners_are_gone(refuses: 
     assert not path.exists()
 
 
+@both_loops
 def test_a_unix_socket_in_use_is_named(serve: Serve, refuses: Refuses, tmp_path: Path) -> None:
     url = f"ldapi://{str(tmp_path / 'socket').replace('/', '%2F')}"
     server = serve(listen=(url,))

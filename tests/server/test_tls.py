@@ -1,24 +1,18 @@
-"""TLS where Twisted is: real handshakes between our server and Python's ssl, over memory and by a clock of our own.
+"""TLS with either adapter: real handshakes of our server with Python's ssl, by a clock of our own."""
 
-The server's transport is `Wire` with what Twisted's own TCP connections take their `startTLS` from.
-"""
-
+import contextlib
 import hashlib
 import logging
 import ssl
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Iterator
 
 import pytest
 from OpenSSL import SSL
-from twisted.internet.error import ConnectionDone
-from twisted.python.failure import Failure
 
 from ldapserver.certificates import InvalidCertificate, ServerCertificate, throw_away
-from ldapserver.protocol import LDAPFactory, LDAPProtocol, LDAPSFactory
 from ldapserver.wire import codec
 from ldapserver.wire.messages import (
     ExtendedRequest,
@@ -27,24 +21,18 @@ from ldapserver.wire.messages import (
     LDAPResult,
     Operation,
     ResultCode,
+    Scope,
     SearchResultDone,
     UnbindRequest,
 )
-from tests.server.stage import LDIF, U1, WHO_AM_I, search, simple, stage
-from tests.server.test_protocol import MANY, Server, Wire, assert_notice, decoded
+from tests.server.adapters import Server, Start, decoded, starting
+from tests.server.adapters import adapter as adapter  # a fixture
+from tests.server.stage import LDIF, U1, WHO_AM_I, search, simple
+from tests.server.test_protocol import MANY, assert_notice
 
 WHO = ExtendedRequest(WHO_AM_I)
 START = ExtendedRequest("1.3.6.1.4.1.1466.20037")
 CERTIFICATE, CA = throw_away(["localhost", "127.0.0.1"])
-
-
-class TLSWire(Wire):
-    """A connection that TLS can be begun on, and that ends as Twisted's over TCP do."""
-
-    def lost(self) -> None:
-        if self.connected:
-            self.connected = False
-            cast(Any, self.protocol).connectionLost(cast(Any, Failure)(ConnectionDone()))
 
 
 class Connection:
@@ -52,18 +40,16 @@ class Connection:
 
     def __init__(self, server: Server, *, ldaps: bool = False) -> None:
         self.server = server
-        factory = LDAPSFactory(server.factory) if ldaps else server.factory
-        self.protocol: LDAPProtocol = factory.buildProtocol(None)
-        self.wire = TLSWire(server.reactor, self.protocol)
+        self.wire = server.connect(eager=False, tls_first=ldaps)
+        self.link = self.wire.link
         self._last_id = 0
         self._tls: ssl.SSLObject | None = None
-        cast(Any, self.protocol).makeConnection(self.wire)
 
     def send(self, data: bytes) -> bytes:
         """Send these octets on the bare connection; what comes back on it."""
-        if data and self.wire.connected:
-            self.wire.protocol.dataReceived(data)
-        self.server.reactor.turns()
+        if data:
+            self.wire.receive(data)
+        self.server.turns()
         self.wire.read()
         sent = bytes(self.wire.sent)
         self.wire.sent.clear()
@@ -127,7 +113,7 @@ class Connection:
 
     def secure(self) -> bool:
         """Whether the server takes it to be inside TLS."""
-        return self.protocol.session.tls is not None
+        return self.link.session.tls is not None
 
     def aborted(self) -> bool:
         """Whether the server has ended the connection at once."""
@@ -146,13 +132,11 @@ def trusting(ca: bytes) -> ssl.SSLContext:
     return context
 
 
-Start = Callable[..., Server]
-
-
 @pytest.fixture
-def start() -> Start:
-    """Starts servers that do TLS."""
-    return lambda ldif=LDIF, **settings: Server(ldif, CERTIFICATE, **settings)
+def start(adapter: str) -> Iterator[Start]:
+    """Starts servers that do TLS, over either adapter."""
+    with starting(adapter) as start:
+        yield lambda ldif=LDIF, **settings: start(ldif, CERTIFICATE, **settings)
 
 
 def begun(server: Server) -> Connection:
@@ -181,8 +165,8 @@ def test_with_ldaps_the_handshake_is_first_and_all_else_is_inside(start: Start) 
     # The certificate is signed with SHA-256, and so that is the hash.  RFC 5929 section 4.1
     shown = tls.getpeercert(binary_form=True)
     assert shown is not None
-    assert connection.protocol.session.tls is not None
-    assert connection.protocol.session.tls.end_point == hashlib.sha256(shown).digest()
+    assert connection.link.session.tls is not None
+    assert connection.link.session.tls.end_point == hashlib.sha256(shown).digest()
 
 
 def test_start_tls_keeps_who_the_connection_is(start: Start) -> None:
@@ -199,24 +183,21 @@ def test_start_tls_keeps_who_the_connection_is(start: Start) -> None:
     assert [record.tls for record in server.stage.records] == [False, True]
 
 
-def test_a_server_without_a_certificate_does_no_tls() -> None:
-    connection = Connection(Server())
-    assert connection.only(START).result_code is ResultCode.PROTOCOL_ERROR
-    assert connection.who() == b""
+def test_a_server_without_a_certificate_does_no_tls(adapter: str) -> None:
+    with starting(adapter) as start:
+        connection = Connection(start())
+        assert connection.only(START).result_code is ResultCode.PROTOCOL_ERROR
+        assert connection.who() == b""
 
 
 def test_a_peer_that_stops_reading_right_before_the_handshake_is_heard_in_it(start: Start) -> None:
     connection = Connection(start())
-    wire: Any = connection.wire
-    write = wire.write
-
-    def full(data: bytes) -> None:
-        write(data)
-        connection.protocol.pauseProducing()
-
-    wire.write = full
-    assert connection.only(START).result_code is ResultCode.SUCCESS
-    wire.write = write
+    while connection.wire.link.writable:
+        connection.wire.receive(connection.encoded(search("", Scope.BASE_OBJECT)) * 100)
+    connection.wire.receive(connection.encoded(START))
+    answers = decoded(connection.send(b""))  # it reads again
+    assert isinstance(answers[-1].operation, ExtendedResponse)
+    assert connection.link.handshaking
     connection.handshake()
     assert connection.who() == b""
 
@@ -230,6 +211,20 @@ def test_unbind_ends_tls_and_the_connection(start: Start) -> None:
     assert not connection.wire.connected  # though the client has not sent its own
 
 
+def test_who_ends_tls_is_answered_what_it_has_asked_and_the_connection_ends(start: Start) -> None:
+    connection = Connection(start(), ldaps=True)
+    tls = connection.handshake()
+    tls.write(connection.encoded(WHO))
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.unwrap()
+    connection._in.write(connection.send(connection._out.read()))
+    (answer,) = decoded(tls.read(1 << 16))
+    assert isinstance(answer.operation, ExtendedResponse)
+    with pytest.raises(ssl.SSLZeroReturnError):  # our close_notify
+        tls.read(1)
+    assert not connection.wire.connected
+
+
 @pytest.mark.parametrize("ldaps", [False, True], ids=["StartTLS", "ldaps"])
 def test_a_search_inside_tls_is_not_read_on_while_the_peer_does_not_read(start: Start, ldaps: bool) -> None:
     server = start(MANY)
@@ -237,13 +232,11 @@ def test_a_search_inside_tls_is_not_read_on_while_the_peer_does_not_read(start: 
     tls = connection.handshake()
     connection.only(simple("u1", "password"))
     tls.write(connection.encoded(search()))
-    connection.wire.room = 0
-    connection.wire.protocol.dataReceived(connection._out.read())
-    server.reactor.turns()
+    connection.wire.receive(connection._out.read())
     held = connection.wire.buffered
     assert 0 < held < 400_000  # of more than a million
     server.reactor.advance(1)
-    server.reactor.turns()
+    server.turns()
     assert connection.wire.buffered == held
     connection._in.write(connection.send(b""))
     messages = decoded(connection.received())
@@ -304,7 +297,7 @@ def test_a_client_that_only_looks_is_told_of_to_those_who_debug(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    Connection(start(), ldaps=True).wire.lost()
+    Connection(start(), ldaps=True).wire.hang_up()
     ((level, _),) = said(caplog)
     assert level == logging.DEBUG
 
@@ -348,7 +341,7 @@ def test_a_handshake_that_stalls_is_closed_when_its_time_is_over(
     assert connection.aborted()
     assert connection.send(b"") == b""
     assert said(caplog) == [(logging.INFO, "connection 1 from 192.0.2.10: TLS handshake failed: it took too long")]
-    assert connection.protocol.session.closed
+    assert connection.link.session.closed
 
 
 def test_a_handshake_in_time_is_followed_by_the_time_of_any_other_connection(start: Start) -> None:
@@ -386,21 +379,6 @@ def test_a_server_that_stops_says_so_inside_tls_and_to_nobody_amid_a_handshake(
     assert said(caplog) == []
 
 
-def test_a_listener_for_ldaps_shares_its_life_with_the_others() -> None:
-    server = stage()
-    reactor = Server().reactor
-    factory = LDAPFactory(server.service, reactor, CERTIFICATE)
-    secure: Any = LDAPSFactory(factory)
-    shared: Any = factory
-    secure.doStart()
-    assert len(reactor.getDelayedCalls()) == 2  # the sweep of each
-    shared.doStart()
-    secure.doStop()
-    assert len(reactor.getDelayedCalls()) == 2
-    shared.doStop()
-    assert len(reactor.getDelayedCalls()) == 1
-
-
 # Certificates
 
 
@@ -415,7 +393,7 @@ def test_another_certificate_is_shown_from_the_next_handshake_on(start: Start) -
     waiting.handshake()
     second = Connection(server, ldaps=True)
     second.handshake(trusting(ca))
-    known = [each.protocol.session.tls for each in (first, waiting, second)]
+    known = [each.link.session.tls for each in (first, waiting, second)]
     assert [each.end_point for each in known if each] == [
         CERTIFICATE.end_point,
         CERTIFICATE.end_point,

@@ -12,6 +12,7 @@ from twisted.internet.error import ReactorNotRunning
 from ldapserver.cli.check import main as check
 from ldapserver.cli.serve import _Run
 from ldapserver.hosting import sockets
+from ldapserver.hosting.loops import Loop
 from ldapserver.hosting.options import read_options
 from ldapserver.hosting.sockets import SharedSockets
 from ldapserver.hosting.worker import Worker, check_shared_targets, own_options, own_target
@@ -163,7 +164,7 @@ def test_to_be_told_twice_to_stop_is_no_error() -> None:
                 raise ReactorNotRunning
 
     reactor, nothing = Reactor(), cast(Any, None)
-    run = _Run(reactor, nothing, nothing)
+    run = _Run(Loop("twisted", reactor), nothing, nothing)
     run._end()
     run._end()
     assert reactor.told == 2
