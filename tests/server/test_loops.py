@@ -185,6 +185,7 @@ for family, address, url in [
     listener = socket.socket(family)
     listener.bind(address)
     listener.listen(5)
+    listener.setblocking(False)
     urls.append(ListenURL.parse(url))
     sockets.append(listener)
     names.append((family, listener.getsockname()))

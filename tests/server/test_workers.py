@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ldapserver.cli.events import main as events
+from ldapserver.hosting.loops import loop_name
 from ldapserver.wire.messages import (
     AddRequest,
     BindResponse,
@@ -146,7 +147,7 @@ def test_all_workers_answer_and_each_numbers_its_own_log(start: Start, tmp_path:
     assert ready.read_text() == "".join(f"{url}\n" for url in crew.urls)
     logs = f"each with its own {tmp_path / 'audit.N.jsonl'}"
     assert crew.lines == [
-        *(f"ldapserver: listening on {url}" for url in crew.urls),
+        *(f"ldapserver: {loop_name('auto')}: listening on {url}" for url in crew.urls),
         f"ldapserver: 2 workers, pids {crew.pids[0]} {crew.pids[1]}, {logs}; the directory is read-only",
     ]
     assert path.stat().st_mode & 0o777 == 0o600
