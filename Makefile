@@ -35,10 +35,11 @@ docs: $(VENV)/.docs
 serve: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py --serve
 
-# BINDLOAD=path of a compiled bindload; without it the project's own client drives the servers. LDAPTOR=an interpreter that has ldaptor;
-# ONLY=digest,simple: parts of it.
-bench: $(VENV)/.demo
-	$(BIN)/python -m benchmarks $(if $(BINDLOAD),--bindload $(BINDLOAD)) $(if $(LDAPTOR),--ldaptor $(LDAPTOR)) $(if $(ONLY),--only $(ONLY))
+# BINDLOAD=path of a compiled bindload; without it the project's own client drives the servers. WHEEL=compiled measures the compiled
+# wheel too. LDAPTOR=an interpreter that has ldaptor; ONLY=digest,simple: parts of it.
+bench: $(VENV)/.speed $(if $(filter compiled,$(WHEEL)),$(COMPILED)/.installed)
+	$(BIN)/python -m benchmarks $(if $(BINDLOAD),--bindload $(BINDLOAD)) $(if $(filter compiled,$(WHEEL)),--compiled $(COMPILED)/venv/bin/python) \
+	  $(if $(LDAPTOR),--ldaptor $(LDAPTOR)) $(if $(ONLY),--only $(ONLY))
 
 # The same of a directory of a hundred thousand entries: searches, and binds beside them; a minute and a half.
 bench-directory: $(VENV)/.demo
@@ -90,6 +91,10 @@ $(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@echo 'setting up $(VENV) with the test tools'
 	@$(INSTALL) '.[test]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.speed: $(VENV)/.demo
+	@$(INSTALL) '.[speed]'
+	@touch $@
 
 $(VENV)/.docs: $(VENV)/.test
 	@echo 'setting up $(VENV) with what makes the site'

@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.pin and len(os.sched_getaffinity(0)) < 2:
         parser.error("--pin: there is one core for servers and client")
-    peers = [*ours.peers(), *slapd.peers(), *floor.peers(), *ldaptor.peers(options.ldaptor)]
+    more = ours.compiled_peers(options.compiled) if options.compiled else []
+    peers = [*ours.peers(), *more, *slapd.peers(), *floor.peers(), *ldaptor.peers(options.ldaptor)]
     heading = _heading(peers, options)
     for name, value in heading.items():
         print(f"{name:14} {value}")
@@ -94,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--bindload", metavar="PATH", help="a compiled bindload; without it our own client")
+    parser.add_argument(
+        "--compiled", metavar="PYTHON", help="an interpreter that has the compiled wheel, to be measured too"
+    )
     parser.add_argument(
         "--ldaptor",
         metavar="PYTHON",

@@ -62,12 +62,16 @@ def running(
     *options: str,
     write: Callable[[Path, int], None] = write_users,
     serve: Sequence[str] = ("ldapserver", "serve"),
+    python: Sequence[str] = (sys.executable,),
 ) -> Iterator[RunningServer]:
-    """`ldapserver serve` with so many users, which `write` makes, and the audit written to a file."""
+    """`ldapserver serve` with so many users, which `write` makes, and the audit written to a file.
+
+    `python` is the interpreter whose it is, with options of its own.
+    """
     with tempfile.TemporaryDirectory() as folder:
         ldif, ready, audit = (Path(folder, name) for name in ("users.ldif", "ready", "audit.jsonl"))
         write(ldif, users)
-        command = [sys.executable, "-m", *serve, "--ldif", str(ldif), "--listen", "ldap://127.0.0.1:0"]
+        command = [*python, "-m", *serve, "--ldif", str(ldif), "--listen", "ldap://127.0.0.1:0"]
         command += ["--host", "localhost", "--ready-file", str(ready), "--audit", str(audit), *options]
         started = time.perf_counter()
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process, ended(process):

@@ -15,12 +15,14 @@ from benchmarks.__main__ import main
 from benchmarks.arena import cpu_ratio, middle, p99_ratio
 from benchmarks.goals import Goal
 from benchmarks.load import Load
+from benchmarks.peers.ours import compiled, compiled_peers
 from benchmarks.process import announced, at_port, descriptors, family, free_port, resident_mib
 from benchmarks.rows import Finding, Row, Section
 from benchmarks.table import lines
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = 120
+PURE = compiled() == "pure Python"
 
 
 def test_a_part_from_end_to_end(tmp_path: Path) -> None:
@@ -61,6 +63,12 @@ def test_runs_that_are_too_short_say_so() -> None:
     run = Load(1, 0.01, 0.0, 1.0, 1.0)
     with pytest.raises(RuntimeError, match="--seconds"):
         cpu_ratio([run], [run])
+
+
+@pytest.mark.skipif(not PURE, reason="the modules here are compiled")
+def test_an_interpreter_without_the_compiled_wheel_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="has no compiled ldapserver: ldapserver is pure Python"):
+        compiled_peers(sys.executable)
 
 
 def test_a_program_that_does_not_listen() -> None:
