@@ -46,7 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.pin and len(os.sched_getaffinity(0)) < 2:
         parser.error("--pin: there is one core for servers and client")
-    more = ours.compiled_peers(options.compiled) if options.compiled else []
+    try:
+        more = ours.compiled_peers(options.compiled) if options.compiled else []
+    except (OSError, RuntimeError) as fault:
+        parser.error(f"--compiled: {fault}")
     peers = [*ours.peers(), *more, *slapd.peers(), *floor.peers(), *ldaptor.peers(options.ldaptor)]
     heading = _heading(peers, options)
     for name, value in heading.items():

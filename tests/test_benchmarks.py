@@ -50,6 +50,7 @@ def test_a_part_from_end_to_end(tmp_path: Path) -> None:
         (("--only", "digest,nothing"), "nothing: not one of digest, "),
         (("--seconds", "0"), "more than 0"),
         (("--rounds", "0"), "invalid choice"),
+        (("--compiled", "python-that-is-nowhere"), "--compiled: [Errno 2] No such file"),
     ],
 )
 def test_options_that_mean_nothing(options: tuple[str, ...], error: str, capsys: pytest.CaptureFixture[str]) -> None:
