@@ -102,7 +102,7 @@ $(VENV)/.docs: $(VENV)/.test
 	@touch $@
 
 COMPILED_FROM := setup.py setup.cfg pyproject.toml $(shell find sasl_digest ldapserver -name '*.py' -o -name '*.schema')
-BESIDE := CHANGELOG.md CONTRIBUTING.md Dockerfile LICENSE MANIFEST.in Makefile README.md setup.py setup.cfg pyproject.toml
+BESIDE := .dockerignore CHANGELOG.md CONTRIBUTING.md Dockerfile LICENSE MANIFEST.in Makefile README.md setup.py setup.cfg pyproject.toml
 
 $(VENV)/.compiler: $(VENV)/.test
 	@echo 'setting up $(VENV) with what compiles'

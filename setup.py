@@ -13,12 +13,12 @@ from setuptools import setup
 COMPILED = """
     sasl_digest: channel_binding client credentials digest grammar messages nonce_book outcomes proving server terms
     sasl_digest: values wdigest
-    ldapserver: access bind cursors dispatch entries few logons lookups operation passwords referrals refusals results
-    ldapserver: selection service session stream suspension
+    ldapserver: access bind cursors dispatch entries logons lookups operation passwords referrals refusals results
+    ldapserver: search_at_once selection service session stream suspension
     ldapserver.audit: file json_event json_form kinds log log_file record render status system
     ldapserver.controls: known requested responses
-    ldapserver.directory: account_state contents descriptions dialect directory entry evaluation few index lockout
-    ldapserver.directory: matching names operational syntaxes tree
+    ldapserver.directory: account_state contents descriptions dialect directory entry evaluation index lockout
+    ldapserver.directory: matching names operational search_at_once syntaxes tree
     ldapserver.sasl: digest_md5 mechanism plain
     ldapserver.wire: ber codec fields filter_codec framing requests responses
 """
@@ -35,10 +35,10 @@ INTERPRETED = {
     "ldapserver.audit.group_commit": "a name that is a keyword in C, with an underscore more",
     "ldapserver.audit.sinks": "classes that others derive from",
     "ldapserver.directory.account": "a class derived from bytes",
-    "ldapserver.directory.held": "generators that have to be lazy",
     "ldapserver.directory.memory": "a class that others derive from, and generators that have to be lazy",
     "ldapserver.directory.schema": "instances that weak references point to",
     "ldapserver.directory.schemes": "dataclasses with class variables, which would become fields",
+    "ldapserver.directory.type_index": "generators that have to be lazy",
     "ldapserver.directory.vocabulary": "instances that are copied",
     "ldapserver.wire.dn": "frozen values that are pickled",
     "ldapserver.wire.filters": "values that are compared, which would be by what they are and not by what they hold",

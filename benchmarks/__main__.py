@@ -82,7 +82,8 @@ def _heading(peers: Iterable[Peer], options: argparse.Namespace) -> dict[str, st
     client = (
         f"bindload at {options.bindload}" if options.bindload else "our own: rates and latencies are the client's"
     )
-    run = f"{options.rounds} rounds of {options.seconds:g} s by turns, {USERS:,} users"
+    rounds = "1 round" if options.rounds == 1 else f"{options.rounds} rounds"
+    run = f"{rounds} of {options.seconds:g} s by turns, {USERS:,} users"
     run += ", each server on one core" if options.pin else ""
     absent = ", ".join(name for name in ALL_PEERS if name not in there)
     return {**machine.described(), **there, "client": client, "run": run, **({"absent": absent} if absent else {})}
@@ -90,7 +91,7 @@ def _heading(peers: Iterable[Peer], options: argparse.Namespace) -> dict[str, st
 
 def _verdict(sections: Iterable[Section]) -> str:
     met = [finding.met for section in sections for row in section.rows for finding in row.findings]
-    return f"{met.count(True)} goals met, {met.count(False)} not"
+    return f"{met.count(True)} of {met.count(True) + met.count(False)} goals met"
 
 
 def _parser() -> argparse.ArgumentParser:

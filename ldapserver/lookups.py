@@ -7,7 +7,7 @@ entry's attributes these are, is decided once for each list and each shape of en
 from collections.abc import Sequence
 
 from ldapserver.directory.computed import ByName, Computed
-from ldapserver.directory.directory import Directory, Few, few_of
+from ldapserver.directory.directory import Directory, SearchAtOnce, search_at_once_of
 from ldapserver.directory.entry import Entry, Shape
 from ldapserver.directory.options import has_options
 from ldapserver.directory.schema import Schema
@@ -114,13 +114,13 @@ class Lookups:
         self._bases: dict[str, DN] = {}
         self._kept = 0  # about how many octets there are in the choices' `written`
         self._directory: Directory | None = None
-        self._few: Few | None = None
+        self._search_at_once: SearchAtOnce | None = None
 
-    def few(self, directory: Directory) -> Few | None:
+    def search_at_once(self, directory: Directory) -> SearchAtOnce | None:
         """How the directory is asked for what it finds at once, if it can be."""
         if directory is not self._directory:
-            self._directory, self._few = directory, few_of(directory)
-        return self._few
+            self._directory, self._search_at_once = directory, search_at_once_of(directory)
+        return self._search_at_once
 
     def keep(self, choice: Choice, entry: Entry, octets: bytes) -> None:
         """Keep what was sent of an entry, a SearchResultEntry."""

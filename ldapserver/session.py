@@ -18,12 +18,12 @@ from ldapserver.cursors import Cursors
 from ldapserver.dispatch import acting, carry_out, understood
 from ldapserver.errors import InvalidRequest, OperationRefused, ProtocolViolation
 from ldapserver.extended import CANCEL, NOTICE_OF_DISCONNECTION, START_TLS, read_cancel
-from ldapserver.few import few
 from ldapserver.logons import Logon
 from ldapserver.operation import Context
 from ldapserver.results import send_results
 from ldapserver.sasl.mechanism import TLS, Connection
 from ldapserver.search import search
+from ldapserver.search_at_once import search_at_once
 from ldapserver.service import Peer, Service
 from ldapserver.stream import Stream
 from ldapserver.suspension import Task
@@ -284,7 +284,7 @@ class Session:
         if not isinstance(request, SearchRequest) or controls is not NO_CONTROLS or self._faults is not None:
             return False
         try:
-            answer = few(self._service, self.identity, message_id, request)
+            answer = search_at_once(self._service, self.identity, message_id, request)
         except Exception as error:
             self._send_refusal(message_id, request, error)
             return True

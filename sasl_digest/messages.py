@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from sasl_digest.errors import MalformedMessage, UsageError
 from sasl_digest.grammar import QUOTED, as_written, join, quoted, split
-from sasl_digest.values import cheap
+from sasl_digest.values import frozen_value
 
 MAX_CHALLENGE = 2048  # octets; "MUST be less than 2048 bytes", RFC 2831 section 2.1.1
 MAX_RESPONSE = 4096  # octets; "MUST be less than 4096 bytes", RFC 2831 section 2.1.2
@@ -125,7 +125,7 @@ class Bound:
     channel_binding: bytes | None = field(repr=False)
 
 
-@cheap(hidden=("nonce", "cnonce", "response"), not_compared=("other_username",))
+@frozen_value(hidden=("nonce", "cnonce", "response"), not_compared=("other_username",))
 class DigestResponse(NamedTuple):
     """What the client answers.
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sasl_digest.errors import PeerError
 from sasl_digest.layers import SecurityLayer
 from sasl_digest.messages import QOP, Cipher, DigestChallenge
-from sasl_digest.values import cheap
+from sasl_digest.values import frozen_value
 
 
 class Reason(enum.Enum):
@@ -45,7 +45,7 @@ class Reason(enum.Enum):
     """The server did not prove that it knows the secret."""
 
 
-@cheap(hidden=("data",))
+@frozen_value(hidden=("data",))
 class Challenge(NamedTuple):
     """The exchange goes on: send `data` and wait for the client's response.
 
@@ -70,7 +70,7 @@ class Response:
     note: str | None = None
 
 
-@cheap(not_compared=("other_username",))
+@frozen_value(not_compared=("other_username",))
 class Lookup(NamedTuple):
     """The question to whoever drives the server: what is known of this user? Answer with `verify()`.
 
@@ -100,7 +100,7 @@ class Remembered:
     cipher: Cipher | None
 
 
-@cheap(hidden=("data", "layer", "remembered"), not_compared=("reading", "remembered"))
+@frozen_value(hidden=("data", "layer", "remembered"), not_compared=("reading", "remembered"))
 class Success(NamedTuple):
     """The exchange is over and the peer has proved the secret.
 

@@ -1,8 +1,8 @@
-"""Frozen values that are cheap to make.
+"""Frozen values that cost little to make: those of a bind's way that callers are handed.
 
-Every bind makes a few, and a frozen dataclass takes three to five times as long to make as a NamedTuple. So these are
-NamedTuples that compare and show themselves as a dataclass does: a value equals those of its own kind only, and what
-is secret is not in its repr.
+A frozen dataclass takes three to five times as long to make as a NamedTuple. So these are NamedTuples that compare
+and show themselves as a dataclass does: a value equals those of its own kind only, and what is secret is not in its
+repr. Callers can change none; what a server makes for itself is content with less (`ldapserver/wire/frozen.py`).
 """
 
 from collections.abc import Callable, Collection
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 Tuple = TypeVar("Tuple", bound=tuple[Any, ...])
 
 
-def cheap(
+def frozen_value(
     *, hidden: Collection[str] = (), not_compared: Collection[str] = ()
 ) -> Callable[[type[Tuple]], type[Tuple]]:
     """Decorate a NamedTuple of two fields or more; `hidden` are left out of its repr, `not_compared` of equality."""

@@ -184,6 +184,13 @@ def test_prometheus_is_imported_by_what_measures_only(module: str) -> None:
     assert knows == (module in ("ldapserver.metrics", "ldapserver.hosting.scraping"))
 
 
+@pytest.mark.parametrize("module", SOURCES)
+def test_uvloop_is_imported_by_what_makes_a_loop_only(module: str) -> None:
+    assert within(module, ["ldapserver.hosting.loops"]) == bool(
+        {each for each in imported(module) if within(each, ["uvloop"])}
+    )
+
+
 def test_importing_the_engine_loads_the_standard_library_only() -> None:
     found = loaded("sasl_digest")
     assert outside_the_standard_library(found) == {"sasl_digest"}

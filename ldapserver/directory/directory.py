@@ -199,8 +199,8 @@ class Directory(Protocol):
         ...
 
 
-class Few(Protocol):
-    """A directory's `few`, which it may have beside `search`: what is found at once."""
+class SearchAtOnce(Protocol):
+    """A directory's `search_at_once`, which it may have beside `search`."""
 
     def __call__(self, base: DN, scope: Scope, filter: Filter) -> Sequence[Entry] | None:
         """All that `search` would find, where that is a few entries and takes no looking for; otherwise None.
@@ -210,12 +210,12 @@ class Few(Protocol):
         ...
 
 
-def few_of(directory: Directory) -> Few | None:
+def search_at_once_of(directory: Directory) -> SearchAtOnce | None:
     """How this directory says it, if it does. Who has made its `search` another is asked by that alone."""
     for each in type(directory).__mro__:
-        if "few" in vars(each):
-            few: Few = directory.few  # type: ignore[attr-defined]  # no part of what every directory is
-            return few
+        if "search_at_once" in vars(each):
+            at_once: SearchAtOnce = directory.search_at_once  # type: ignore[attr-defined]  # not every directory's
+            return at_once
         if "search" in vars(each):
             return None
     return None

@@ -12,9 +12,9 @@ from itertools import chain
 from ldapserver.directory.computed import NOTHING, ByName
 from ldapserver.directory.entry import Entry, Shape
 from ldapserver.directory.evaluation import readable_type
-from ldapserver.directory.held import NONE, OBJECT_CLASS, Candidates, Held, held_under, indexable
 from ldapserver.directory.schema import Schema
 from ldapserver.directory.tree import Node
+from ldapserver.directory.type_index import NONE, OBJECT_CLASS, Candidates, TypeIndex, indexable, type_index
 from ldapserver.wire.dn import DN
 from ldapserver.wire.filters import (
     And,
@@ -53,24 +53,24 @@ class Index:
         self._names = tuple(types)
         self._find = find
         self._entries: dict[Node, Entry] = {}
-        self._held: dict[str, Held] = {}  # by OID, those that were asked for
-        self._places: dict[tuple[Shape, Shape], list[tuple[Held, int, int]]] = {}  # where each finds its values
+        self.made: dict[str, TypeIndex] = {}  # by OID, those that were asked for
+        self._places: dict[tuple[Shape, Shape], list[tuple[TypeIndex, int, int]]] = {}  # where each finds its values
         self._oids: frozenset[str] = frozenset()
-        self._named: dict[str, Held] = {}  # by description, as clients have written it
+        self._named: dict[str, TypeIndex] = {}  # by description, as clients have written it
         self._schema = schema
         self._adopt(schema)
 
     def add(self, node: Node, entry: Entry) -> None:
         """Let `entry`, which is at `node`, be found."""
         self._entries[node] = entry
-        for held in self._held.values():
-            held.add(node, entry)
+        for index in self.made.values():
+            index.add(node, entry)
 
     def remove(self, node: Node, entry: Entry) -> None:
         """Undo `add(node, entry)`: the entry as it was then, whatever stands at `node` now."""
         del self._entries[node]
-        for held in self._held.values():
-            held.remove(node, entry)
+        for index in self.made.values():
+            index.remove(node, entry)
 
     def change(self, node: Node, old: Entry, new: Entry) -> None:
         """`remove(node, old)` and `add(node, new)`, at the price of what is different."""
@@ -80,59 +80,59 @@ class Index:
         if places is None:
             if len(self._places) >= PAIRS:
                 self._places.clear()
-            found = [(held, held.places(old, new)) for held in self._held.values()]
-            places = self._places[pair] = [(held, *at) for held, at in found if at is not None]
-        for held, before, after in places:
+            found = [(index, index.places(old, new)) for index in self.made.values()]
+            places = self._places[pair] = [(index, *at) for index, at in found if at is not None]
+        for index, before, after in places:
             # The value of most types is what it was, and that is seen here.
-            if before < 0 or old.values[before] != new.values[after] or held.unread:
-                held.change(node, old, new)
+            if before < 0 or old.values[before] != new.values[after] or index.unread:
+                index.change(node, old, new)
 
     def note(self, node: Node, old: Entry, new: Entry, oids: Iterable[str]) -> None:
         """`change(node, old, new)` where nothing but the attributes of these types is different."""
         self._entries[node] = new
         for oid in oids:
-            if oid in self._held:
-                self._held[oid].change(node, old, new)
+            if oid in self.made:
+                self.made[oid].change(node, old, new)
 
     def prepare(self, filter: Filter, schema: Schema, computed: ByName = NOTHING) -> Iterator[None]:
         """Make what `candidates` will need for `filter`; after each `STEP` entries others may have a turn."""
-        for held in self._asked(filter, schema, computed):
-            held.read(STEP)
-            while held.unread:
+        for index in self._asked(filter, schema, computed):
+            index.read(STEP)
+            while index.unread:
                 yield
-                held.read(STEP)
+                index.read(STEP)
 
     def candidates(self, filter: Filter, schema: Schema, computed: ByName = NOTHING) -> list[Node] | None:
         """Nodes among which are all that `filter` is true of, or None when that may be half of them or more.
 
         `computed` are the attributes that no entry stores, about which only is known what they say themselves.
         """
-        for held in self._asked(filter, schema, computed):
-            held.read(len(self._entries))
+        for index in self._asked(filter, schema, computed):
+            index.read(len(self._entries))
         found = self._plan(filter, schema, computed)
         return None if found is None or found.count > len(self._entries) // 2 else found.collect()
 
-    def few(self, filter: Filter, schema: Schema, computed: ByName, most: int) -> Sequence[Node] | None:
+    def up_to(self, most: int, filter: Filter, schema: Schema, computed: ByName) -> Sequence[Node] | None:
         """The same where they are `most` at most and every index is there to say so; otherwise None."""
         if isinstance(filter, And):
             # One of them bounds what all have in common: who is looked up by uid need not be by class.
             for each in filter.filters:
-                if isinstance(each, Equality) and (held := self.whole(each, schema, computed)) is not None:
-                    bounded = held.few(each.value, most)
+                if isinstance(each, Equality) and (index := self.whole(each, schema, computed)) is not None:
+                    bounded = index.up_to(most, each.value)
                     if bounded is not None:
                         return bounded
-        if any(held.unread for held in self._asked(filter, schema, computed)):
+        if any(index.unread for index in self._asked(filter, schema, computed)):
             return None
         found = self._plan(filter, schema, computed)
         return None if found is None or found.count > most else found.collect()
 
-    def whole(self, filter: Equality, schema: Schema, computed: ByName) -> "Held | None":
+    def whole(self, filter: Equality, schema: Schema, computed: ByName) -> TypeIndex | None:
         """What says by itself of which nodes the filter is true; None where that is not there, or is not whole."""
-        held = self._of(filter, schema, computed)
-        # Of a description with options it says which nodes may be meant; object classes are held otherwise.
-        if held is None or held.unread or ";" in filter.attribute or held.oid == OBJECT_CLASS:
+        index = self._of(filter, schema, computed)
+        # Of a description with options it says which nodes may be meant; that of object classes is another.
+        if index is None or index.unread or ";" in filter.attribute or index.oid == OBJECT_CLASS:
             return None
-        return held
+        return index
 
     def _plan(self, filter: Filter, schema: Schema, computed: ByName) -> Candidates | None:
         match filter:
@@ -143,9 +143,9 @@ class Index:
             case Or(filters):
                 return self._either(filters, schema, computed)
             case _:
-                held = self._of(filter, schema, computed)
+                index = self._of(filter, schema, computed)
                 try:
-                    return self._led_to(filter, schema, computed) if held is None else held.plan(filter, schema)
+                    return self._led_to(filter, schema, computed) if index is None else index.plan(filter, schema)
                 except ValueError:
                     return NONE  # what is asserted is no value of the type: Undefined of every entry
 
@@ -170,29 +170,29 @@ class Index:
         count = sum(plan.count for plan in plans)
         return Candidates(count, lambda: list(dict.fromkeys(chain.from_iterable(plan.collect() for plan in plans))))
 
-    def _asked(self, filter: Filter, schema: Schema, computed: ByName) -> "Iterator[Held]":
+    def _asked(self, filter: Filter, schema: Schema, computed: ByName) -> Iterator[TypeIndex]:
         """The indexes that `filter` can use."""
         if isinstance(filter, And | Or):
             for each in filter.filters:
                 yield from self._asked(each, schema, computed)
         else:
-            held = self._of(filter, schema, computed)
-            if held is not None:
-                yield held
+            index = self._of(filter, schema, computed)
+            if index is not None:
+                yield index
 
-    def _of(self, filter: Filter, schema: Schema, computed: ByName) -> "Held | None":
+    def _of(self, filter: Filter, schema: Schema, computed: ByName) -> TypeIndex | None:
         """The index of the type that an item is about. A negation has none: it is true of most entries."""
         if schema is not self._schema:
             self._adopt(schema)
         description = getattr(filter, "attribute", None)
         if description is None:
             return None
-        held = self._named.get(description)
-        if held is None:
+        index = self._named.get(description)
+        if index is None:
             return self._led_by(description, filter, schema, computed)
-        return None if held.oid in computed else held
+        return None if index.oid in computed else index
 
-    def _led_by(self, description: str, filter: Filter, schema: Schema, computed: ByName) -> "Held | None":
+    def _led_by(self, description: str, filter: Filter, schema: Schema, computed: ByName) -> TypeIndex | None:
         """The same of a description that has not led anywhere before."""
         attribute_type = schema.attribute_type(description)
         if attribute_type is None or attribute_type.oid in computed:
@@ -200,15 +200,15 @@ class Index:
         # Every entry has an objectClass (RFC 4512 section 2.4), and is asked for so when all are wanted.
         if attribute_type.oid == OBJECT_CLASS and isinstance(filter, Present):
             return None
-        held = self._held.get(attribute_type.oid)
-        if held is None and attribute_type.oid in self._oids:
+        index = self.made.get(attribute_type.oid)
+        if index is None and attribute_type.oid in self._oids:
             self._places.clear()
-            held = self._held[attribute_type.oid] = held_under(schema, attribute_type, self._entries)
-        if held is not None and len(description) <= LONGEST:
+            index = self.made[attribute_type.oid] = type_index(schema, attribute_type, self._entries)
+        if index is not None and len(description) <= LONGEST:
             if len(self._named) >= NAMES:
                 self._named.clear()
-            self._named[description] = held
-        return held
+            self._named[description] = index
+        return index
 
     def _adopt(self, schema: Schema) -> None:
         """Go by this schema: an index stays where its type is what it was, and so are the subtypes below that."""
@@ -217,6 +217,6 @@ class Index:
         self._named.clear()
         known = [readable_type(schema, name) for name in self._names]
         self._oids = frozenset(each.oid for each in known if each and indexable(each))
-        for oid, held in tuple(self._held.items()):
-            if oid not in self._oids or not held.still(schema):
-                del self._held[oid]
+        for oid, index in tuple(self.made.items()):
+            if oid not in self._oids or not index.still(schema):
+                del self.made[oid]

@@ -23,7 +23,6 @@ from ldapserver.directory.dialect import Dialect
 from ldapserver.directory.directory import Written
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Test, compile_filter
-from ldapserver.directory.few import few
 from ldapserver.directory.ldif import Attributes, InvalidLDIF, Record, Report
 from ldapserver.directory.loading import Loading
 from ldapserver.directory.lockout import Lockout
@@ -33,6 +32,7 @@ from ldapserver.directory.policy import NO_POLICY, Policy, PolicySettings
 from ldapserver.directory.profile import Plain, Profile
 from ldapserver.directory.renewal import Owner
 from ldapserver.directory.schema import SUBSCHEMA, Schema, core
+from ldapserver.directory.search_at_once import search_at_once
 from ldapserver.directory.snapshot import Snapshot, restored, taken
 from ldapserver.directory.subschema import Subschema
 from ldapserver.directory.transaction import Transaction
@@ -366,9 +366,9 @@ class MemoryDirectory:
         """See `Directory`."""
         return Batches(self._found(base, scope, filter))
 
-    def few(self, base: DN, scope: Scope, filter: Filter) -> list[Entry] | None:
-        """See `Few` in `directory.py`."""
-        return few(self._root, self._index, self.schema, self.computed, base, scope, filter)
+    def search_at_once(self, base: DN, scope: Scope, filter: Filter) -> list[Entry] | None:
+        """See `SearchAtOnce` in `directory.py`."""
+        return search_at_once(self._root, self._index, self.schema, self.computed, base, scope, filter)
 
     def _found(self, base: DN, scope: Scope, filter: Filter) -> Iterator[list[Entry]]:
         if scope != Scope.BASE_OBJECT:

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from ldapserver.directory.account import AmbiguousName
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Values
-from ldapserver.directory.held import NodesByKey, drop, put, taken
 from ldapserver.directory.matching import case_ignore
 from ldapserver.directory.schema import Schema
 from ldapserver.directory.tree import Node
+from ldapserver.directory.type_index import NodesByKey, drop, put, taken
 from ldapserver.wire.dn import DN, is_visible
 
 # An entry of one of these classes is somebody, even without a password: who tries to bind as them is told apart in

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from ldapserver.directory.account import Account
 from ldapserver.directory.contents import Contents
 from ldapserver.directory.entry import Entry
-from ldapserver.directory.held import NodesByKey
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.policy import Policy
 from ldapserver.directory.schemes import StoredPassword
 from ldapserver.directory.tree import Node, RDNKey
+from ldapserver.directory.type_index import NodesByKey
 from ldapserver.directory.vocabulary import Vocabulary
 from ldapserver.wire.dn import DN, Key
 

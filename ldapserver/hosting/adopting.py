@@ -8,12 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ldapserver.asyncio_protocol import AsyncioProtocol
+from ldapserver.hosting.sockets import BACKLOG
 from ldapserver.url import ListenURL
 
 if TYPE_CHECKING:
     from ldapserver.connections import Connections
-
-BACKLOG = 511
 
 
 class Adopted:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ldapserver.hosting.sockets import BACKLOG, SOCKET_MODE
 from ldapserver.url import ListenURL
 from ldapserver.usage import UsageFault
 
@@ -47,9 +48,9 @@ def open_listeners(
     for url, address in addresses:
         try:
             port = (
-                reactor.listenUNIX(url.path, factory, 511, 0o600, True)
+                reactor.listenUNIX(url.path, factory, BACKLOG, SOCKET_MODE, True)
                 if url.path
-                else reactor.listenTCP(url.port, secure if url.tls else factory, 511, address)
+                else reactor.listenTCP(url.port, secure if url.tls else factory, BACKLOG, address)
             )
         except (error.CannotListenError, OSError) as refused:
             close_listeners(opened)

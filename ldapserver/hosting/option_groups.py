@@ -73,8 +73,8 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
     _add(group, "--workers", help, metavar="N", type=workers)
     _add(group, "--ready-file", "written when every listener accepts: one URL a line", metavar="FILE")
     help = (
-        "what brings the octets: Twisted's own reactor, or uvloop, which is faster and needs the extra, "
-        "sasl-digest[speed] (default: auto, uvloop where it is installed)"
+        "the event loop that serves connections: Twisted's own reactor, or uvloop, which takes less CPU and needs "
+        "the extra, sasl-digest[speed] (default: auto, uvloop where it is installed)"
     )
     _add(group, "--loop", help, choices=LOOPS)
     _add(group, "--log-level", "diagnostics on standard error (default: info)", choices=LOG_LEVELS)

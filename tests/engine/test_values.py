@@ -5,17 +5,17 @@ from typing import NamedTuple
 import pytest
 
 from sasl_digest import QOP, Challenge, DigestResponse, Lookup, Success
-from sasl_digest.values import cheap
+from sasl_digest.values import frozen_value
 
 
-@cheap(hidden=("secret",), not_compared=("note",))
+@frozen_value(hidden=("secret",), not_compared=("note",))
 class Made(NamedTuple):
     name: str
     secret: bytes
     note: str | None = None
 
 
-@cheap()
+@frozen_value()
 class Other(NamedTuple):
     name: str
     secret: bytes

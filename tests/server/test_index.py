@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from ldapserver.directory.computed import Computed, by_name
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import compile_filter
-from ldapserver.directory.held import COMBINATIONS
 from ldapserver.directory.index import INDEXED, STEP, Index
 from ldapserver.directory.likely import MANY
 from ldapserver.directory.schema import core, read_schema
 from ldapserver.directory.tree import Node
+from ldapserver.directory.type_index import COMBINATIONS
 from ldapserver.wire.dn import DN
 from ldapserver.wire.filters import (
     And,
@@ -219,7 +219,7 @@ def test_a_value_that_matches_nothing_is_present() -> None:
 def test_who_asks_for_all_entries_has_no_index_made() -> None:
     index = crowd(10)
     assert number_of(index, "(objectClass=*)") is None
-    assert index._held == {}
+    assert index.made == {}
 
 
 # Made when it is first asked for
@@ -264,7 +264,7 @@ def test_what_changes_between_the_steps_is_as_if_it_had_been_so() -> None:
     assert (number_of(index, "(uid=u7)"), number_of(index, "(uid=renamed)")) == (0, 2)
     assert number_of(index, f"(uid=u{3 * STEP - 2})") == 0
     assert index.candidates(parse_filter("(uid=new)"), SCHEMA) == [new]
-    assert index._held[core().oid("uid") or ""].present == 3 * STEP
+    assert index.made[core().oid("uid") or ""].present == 3 * STEP
 
 
 def test_two_searches_make_one_index_together() -> None:
@@ -416,7 +416,7 @@ def with_others() -> Index:
 
 
 def internals(index: Index, oid: str) -> tuple[object, ...]:
-    one = index._held[oid]
+    one = index.made[oid]
     assert one._ordered is None or one._ordered == sorted(one.nodes)  # type: ignore[type-var]
     return one.nodes, one.keyless, one.present, one.unread
 
@@ -454,7 +454,7 @@ def test_whatever_was_added_and_removed_all_matches_are_candidates(
         anew.add(node, node.entry)
     nothing = {node: index._entries[node] for node in index._entries if node not in nodes}
     assert all(node.entry is entry for node, entry in nothing.items())
-    for oid in index._held:
+    for oid in index.made:
         anew.candidates(Equality(oid, b"top"), SCHEMA)
         assert internals(index, oid) == internals(anew, oid)
 

@@ -24,10 +24,10 @@ SECOND = 1.0  # the shortest time limit of a client; none that is longer is over
 _DONE = write_result(SearchResultDone(ResultCode.SUCCESS))
 
 
-def few(service: Service, identity: Identity, message_id: int, request: SearchRequest) -> bytes | None:
+def search_at_once(service: Service, identity: Identity, message_id: int, request: SearchRequest) -> bytes | None:
     """The messages that answer a request without controls, to the last one; None where `search` has to answer it."""
     config, directory = service.config, service.directory
-    ask = service.lookups.few(directory)
+    ask = service.lookups.search_at_once(directory)
     if (
         ask is None
         or len(request.attributes) > LONGEST

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from ldapserver.access import ANONYMOUS, Identity
 from ldapserver.directory.directory import Directory
 from ldapserver.directory.entry import Entry
-from ldapserver.directory.few import AT_ONCE, ITEMS
 from ldapserver.directory.ldif import read_ldif
 from ldapserver.directory.memory import MemoryDirectory
+from ldapserver.directory.search_at_once import AT_ONCE, ITEMS
 from ldapserver.faults import Unavailable
-from ldapserver.few import few
 from ldapserver.lookups import BESIDE, LONGEST, Lookups
 from ldapserver.results import SLICE
+from ldapserver.search_at_once import search_at_once
 from ldapserver.wire.dn import DN
 from ldapserver.wire.filters import Filter, parse_filter
 from ldapserver.wire.messages import (
@@ -105,7 +105,7 @@ async def drained(batches: AsyncIterator[Sequence[Entry]]) -> None:
 
 def at_once(on: Stage, request: SearchRequest) -> bool:
     """Whether the request is answered in one step."""
-    return few(on.service, on.session.identity, 1, request) is not None
+    return search_at_once(on.service, on.session.identity, 1, request) is not None
 
 
 # What it says
@@ -511,7 +511,7 @@ def test_a_directory_that_searches_in_its_own_way_is_asked_to() -> None:
 class Broken(MemoryDirectory):
     """One that breaks where it is asked for what it finds at once."""
 
-    def few(self, base: DN, scope: Scope, filter: Filter) -> list[Entry] | None:
+    def search_at_once(self, base: DN, scope: Scope, filter: Filter) -> list[Entry] | None:
         raise KeyError("a bug")
 
 

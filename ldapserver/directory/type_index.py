@@ -1,4 +1,4 @@
-"""What is held under one attribute type: the keys of its values, and the nodes under each (for `index.py`)."""
+"""The index of one attribute type: the keys of its values, and the nodes under each (for `index.py`)."""
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Sequence
@@ -66,7 +66,7 @@ class Candidates:
 NONE = Candidates(0, list)  # what is false or Undefined of every entry
 
 
-class Held:
+class TypeIndex:
     """The nodes by the keys of what they hold under one type.
 
     `unread` are those that were there when it was made and are not in it yet.
@@ -190,7 +190,7 @@ class Held:
                     continue  # the value matches nothing
         return keys
 
-    def few(self, value: bytes, most: int) -> Sequence[Node] | None:
+    def up_to(self, most: int, value: bytes) -> Sequence[Node] | None:
         """The nodes that hold what equals this value, None when they are more than `most`."""
         try:
             found = self.nodes.get(self._key(value))
@@ -281,7 +281,7 @@ class Held:
         return list(found)
 
 
-class HeldClasses(Held):
+class ObjectClassIndex(TypeIndex):
     """The nodes by all the object classes that each names.
 
     Which classes an entry belongs to is asked of the schema when they are looked for, for it may have learned of a
@@ -321,11 +321,11 @@ def _belongs(classes: Any, wanted: str, schema: Schema) -> bool:
     return any(wanted in schema.lineage(name.decode("utf-8", "replace")) for name in classes)
 
 
-def held_under(schema: Schema, attribute_type: AttributeType, entries: dict[Node, Entry]) -> Held:
-    """What is held under an indexable type."""
+def type_index(schema: Schema, attribute_type: AttributeType, entries: dict[Node, Entry]) -> TypeIndex:
+    """The index of an indexable type, with nothing read yet."""
     if attribute_type.oid == OBJECT_CLASS:
-        return HeldClasses(schema, attribute_type, entries)
-    return Held(schema, attribute_type, entries, EQUALITY[(attribute_type.equality or "").lower()].key)
+        return ObjectClassIndex(schema, attribute_type, entries)
+    return TypeIndex(schema, attribute_type, entries, EQUALITY[(attribute_type.equality or "").lower()].key)
 
 
 def _after(text: str) -> str | None:
