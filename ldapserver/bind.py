@@ -75,8 +75,7 @@ class Binder:
         self._clock = service.clock
         self._peer = peer
         self._host = host
-        workstation = service.workstation or peer.ip or ""
-        self.connection = Connection(host, local=peer.local, process=peer.process, workstation=workstation)
+        self.connection = Connection(host, None, peer.local, peer.process, None, service.workstation or peer.ip or "")
         self._exchange: Exchange | None = None
         self._mechanism = ""
         self._message_id = 0

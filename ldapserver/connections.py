@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ldapserver.service import Service
+from ldapserver.link import Link
+from ldapserver.service import NO_PEER, Service
+from ldapserver.session import Session
 from ldapserver.suspension import Suspension
 
 if TYPE_CHECKING:
     from ldapserver.certificates import ClientAuthorities, ServerCertificate
     from ldapserver.handshake import Handshakes
-    from ldapserver.link import Link
 
 T = TypeVar("T")
 
@@ -61,7 +62,11 @@ class Reactor(Protocol):
 
 
 class Connections:
-    """The connections of one server. `count` is how many there have been since the start."""
+    """The connections of one server.
+
+    `count` is how many there have been since the start, and so the number of the last, as audit records name it;
+    `ended` is the session of each that is gone.
+    """
 
     def __init__(
         self,
@@ -80,6 +85,9 @@ class Connections:
         self._handshakes: Handshakes | None = None
         if tls is not None:
             self.use_certificate(tls, clients)
+        # Of nobody: nothing is looked at, and nothing leaves.
+        self.ended = Session(replace(service, watcher=None, faults=None), NO_PEER, Link(self))
+        self.ended.closed = True
         self.reactor = reactor
         self.soon = soon or self._next_turn
         self._connections: set[Link] = set()
@@ -93,10 +101,14 @@ class Connections:
     def _next_turn(self, call: Callable[[], object]) -> object:
         return self.reactor.callLater(0, call)
 
+    def _at_end_of_turn(self, call: Callable[[], object]) -> object:
+        # With one connection there is nobody to gather with: its answer need not wait for the turn to end.
+        return self.soon(call) if len(self._connections) > 1 else call()
+
     def begin(self) -> None:
         """The first listener is there."""
         self.service.audit.run_by(self.reactor.callFromThread)
-        self.service.audit.gather_by(self.soon)
+        self.service.audit.gather_by(self._at_end_of_turn)
         self._sweep_later()
 
     def end(self) -> None:
@@ -124,11 +136,6 @@ class Connections:
         from ldapserver.handshake import Handshakes
 
         self._handshakes = Handshakes(certificate, clients)
-
-    def next_number(self) -> int:
-        """The number of a new connection, as audit records name it."""
-        self.count += 1
-        return self.count
 
     @property
     def open(self) -> int:

@@ -83,14 +83,15 @@ class Link:
     def opened(self, ip: str | None, port: int | None, local: bool = False, process: "Process | None" = None) -> None:
         """The connection is there, and from whom."""
         connections = self._connections
-        peer = self.peer = Peer(connections.next_number(), ip, port, local, process)
-        self.session = Session(connections.service, peer, self)
+        service = connections.service
+        connections.count += 1
+        peer = self.peer = Peer(connections.count, ip, port, local, process)
+        self.session = Session(service, peer, self)
         self.quiet_since = connections.reactor.seconds()
         if not connections.admit(self):
             self.dismiss("too many connections")
             return
-        faults = connections.service.faults
-        if faults is not None and faults.connected(self):
+        if service.faults is not None and service.faults.connected(self):
             return
         if self.handshaking:
             self.start_tls()
@@ -101,7 +102,7 @@ class Link:
             data = self._unwrapped(self._tls, data)
         session = self.session
         session.data_received(data)
-        if self._reading and session.pausing and not session.closed:
+        if self._reading and not session.closed and session.pausing:
             self._reading = False
             self.stop_reading()
 
@@ -122,8 +123,12 @@ class Link:
         if self.handshaking:
             # Who only looks whether the port is open is nothing to report.
             self._handshake_failed("the connection was closed", logging.DEBUG)
-        self.session.lost()
+        session = self.session
+        if not session.closed:
+            session.lost()
         self._connections.dismiss(self)
+        # A link and a session that hold each other would both stay until Python looks for garbage.
+        self.session = self._connections.ended
 
     # What those ask who look after all connections
 
@@ -152,7 +157,8 @@ class Link:
 
     def abort(self) -> None:
         """End the connection at once, whatever is under way; the peer is told nothing."""
-        self.session.lost()
+        if not self.session.closed:
+            self.session.lost()
         self.reset()
 
     # TLS

@@ -95,12 +95,14 @@ class Session:
         self._peer = peer
         config = service.config
         self._most_outstanding = config.max_outstanding
-        self._metrics = service.metrics
+        self._metrics = metrics = service.metrics
         self._timing: tuple[Histogram, float] | None = None  # of the bind under way, where that is asked for
-        limit = min(config.max_message_before_bind, config.max_message)
-        self._watch = None if service.watcher is None else service.watcher.watch(self, peer)
-        self._faults = None if service.faults is None else service.faults.connection(self, peer, channel)
-        self._stream = Stream(limit, channel, service.metrics, self._watch, self._faults)
+        self._watch = watch = None if service.watcher is None else service.watcher.watch(self, peer)
+        self._faults = faults = None if service.faults is None else service.faults.connection(self, peer, channel)
+        limit = config.max_message_before_bind
+        if limit > config.max_message:
+            limit = config.max_message
+        self._stream = Stream(limit, channel, metrics, watch, faults)
         self._binder = Binder(service, peer, channel)
         self._bind: Task[Any] | None = None
         self._bind_id = 0  # the message of `_bind`, or of `_decision`
@@ -164,10 +166,12 @@ class Session:
         if self._watch is not None:
             self._watch.closed()
         self._stream.forget()
-        self._end_outstanding()
+        if self._outstanding:
+            self._end_outstanding()
         if self._cursors is not None:
             self._cursors.clear()
-        self._log_off()
+        if self._logon is not None:
+            self._log_off()
         # Records on their way may get there, and then there was a logon, which is over: `_recorded` sees to it.
         if self._bind is not None:
             if self._binder.checking:

@@ -164,8 +164,9 @@ class Stream:
 
     def forget(self) -> None:
         """Send nothing more of what was written, and take nothing more of what was received."""
-        self.unsent.clear()
-        self._unsent_size = 0
+        if self.unsent:
+            self.unsent.clear()
+            self._unsent_size = 0
         if self._wrapped is not None:
             self._wrapped.clear()
-        self._framer.take_rest()
+        self._framer.forget()

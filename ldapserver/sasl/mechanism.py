@@ -27,7 +27,7 @@ _OF_TLS = 128  # bits: no cipher suite that TLS 1.2 and later are used with here
 _OF_CIPHER = {Cipher.RC4: 128, Cipher.TRIPLE_DES: 112, Cipher.DES: 56, Cipher.RC4_56: 56, Cipher.RC4_40: 40}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, for the same reason as `Facts` are a tuple
 class Connection:
     """What an exchange runs over.
 

@@ -25,17 +25,20 @@ class Framer:
         self._fed = b""
         self._taken = 0
         # What was fed before without an end, and all that came since; then there is nothing in `_fed`.
-        # One bytearray for good: it grows at its end and shrinks at its front without moving what it holds.
-        self._held = bytearray()
+        # One bytearray for good, which few connections need: it grows at its end and shrinks at its front without
+        # moving what it holds.
+        self._held: bytearray | None = None
 
     @property
     def pending(self) -> int:
         """How many octets wait."""
-        return len(self._fed) - self._taken + len(self._held)
+        return len(self._fed) - self._taken + (len(self._held) if self._held else 0)
 
     def feed(self, data: bytes) -> None:
         """Take `data`, which comes behind what waits."""
         if self._fed:
+            if self._held is None:
+                self._held = bytearray()
             self._held += self._fed[self._taken :]
             self._fed = b""
             self._taken = 0
@@ -48,7 +51,7 @@ class Framer:
         """The next whole element, or `None` when there is not enough of it; raises ProtocolViolation."""
         fed = self._fed
         if not fed:
-            return self._next_held() if self._held else None
+            return self._next_held(self._held) if self._held else None
         taken = self._taken
         size = self._measure(fed[taken : taken + _LONGEST_HEADER])
         if size is None or taken + size > len(fed):
@@ -63,21 +66,26 @@ class Framer:
         self._taken = 0
         return fed[taken:] if taken else fed  # compiled, a slice is always a copy
 
-    def _next_held(self) -> bytes | None:
-        size = self._measure(self._held[:_LONGEST_HEADER])
-        if size is None or len(self._held) < size:
+    def _next_held(self, held: bytearray) -> bytes | None:
+        size = self._measure(held[:_LONGEST_HEADER])
+        if size is None or len(held) < size:
             return None
-        element = bytes(self._held[:size])
-        del self._held[:size]
+        element = bytes(held[:size])
+        del held[:size]
         return element
 
     def take_rest(self) -> bytes:
         """All that waits, which waits no longer."""
-        rest = self._fed[self._taken :] or bytes(self._held)
+        rest = bytes(self._held) if self._held else self._fed[self._taken :]
+        self.forget()
+        return rest
+
+    def forget(self) -> None:
+        """Drop all that waits."""
         self._fed = b""
         self._taken = 0
-        self._held.clear()
-        return rest
+        if self._held:
+            self._held.clear()
 
     def _measure(self, front: bytes | bytearray) -> int | None:
         """How long the element is, header included, or `None` when `front` has not all of its header."""

@@ -1,5 +1,6 @@
 """What holds for a connection whichever adapter brings its octets, by a clock that is moved by hand."""
 
+import gc
 import logging
 import os
 import queue
@@ -14,6 +15,7 @@ from ldapserver.audit.record import Record
 from ldapserver.connections import FAREWELL, MAX_OFFLOADED
 from ldapserver.link import Link
 from ldapserver.process import Process
+from ldapserver.session import Session
 from ldapserver.wire.messages import (
     AbandonRequest,
     BindResponse,
@@ -101,6 +103,27 @@ def test_who_ends_its_side_has_what_it_was_answered_and_is_gone(start: Start) ->
     assert server.factory.open == 0
 
 
+def test_a_connection_that_is_gone_leaves_nothing_to_collect(start: Start) -> None:
+    """Python's collector stops everybody, and what waits for it is out of every cache."""
+    server = start()
+    wires = [server.connect() for _ in range(3)]
+    gc.collect()
+    gc.disable()
+    try:
+        before = sessions()
+        wires[0].receive(octets(U1, WHO))
+        wires[0].hang_up()
+        wires[1].receive(octets(U1, search(), UnbindRequest()))
+        assert (before - sessions(), wires[2].link.session.closed) == (2, False)
+    finally:
+        gc.enable()
+
+
+def sessions() -> int:
+    """How many there are."""
+    return sum(type(each) is Session for each in gc.get_objects())
+
+
 class Together:
     """A sink that tells how many records it gets at once."""
 
@@ -123,6 +146,15 @@ def test_what_is_recorded_in_one_turn_is_written_together_and_before_the_answers
     assert (sink.sizes, [bytes(wire.sent) for wire in wires]) == ([], [b""] * 3)
     assert [len(server.taken(wire)) for wire in wires] == [1, 1, 1]
     assert sink.sizes == [3]
+
+
+def test_a_connection_alone_waits_for_nobody_to_be_recorded_with(start: Start) -> None:
+    sink = Together()
+    server = start(sinks=[sink])
+    wire = server.connect()
+    wire.link.received(octets(U1, U1))
+    assert sink.sizes == [1, 1]
+    assert codes(server.taken(wire)) == [ResultCode.SUCCESS] * 2
 
 
 def test_a_fault_of_ours_is_logged_with_its_traceback(start: Start, caplog: pytest.LogCaptureFixture) -> None:
@@ -401,6 +433,21 @@ def test_a_server_that_stops_tells_everybody_and_looks_at_no_clock_again(start: 
     assert server.reactor.getDelayedCalls() == []
     server.reactor.pool.work()
     assert server.taken(connections[1]) == []
+    assert server.stage.reasons == ["success"]
+
+
+def test_a_farewell_waits_for_a_password_that_is_being_checked_and_no_longer(start: Start) -> None:
+    server = start(LDIF + DEAR)
+    wire = server.connect()
+    wire.receive(octets(simple("dear", "dearpw")))
+    server.factory.stopFactory()
+    over: list[object] = []
+    server.factory.farewell().addCallback(over.append)
+    server.turns()
+    assert (wire.connected, over) == (False, [])
+    server.reactor.pool.work()
+    server.turns()
+    assert over == [None]
     assert server.stage.reasons == ["success"]
 
 

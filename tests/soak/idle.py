@@ -37,7 +37,9 @@ def run(folder: Path, connections: int, *options: str, most: float = MOST) -> st
 
 
 async def _run(pid: int, port: int, connections: int, most: float) -> str:
-    at_rest, files = resident_mib(pid), descriptors(pid)
+    async with connected(port, 1) as clients:  # who is answered knows that the loop runs, which has descriptors too
+        await _serve(clients)
+        at_rest, files = resident_mib(pid), descriptors(pid) - 1
     async with connected(port, connections) as clients:
         said = await _wait_and_serve(pid, clients, at_rest, files, most)
     left = await _files(pid, files)
