@@ -16,6 +16,7 @@ from ldapserver.wire.messages import PartialAttribute
 
 MOST = 256  # lists of attributes, and sets of classes, that are kept: clients make up what they like
 LONGEST = 64  # attributes in a list that is kept
+LONGEST_NAMES = 4096  # characters of all of them together
 LONGEST_BASE = 256  # characters of a baseObject that is kept
 KEPT = 16 * 1024 * 1024  # octets of entries that are kept as they are sent, and of what is kept with them
 BESIDE = 1024  # octets kept with one: its place, and the entry, which may have been replaced since
@@ -57,6 +58,8 @@ class Choice:
             each for each in {each.name: each for each in computed.values()}.values() if self.shows(each.name)
         )
         self._shapes: dict[Shape, Shown] = {}
+        # Whether it is there for whoever asks next; what was sent of entries is kept with it or not at all.
+        self.kept = len(attributes) <= LONGEST and sum(map(len, attributes)) <= LONGEST_NAMES
         self.written: dict[Entry, bytes] = {}  # what was sent of entries, which never change
 
     def of(self, shape: Shape) -> Shown:
@@ -149,7 +152,7 @@ class Lookups:
         choice = self._choices.get(attributes)
         if choice is None:
             choice = Choice(directory.schema, directory.computed, attributes)
-            if len(attributes) <= LONGEST:
+            if choice.kept:
                 if len(self._choices) >= MOST:
                     self._choices.clear()
                 self._choices[attributes] = choice

@@ -81,7 +81,7 @@ def _written(
     show: Selection | None = None
     choice = lookups.choice(directory, request.attributes)
     # What is kept is what anybody is shown of an entry by this list; it is another entry that a write leaves there.
-    keeps = directory.dialect is None and not request.types_only and not choice.computed
+    keeps = choice.kept and directory.dialect is None and not request.types_only and not choice.computed
     if identity.admin and choice.schemes:
         return None
     written = []

@@ -175,9 +175,11 @@ class Session:
         # Records on their way may get there, and then there was a logon, which is over: `_recorded` sees to it.
         if self._bind is not None:
             if self._binder.checking:
-                # Who goes before the answer has guessed all the same: it is judged, counted and recorded.
-                self._left_early = True
-                self._unsettled += 1
+                # Who goes before the answer has guessed all the same: it is judged, counted and recorded. We are told
+                # twice where it was we who ended the connection.
+                if not self._left_early:
+                    self._left_early = True
+                    self._unsettled += 1
                 return
             self._bind.cancel()
             self._bind = None

@@ -80,7 +80,7 @@ class Stream:
     @property
     def pending(self) -> int:
         """How many octets were received behind the message last taken."""
-        return self._framer.pending
+        return self._framer.pending + (0 if self._wrapped is None else len(self._wrapped))
 
     def receive(self, data: bytes) -> None:
         """Take octets as they arrive."""

@@ -427,6 +427,25 @@ def test_later_bind_that_cannot_be_recorded_keeps_the_layer() -> None:
     assert client.who() == b""
 
 
+@each_kind
+def test_what_comes_inside_a_layer_behind_a_bind_that_is_being_recorded_is_not_read_on(
+    qop: QOP, cipher: Cipher | None
+) -> None:
+    client = bound(qop, cipher)
+    session, audit = client.on.session, client.on.service.audit
+    audit.gather_by(lambda flush: None)
+    pausing = []
+    for request in (simple("u1", "password"), WHO):
+        client.send(client.on.encoded(request))
+        pausing.append(session.pausing)
+    audit.flush()
+    assert [*pausing, session.pausing] == [False, True, False]
+    bind, who = client.taken()
+    assert isinstance(bind, BindResponse)
+    assert isinstance(who, ExtendedResponse)
+    assert (bind.result_code, who.response_value) == (ResultCode.SUCCESS, AS_U1)
+
+
 # The record
 
 

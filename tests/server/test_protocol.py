@@ -473,6 +473,21 @@ def test_a_farewell_ends_when_the_last_connection_has(start: Start) -> None:
     assert over == [None]
 
 
+def test_a_farewell_is_over_once_a_password_that_was_being_checked_is_recorded(start: Start) -> None:
+    server = start(LDIF + DEAR)
+    wire = server.connect()
+    wire.receive(octets(simple("dear", "other")))
+    server.factory.stopFactory()
+    server.turns()
+    over: list[object] = []
+    server.factory.farewell().addCallback(over.append)
+    server.turns()
+    assert (wire.connected, over, server.stage.reasons) == (False, [], [])
+    server.reactor.pool.work()
+    server.turns()
+    assert (over, server.stage.reasons) == ([None], ["wrong-password"])
+
+
 def test_a_farewell_does_not_wait_for_a_peer_that_does_not_read(start: Start) -> None:
     server = start()
     wire = unread(server)

@@ -15,7 +15,7 @@ from ldapserver.directory.ldif import read_ldif
 from ldapserver.directory.memory import MemoryDirectory
 from ldapserver.directory.search_at_once import AT_ONCE, ITEMS
 from ldapserver.faults import Unavailable
-from ldapserver.lookups import BESIDE, LONGEST, Lookups
+from ldapserver.lookups import BESIDE, LONGEST, LONGEST_NAMES, Lookups
 from ldapserver.results import SLICE
 from ldapserver.search_at_once import search_at_once
 from ldapserver.wire.dn import DN
@@ -288,6 +288,20 @@ def test_no_more_is_kept_than_there_is_room_for() -> None:
     kept = service.lookups.choice(where, ()).written
     assert 1 <= len(kept) <= 3
     assert [entry.get("uid") for entry in kept][-1] == (b"19",)
+
+
+def test_nothing_is_kept_for_long_lists_however_few_names_they_have() -> None:
+    where = of()
+    ready(where, "uid")
+    on = connected(where)
+    service = on.service
+    for length, kept in ((LONGEST_NAMES - 2, 1), (LONGEST_NAMES - 1, 0)):
+        attributes = ("sn", "x" * length)
+        request = search(BASE, filter="(uid=bob)", attributes=attributes)
+        assert at_once(on, request)
+        assert find(on, request).values("sn") == [(b"One",)]
+        again = service.lookups.choice(where, attributes)
+        assert (again is service.lookups.choice(where, attributes), len(again.written)) == (bool(kept), kept)
 
 
 def test_what_is_computed_is_worked_out_each_time() -> None:

@@ -594,6 +594,17 @@ def test_a_bind_whose_client_has_gone_is_recorded_and_neither_answered_nor_let_i
     assert (on.session.busy, on.session.recording) == (False, False)
 
 
+def test_a_bind_that_we_end_the_connection_of_is_waited_for_until_it_is_recorded_and_no_longer() -> None:
+    on = stage(LDIF + DEAR)
+    on.send(simple("dear", "other"))
+    on.session.disconnect(ResultCode.UNAVAILABLE, "the server is stopping")
+    on.session.lost()  # which the transport says of what it was told to close
+    assert on.session.recording
+    on.channel.work()
+    assert on.reasons == ["wrong-password"]
+    assert (on.session.recording, on.channel.settlements) == (False, 1)
+
+
 def test_an_exchange_abandoned_by_a_bind_that_is_lost_midway_is_still_recorded() -> None:
     on = stage(LDIF + DEAR)
     on.challenge()
