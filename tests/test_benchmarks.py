@@ -27,7 +27,7 @@ PURE = compiled() == "pure Python"
 
 def test_a_part_from_end_to_end(tmp_path: Path) -> None:
     found = tmp_path / "found.json"
-    command = [sys.executable, "-m", "benchmarks", "--only", "simple", "--seconds", "0.5", "--rounds", "1"]
+    command = [sys.executable, "-m", "benchmarks", "--only", "simple", "--seconds", "0.2", "--rounds", "1"]
     command += ["--json", str(found)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.docs.pages import ROOT, snippets
-from tests.interop.conftest import tool
+from tests.interop.conftest import QUICKLY, tool
 
 PAGE = ROOT / "docs" / "coming-from" / "unboundid.md"
 MAIN = """\
@@ -47,8 +47,8 @@ def test_a_java_program_starts_and_stops_a_server(tmp_path: Path) -> None:
         if name in ("Directory.java", "people.ldif"):
             (tmp_path / name).write_text(snippet.text, encoding="utf-8")
     (tmp_path / "Main.java").write_text(MAIN, encoding="utf-8")
-    ran(tmp_path, "javac", "Main.java", "Directory.java")
-    first, *others = ran(tmp_path, "java", "-XX:TieredStopAtLevel=1", "-cp", ".", "Main").splitlines()
+    ran(tmp_path, "javac", *(f"-J{option}" for option in QUICKLY), "Main.java", "Directory.java")
+    first, *others = ran(tmp_path, "java", *QUICKLY, "-cp", ".", "Main").splitlines()
     assert first.startswith("ldap://127.0.0.1:")
     assert first.endswith(" 0")
     assert others == ["true", "the server did not start"]

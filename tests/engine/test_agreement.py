@@ -192,7 +192,7 @@ def lengths(stream: bytes) -> list[int]:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(terms=terms(), up=MESSAGES, down=MESSAGES)
 def test_both_ends_agree_on_what_their_wishes_allow_and_what_they_send_arrives(
     terms: Terms, up: list[bytes], down: list[bytes]

@@ -73,7 +73,7 @@ ANY_BYTES = (
     [DigestChallenge.parse, DigestResponse.parse, ResponseAuth.parse, lambda data: split("digest-response", data)],
     ids=["challenge", "response", "response-auth", "split"],
 )
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(data=ANY_BYTES)
 @example(data=b"")
 @example(data=b"\x00")
@@ -86,7 +86,7 @@ def test_reading_ends_in_a_value_or_a_peer_error(read: Callable[[bytes], object]
         assert read(data)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=300)
 @given(data=mutated(RESPONSE) | ANY_BYTES)
 @example(data=RESPONSE)
 @example(data=RESPONSE.replace(NONCE, b"!" + NONCE))
@@ -105,7 +105,7 @@ def test_server_answers_any_initial_response_with_a_challenge(data: bytes) -> No
     assert isinstance(DigestServer().step(data), Challenge)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=300)
 @given(data=mutated(CHALLENGE) | ANY_BYTES)
 @example(data=CHALLENGE)
 def test_client_answers_any_challenge_with_an_outcome(data: bytes) -> None:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import md5
+from pathlib import Path
 from typing import Any, NoReturn
 
 import ldap3
@@ -22,7 +23,7 @@ from pyasn1.codec.ber import decoder
 
 from sasl_digest.ldap3 import install, uninstall
 from tests.interop.connections import ldap3_threads
-from tests.interop.server import OurServer, running_server
+from tests.interop.server import OurServer, run, running_server
 from tests.interop.slapd import running_slapd
 
 _SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")  # slapd's places, often outside a user's PATH
@@ -39,6 +40,23 @@ def absent(what: str) -> NoReturn:
     if os.environ.get("INTEROP") == "required":
         pytest.fail(f"{what} is not installed, and INTEROP=required", pytrace=False)
     pytest.skip(f"{what} is not installed")
+
+
+# A JVM that lives for a second optimises nothing worth its while.
+QUICKLY = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
+
+
+def compiled(folder: Path, source: Path) -> Path:
+    """The folder, with the classes of a Java program in it."""
+    status, _, error = run(tool("javac"), *(f"-J{option}" for option in QUICKLY), "-d", str(folder), str(source))
+    assert status == 0, error
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bind_class(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the client of JNDI, compiled once for all: a source file takes a second to start."""
+    return compiled(tmp_path_factory.mktemp("classes"), Path(__file__).parent / "clients" / "Bind.java")
 
 
 @pytest.fixture(scope="session")

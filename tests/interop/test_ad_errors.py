@@ -10,7 +10,6 @@ import pytest
 from sasl_digest.ldap3 import Credentials, DigestConnection
 from tests.interop import test_jndi, test_openldap_tools
 from tests.interop.server import CONTOSO, PEOPLE, OurServer, running_server
-from tests.interop.test_jndi import classes as classes
 
 OFF = f"""
 dn: uid=off,{PEOPLE}
@@ -80,10 +79,10 @@ def test_openldap_tools_show_it_up_to_its_nul(server: OurServer) -> None:
     assert states(server, mark) == [status for status in DISABLED for _ in range(2)]
 
 
-def test_jndi_keeps_its_nul_within_brackets(server: OurServer, classes: Path) -> None:
+def test_jndi_keeps_its_nul_within_brackets(server: OurServer, bind_class: Path) -> None:
     mark = server.mark()
     for password, data in (("password", "533"), ("wrong", "52e")):
         for mechanism, user in (("DIGEST-MD5", "off"), ("simple", DN)):
             said = f"[LDAP: error code 49 - {text(mechanism, data)}\0]\n"
-            assert test_jndi.client(classes, server, mechanism, user, password) == (49, "", said)
+            assert test_jndi.client(bind_class, server, mechanism, user, password) == (49, "", said)
     assert states(server, mark) == [status for status in DISABLED for _ in range(2)]

@@ -15,9 +15,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
 from tests.authority import Authority, Issued
-from tests.interop.conftest import absent, tool
+from tests.interop.conftest import QUICKLY, absent, tool
 from tests.interop.server import BASE, ENVIRONMENT, U1, run
-from tests.interop.test_tls import CLIENTS, TLSServer, both_ways, openldap, running
+from tests.interop.test_tls import TLSServer, both_ways, openldap, running
 
 # ldap3 2.9.1 compares the names in a certificate by a function of ssl that is going.
 pytestmark = pytest.mark.filterwarnings("ignore:ssl.match_hostname:DeprecationWarning")
@@ -200,9 +200,7 @@ def test_ldap3_without_credentials_does_not_answer_when_it_is_asked(asking: Aski
 # Java
 
 
-def test_jndi(asking: Asking, tmp_path: Path) -> None:
-    status, _, error = run(tool("javac"), "-d", str(tmp_path), str(CLIENTS / "Bind.java"))
-    assert status == 0, error
+def test_jndi(asking: Asking, bind_class: Path, tmp_path: Path) -> None:
     keys, trusted = tmp_path / "keys.p12", tmp_path / "trusted.p12"
     issued, secret = asking.good.issued, b"secret"
     encryption = BestAvailableEncryption(secret)
@@ -220,7 +218,7 @@ def test_jndi(asking: Asking, tmp_path: Path) -> None:
         )
     ]
     mark = asking.server.mark()
-    java = (tool("java"), "-XX:TieredStopAtLevel=1", "-Xshare:auto", *stores, "-cp", str(tmp_path), "Bind")
+    java = (tool("java"), *QUICKLY, *stores, "-cp", str(bind_class), "Bind")
     found = f"who: dn:{U1}\nfound: {U1} una.one@contoso.com\nschema: [cn, sn]\n"
     for mechanism in ("EXTERNAL", "PLAIN"):
         command = [*java, asking.server.named_ldaps, mechanism, "u1", "password"]

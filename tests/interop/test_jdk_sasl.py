@@ -27,8 +27,8 @@ from sasl_digest import (
     SecurityLayer,
     Success,
 )
-from tests.interop.conftest import tool
-from tests.interop.server import ENVIRONMENT, run
+from tests.interop.conftest import QUICKLY, compiled, tool
+from tests.interop.server import ENVIRONMENT
 
 HOST = "ldap.contoso.com"
 REALM = "contoso.com"
@@ -102,11 +102,9 @@ class JDK:
 @pytest.fixture(scope="module")
 def jdk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JDK]:
     """A JVM with the program, compiled once."""
-    folder = tmp_path_factory.mktemp("classes")
     java = tool("java")
-    status, _, error = run(tool("javac"), "-d", str(folder), str(Path(__file__).parent / "clients" / "Sasl.java"))
-    assert status == 0, error
-    command = [java, "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", str(folder), "Sasl"]
+    folder = compiled(tmp_path_factory.mktemp("classes"), Path(__file__).parent / "clients" / "Sasl.java")
+    command = [java, *QUICKLY, "-cp", str(folder), "Sasl"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=ENVIRONMENT, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
         watchdog = threading.Timer(120, process.kill)  # who waits for a line that never comes is not to for ever

@@ -9,7 +9,7 @@ from typing import Any
 import ldap3
 import pytest
 
-from tests.interop.conftest import absent, tool
+from tests.interop.conftest import QUICKLY, absent, compiled, tool
 from tests.interop.server import (
     BASE,
     ENVIRONMENT,
@@ -161,10 +161,7 @@ def test_python_ldap(server: OurServer, ssf: int, expected: tuple[str, str | Non
 @pytest.fixture(scope="module")
 def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the client, compiled once."""
-    folder = tmp_path_factory.mktemp("classes")
-    status, _, error = run(tool("javac"), "-d", str(folder), str(CLIENTS / "Layers.java"))
-    assert status == 0, error
-    return folder
+    return compiled(tmp_path_factory.mktemp("classes"), CLIENTS / "Layers.java")
 
 
 def test_jndi(server: OurServer, classes: Path) -> None:
@@ -176,9 +173,8 @@ def test_jndi(server: OurServer, classes: Path) -> None:
     binds += [("u1", "password", "auth-conf", cipher, LONG_DN) for cipher in ciphers]
     binds += [(user, password, "auth-conf", "3des", some) for user, password in PASSWORDS.items() if user != "u1"]
     mark = server.mark()
-    quickly = ("-XX:TieredStopAtLevel=1", "-Xshare:auto")
     said = (server.named_url, LONG_DN, str(LONG), *(word for bind in binds for word in bind))
-    ended = run(tool("java"), *quickly, "-cp", str(classes), "Layers", *said)
+    ended = run(tool("java"), *QUICKLY, "-cp", str(classes), "Layers", *said)
     read = [f"{ENTRIES} {TOTAL}" if base == LONG_DN else f"1 {OTHERS[1]}" for *_, base in binds]
     assert ended == (0, "".join(f"{found} true false\n" for found in read), "")
     assert layers(server, mark) == [(qop, cipher or None, None) for _, _, qop, cipher, _ in binds]

@@ -1,6 +1,7 @@
 """`ldp bind`: the transcript as a whole, the exit status, and what it says when nothing works."""
 
 import errno
+import io
 import os
 import pty
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import sasl_digest
+from ldapserver.cli.ldp import main
 from ldapserver.cli.ldp.connection import CIPHERS, QOPS
 from sasl_digest import QOP, Cipher
 from tests.interop.conftest import CHALLENGE, Answer, Scripted, asking, honest, lying
@@ -284,10 +286,17 @@ def test_real_slapd(slapd: str) -> None:
         (["bind", "ldap://h", "-u", "u\udcff", "-p", "x"], "--user: is not UTF-8"),
     ],
 )
-def test_usage_error_is_64_and_one_line(arguments: Sequence[str], error: str) -> None:
-    run = subprocess.run([*COMMAND, *arguments], stdin=subprocess.DEVNULL, env=ENVIRONMENT, capture_output=True)
-    said = run.stderr.decode()
-    assert (run.returncode, run.stdout) == (64, b"")
+def test_usage_error_is_64_and_one_line(
+    arguments: Sequence[str], error: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LDP_PASSWORD", raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    try:
+        status: object = main(arguments)
+    except SystemExit as ended:
+        status = ended.code
+    shown, said = capsys.readouterr()
+    assert (status, shown) == (64, "")
     assert error in said
     assert said.startswith("ldp")
     assert said.count("\n") == 1

@@ -737,16 +737,21 @@ def test_interrupt_and_a_reader_that_leaves(openldap: There) -> None:
         assert process.returncode == 130
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_is_a_manual_and_loads_no_client(command: str) -> None:
+def test_help_is_a_manual_and_loads_no_client() -> None:
     program = (
         "import sys; from ldapserver.cli.ldp import main\n"
-        "try: main([sys.argv[1], '--help'])\n"
-        "finally: sys.stderr.write(' '.join({'ldap3', 'pyasn1', 'twisted', 'rich'} & set(sys.modules)))"
+        "for command in sys.argv[1:]:\n"
+        "    try: main([command, '--help'])\n"
+        "    except SystemExit as ended: assert not ended.code\n"
+        "    print(end='\\f')\n"
+        "sys.stderr.write(' '.join({'ldap3', 'pyasn1', 'twisted', 'rich'} & set(sys.modules)))"
     )
     run = subprocess.run(
-        [sys.executable, "-c", program, command], env=ENVIRONMENT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program, *COMMANDS], env=ENVIRONMENT, capture_output=True, text=True, check=False
     )
     assert (run.returncode, run.stderr) == (0, "")
-    assert f"\n  ldp {command} ldap" in run.stdout
-    assert "exit status: 0 success" in run.stdout
+    manuals = dict(zip(COMMANDS, run.stdout.split("\f"), strict=False))
+    assert set(manuals) == set(COMMANDS)
+    for command, manual in manuals.items():
+        assert f"\n  ldp {command} ldap" in manual
+        assert "exit status: 0 success" in manual

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.conftest import absent, tool
+from tests.interop.conftest import QUICKLY, absent, tool
 from tests.interop.server import CONTOSO, ENVIRONMENT, ROOT
 
 EXAMPLES = ROOT / "examples" / "other_languages"
@@ -54,4 +54,4 @@ def test_node(environment: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_java(environment: dict[str, str]) -> None:
-    assert ran(tool("java"), "LoginTest.java", folder=EXAMPLES / "java", environment=environment) == OKS
+    assert ran(tool("java"), *QUICKLY, "LoginTest.java", folder=EXAMPLES / "java", environment=environment) == OKS

@@ -17,7 +17,7 @@ import ldap3
 import pytest
 
 from sasl_digest.ldap3 import Credentials, DigestConnection
-from tests.interop.conftest import absent, tool
+from tests.interop.conftest import QUICKLY, absent, tool
 from tests.interop.server import BASE, ENVIRONMENT, KEEPS_NOTHING, ROOT, U1, OurServer, run
 from tests.interop.slapd import TLS
 
@@ -168,16 +168,7 @@ def test_python_ldap(server: TLSServer, ldaps: bool) -> None:
 # Java
 
 
-@pytest.fixture(scope="module")
-def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the client, compiled once."""
-    folder = tmp_path_factory.mktemp("classes")
-    status, _, error = run(tool("javac"), "-d", str(folder), str(CLIENTS / "Bind.java"))
-    assert status == 0, error
-    return folder
-
-
-def jndi(server: TLSServer, classes: Path, qop: str) -> tuple[int, str, str]:
+def jndi(server: TLSServer, bind_class: Path, qop: str) -> tuple[int, str, str]:
     """JNDI by ldaps with a trust store that holds our CA and nothing else."""
     store = server.ca.with_suffix(".p12")
     if not store.exists():
@@ -185,19 +176,18 @@ def jndi(server: TLSServer, classes: Path, qop: str) -> tuple[int, str, str]:
         status, _, error = run(tool("keytool"), *imported, "-keystore", str(store), "-storepass", "secret")
         assert status == 0, error
     trust = (f"-Djavax.net.ssl.trustStore={store}", "-Djavax.net.ssl.trustStorePassword=secret")
-    quickly = ("-XX:TieredStopAtLevel=1", "-Xshare:auto")
     bind = ("Bind", server.named_ldaps, "DIGEST-MD5", "u1", "password")
-    command = [tool("java"), *quickly, *trust, "-cp", str(classes), *bind]
+    command = [tool("java"), *QUICKLY, *trust, "-cp", str(bind_class), *bind]
     environment = ENVIRONMENT | {"QOP": qop}
     ended = subprocess.run(command, env=environment, capture_output=True, timeout=30, check=False, encoding="utf-8")
     return ended.returncode, ended.stdout, ended.stderr
 
 
-def test_jndi(server: TLSServer, classes: Path) -> None:
+def test_jndi(server: TLSServer, bind_class: Path) -> None:
     mark = server.mark()
     found = f"who: dn:{U1}\nfound: {U1} una.one@contoso.com\nschema: [cn, sn]\n"
-    assert jndi(server, classes, "auth") == (0, found, "")
-    assert jndi(server, classes, "auth-conf") == (0, found, "")
+    assert jndi(server, bind_class, "auth") == (0, found, "")
+    assert jndi(server, bind_class, "auth-conf") == (0, found, "")
     assert server.binds(mark) == [("auth", True, None), ("auth-conf", True, None)]
 
 
@@ -305,7 +295,7 @@ def test_require_signing(tmp_path: Path) -> None:
     assert server.log == []
 
 
-def test_no_layer_inside_tls(tmp_path: Path, classes: Path) -> None:
+def test_no_layer_inside_tls(tmp_path: Path, bind_class: Path) -> None:
     with running(tmp_path, "--no-layer-inside-tls") as server:
         # It asks for auth-int whatever is offered.
         with connected(server, ldaps=False, **sasl("sign")) as connection:
@@ -313,7 +303,7 @@ def test_no_layer_inside_tls(tmp_path: Path, classes: Path) -> None:
             assert connection.result["result"] == 49
         # They find nothing in the challenge that they could agree to.
         assert openldap("whoami", server, *digest(LAYERS[1][0]))[0] not in (0, 49)
-        assert jndi(server, classes, "auth-int") == (49, "", "DIGEST-MD5\n")
+        assert jndi(server, bind_class, "auth-int") == (49, "", "DIGEST-MD5\n")
         with connected(server, ldaps=True, **sasl()) as connection:
             assert connection.bind()
         # In the clear a layer is as welcome as ever.

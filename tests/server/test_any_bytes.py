@@ -118,7 +118,7 @@ def check(on: Stage, answers: list[LDAPMessage], ended: bool) -> None:
     assert not (ended and on.session.busy)
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(stream=STREAMS, data=st.data())
 def test_any_octets_are_answered_or_end_the_connection(stream: bytes, data: st.DataObject) -> None:
     on = Stage(SERVED.service, SERVED.sink)
@@ -162,7 +162,7 @@ def test_any_octets_are_answered_or_end_the_connection(stream: bytes, data: st.D
         RENDERER.line(record, 1).encode()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(octets=st.binary(max_size=300))
 @example(octets=b"")
 @example(octets=b"0" * 300)

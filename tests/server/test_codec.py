@@ -270,7 +270,7 @@ def test_any_operation_of_any_octets_is_decoded_or_refused(tag: int, contents: b
     decoded_or_refused(bytes([0x30, 3 + len(operation) + len(rest), 2, 1, 1]) + operation + rest)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=500)
 @given(
     st.sampled_from([bytes.fromhex(octets) for _, octets in MADE_BY_HAND.values()]),
     st.lists(st.tuples(st.integers(0, 70), st.integers(0, 2), st.binary(max_size=2)), min_size=1, max_size=4),

@@ -331,7 +331,7 @@ def test_every_operation_is_generated() -> None:
 
 
 @every_operation
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_pyasn1_writes_and_reads_the_same_octets(operation: type[m.Operation], data: st.DataObject) -> None:
     message = data.draw(messages_of(operation))
@@ -346,7 +346,7 @@ def test_pyasn1_writes_and_reads_the_same_octets(operation: type[m.Operation], d
 
 
 @every_operation
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_what_pyasn1_writes_is_read_as_the_same_message(operation: type[m.Operation], data: st.DataObject) -> None:
     message = data.draw(messages_of(operation))
@@ -355,7 +355,7 @@ def test_what_pyasn1_writes_is_read_as_the_same_message(operation: type[m.Operat
 
 
 @every_operation
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_lengths_of_four_octets_everywhere_give_the_same_message(
     operation: type[m.Operation], data: st.DataObject

@@ -96,7 +96,7 @@ SHORTCUTS: dict[str, tuple[bytes, list[bytes], Callable[[bytes], bytes]]] = {
 
 
 @pytest.mark.parametrize("name", SHORTCUTS)
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.data())
 def test_what_is_recognised_is_what_is_read_field_by_field(name: str, data: st.DataObject) -> None:
     tag, samples, whole = SHORTCUTS[name]

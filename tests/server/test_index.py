@@ -421,7 +421,7 @@ def internals(index: Index, oid: str) -> tuple[object, ...]:
     return one.nodes, one.keyless, one.present, one.unread
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(steps)
 def test_whatever_was_added_and_removed_all_matches_are_candidates(
     drawn: Iterable[Filter | tuple[int, Attributes | None]],
@@ -459,7 +459,7 @@ def test_whatever_was_added_and_removed_all_matches_are_candidates(
         assert internals(index, oid) == internals(anew, oid)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=500)
 @given(st.sampled_from(("cn", "mail", "memberUid", "telephoneNumber")), values, values.filter(bool))
 def test_a_beginning_finds_what_begins_so(attribute: str, stored: bytes, initial: bytes) -> None:
     index = with_others()

@@ -13,6 +13,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,7 @@ PUBLIC = (
 )
 WHO = ExtendedRequest(WHO_AM_I)
 SCRIPT = Path(sys.executable).with_name("ldapserver")
+PATIENCE = 60.0  # seconds for what takes a moment on an idle machine
 
 
 @pytest.fixture
@@ -112,11 +114,23 @@ class Running:
 
     def until(self, words: str) -> str:
         """Read what it says until a line has these words."""
-        for line in self.stderr:
-            self.lines.append(line.rstrip("\n"))
-            if words in line:
-                return self.lines[-1]
+        with self._patience():
+            for line in self.stderr:
+                self.lines.append(line.rstrip("\n"))
+                if words in line:
+                    return self.lines[-1]
         raise AssertionError(f"it never said {words!r}, but {self.lines}")
+
+    @contextlib.contextmanager
+    def _patience(self) -> Iterator[None]:
+        """It is killed when this takes too long, which ends its standard error, so that nobody waits for ever."""
+        watchdog = threading.Timer(PATIENCE, self.process.kill)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield
+        finally:
+            watchdog.cancel()
 
     def connect(self, at: int = 0) -> Client:
         url = ListenURL.parse(self.urls[at])
@@ -142,13 +156,14 @@ class Running:
         for client in self.clients:
             client.socket.close()
         self.process.kill()
-        self.process.communicate()
+        self.process.communicate(timeout=PATIENCE)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send the signal; the exit status."""
         self.process.send_signal(number)
-        self.lines += self.stderr.read().splitlines()
-        return self.process.wait(timeout=30)
+        with self._patience():
+            self.lines += self.stderr.read().splitlines()
+        return self.process.wait(timeout=PATIENCE)
 
 
 Serve = Callable[..., Running]

@@ -431,7 +431,7 @@ def fresh(profile: Refusing) -> tuple[MemoryDirectory, Model]:
     return where, model
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 2**32), min_size=30, max_size=60))
 def test_any_writes_come_to_what_the_model_says(sequence: list[int]) -> None:
     profile = Refusing()

@@ -37,13 +37,15 @@ def run(folder: Path, connections: int, *options: str, most: float = MOST) -> st
 
 
 async def _run(pid: int, port: int, connections: int, most: float) -> str:
-    async with connected(port, 1) as clients:  # who is answered knows that the loop runs, which has descriptors too
-        await _serve(clients)
-        at_rest, files = resident_mib(pid), descriptors(pid) - 1
-    async with connected(port, connections) as clients:
-        said = await _wait_and_serve(pid, clients, at_rest, files, most)
-    left = await _files(pid, files)
-    assert left <= files, f"{left - files} descriptors are left of {connections} connections"
+    # What a server opens after it has said that it listens is there when it answers.
+    async with connected(port, 1) as (first,):
+        await first.bind(1)
+        at_rest, files = resident_mib(pid), descriptors(pid)
+        async with connected(port, connections) as clients:
+            said = await _wait_and_serve(pid, clients, at_rest, files, most)
+        left = await _files(pid, files)
+        assert left <= files, f"{left - files} descriptors are left of {connections} connections"
+        await first.unbind()
     return f"{said}, and closed"
 
 

@@ -59,7 +59,7 @@ def test_nothing_is_left_of_a_server(way: str, tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     cycle(**WAYS[way])
     before, descriptors = objects(), os.listdir("/proc/self/fd")
-    for _ in range(20):
+    for _ in range(10):
         cycle(**WAYS[way])
     assert os.listdir("/proc/self/fd") == descriptors
     assert objects() == before

@@ -92,7 +92,9 @@ def test_shared(server, number):
 
 def test_workers_of_xdist_share_nothing(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(SHARED)
-    pytester.runpytest_inprocess(*OPTIONS, "-n2").assert_outcomes(passed=6)
+    pytester.runpytest_inprocess(*OPTIONS, "-p", "no:hypothesispytest", "-p", "no:anyio", "-n2").assert_outcomes(
+        passed=6
+    )
 
 
 def test_fixtures_and_marker_say_what_they_are(pytester: pytest.Pytester) -> None:

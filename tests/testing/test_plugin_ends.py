@@ -12,7 +12,9 @@ from ldapserver.testing.register import RUNNING
 
 pytest_plugins = ["pytester"]
 
-OPTIONS = ("-p", "no:cacheprovider", "-p", "no:xdist")
+# To load what other plugins of ours are there for is half of what such a process does.
+ALONE = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio")
+OPTIONS = (*ALONE, "-p", "no:xdist")
 
 MANNERS = """
 import socket
@@ -72,7 +74,7 @@ def test_wider_scopes_connections_left_open_and_servers_stopped(
     manner = options if "-n2" in options else ("-p", "no:xdist", *options)
     if "load" in options:  # where a test may come before the one it is about
         manner += ("-k", "not before")
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-W", "ignore::ResourceWarning", *manner)
+    result = pytester.runpytest_inprocess(*ALONE, "-W", "ignore::ResourceWarning", *manner)
     result.assert_outcomes(passed=4 if "load" in options else 5)
     assert RUNNING == []
 

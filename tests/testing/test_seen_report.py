@@ -34,7 +34,7 @@ def output(run: pytest.Pytester, test: str, *options: str, subprocess: bool = Fa
     """What pytest prints of a file of tests."""
     run.makepyfile(test_application=BIND + test)
     start = run.runpytest_subprocess if subprocess else run.runpytest_inprocess
-    return start("-p", "no:cacheprovider", *options).stdout.str()
+    return start("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio", *options).stdout.str()
 
 
 def test_a_failing_test_shows_its_conversation_and_a_passing_one_nothing(run: pytest.Pytester) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
-OPTIONS = ("-p", "no:cacheprovider", "-p", "no:randomly")
+# To load what other plugins of ours are there for is half of what a worker does.
+OPTIONS = ("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:hypothesispytest", "-p", "no:anyio")
 
 WAYS = """
 import asyncio
@@ -99,8 +100,9 @@ def test_the_test_itself_fails_and_says_it_once(pytester: pytest.Pytester, proce
 
 def test_under_xdist_too(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(WAYS.format(process=False))
-    for how in ("load", "loadscope"):
-        pytester.runpytest_inprocess(*OPTIONS, "-n2", "--dist", how).assert_outcomes(passed=1, failed=10)
+    # By scopes one worker has all of them but the class, so one does.
+    for how in (("-n2", "--dist", "load"), ("-n1", "--dist", "loadscope")):
+        pytester.runpytest_inprocess(*OPTIONS, *how).assert_outcomes(passed=1, failed=10)
 
 
 FAILED_ANYWAY = """
