@@ -27,6 +27,7 @@ class Framer:
         # What was fed before without an end, and all that came since; then there is nothing in `_fed`.
         # One bytearray for good: it grows at its end and shrinks at its front without moving what it holds.
         self._held = bytearray()
+        self.empty = True  # whether nothing waits, as far as is known without looking: False says nothing
 
     @property
     def pending(self) -> int:
@@ -35,6 +36,7 @@ class Framer:
 
     def feed(self, data: bytes) -> None:
         """Take `data`, which comes behind what waits."""
+        self.empty = False
         if self._fed:
             self._held += self._fed[self._taken :]
             self._fed = b""
@@ -61,6 +63,7 @@ class Framer:
             return fed[taken : taken + size]
         self._fed = b""
         self._taken = 0
+        self.empty = True
         return fed[taken:] if taken else fed  # compiled, a slice is always a copy
 
     def _next_held(self) -> bytes | None:
