@@ -12,7 +12,8 @@ what there is.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from ldapserver.config import Config
 from ldapserver.directory.account import Account, AmbiguousName
@@ -24,13 +25,19 @@ from ldapserver.wire.dn import DN, ROOT
 from ldapserver.wire.messages import ResultCode
 
 
-class Identity(NamedTuple):
+@dataclass(init=False, slots=True, unsafe_hash=True)
+class Identity:
     """The authorization state of a connection (RFC 4513 section 4)."""
 
-    # A tuple because every bind makes one: a frozen dataclass takes four times as long to make.
+    # Not frozen, and with an `__init__` of its own: as in `sasl.mechanism`, for every bind makes one.
     dn: DN
     name: str
-    admin: bool = False
+    admin: bool
+
+    def __init__(self, dn: DN, name: str, admin: bool = False) -> None:
+        self.dn = dn
+        self.name = name
+        self.admin = admin
 
     @property
     def anonymous(self) -> bool:
@@ -43,7 +50,7 @@ class Identity(NamedTuple):
         return "" if self.anonymous else f"dn:{self.dn}"
 
 
-ANONYMOUS = Identity(ROOT, "")
+ANONYMOUS: Final = Identity(ROOT, "")
 
 _READ_ONLY = "the directory is read-only: several workers serve it, and none would know of another's change"
 

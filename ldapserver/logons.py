@@ -6,7 +6,7 @@ go with its own record, in one piece; the 4740 of a wrong old password goes by i
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ldapserver.access import Identity
 from ldapserver.audit.kinds import LOCKED_OUT, LOGOFF, LOGON, LOGON_FAILED, SPECIAL_LOGON, Kind
@@ -77,7 +77,7 @@ class Beside:
     logon: Logon | None = None
 
 
-NOTHING = Beside()
+NOTHING: Final = Beside()
 
 
 class Logons:

@@ -6,9 +6,9 @@ what stands against the account, waits as long.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import NamedTuple
 
 from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account, AmbiguousName
@@ -21,12 +21,18 @@ from ldapserver.wire.dn import DN, InvalidDN
 from sasl_digest import Reason
 
 
-class Named(NamedTuple):
+@dataclass(init=False, slots=True)  # as in `sasl.mechanism`
+class Named:
     """Who a name stands for: an `account`, what a record calls it, and where there is none, why."""
 
     account: Account | None
     name: str
-    reason: Reason | BindReason = Reason.UNKNOWN_USER
+    reason: Reason | BindReason
+
+    def __init__(self, account: Account | None, name: str, reason: Reason | BindReason = Reason.UNKNOWN_USER) -> None:
+        self.account = account
+        self.name = name
+        self.reason = reason
 
 
 async def named(directory: Directory, name: str) -> Named:

@@ -38,7 +38,7 @@ from ldapserver.wire.messages import (
     Control,
     ExtendedRequest,
     ExtendedResponse,
-    LDAPMessage,
+    Operation,
     Response,
     ResultCode,
     SearchRequest,
@@ -214,15 +214,16 @@ class Session:
                     break
                 self.messages += 1
                 try:
-                    message = codec.decode(element)
+                    message_id, request, controls = codec.read(element)
                 except InvalidRequest as refused:
                     self._refuse(refused)
                     continue
-                request = message.operation
                 if isinstance(request, BindRequest):
-                    self._begin_bind(message, request)
+                    self._begin_bind(message_id, request, controls)
                 else:
-                    self._dispatch(message)
+                    self._dispatch(message_id, request, controls)
+                if stream.dry:  # most often one message is all that has come
+                    break
         except ProtocolViolation as violation:
             self.disconnect(ResultCode.PROTOCOL_ERROR, str(violation))
         except BrokenLayer:
@@ -239,8 +240,7 @@ class Session:
         if not (self.closed or self.waiting):
             self._channel.resume_reading()
 
-    def _dispatch(self, message: LDAPMessage) -> None:
-        request = message.operation
+    def _dispatch(self, message_id: int, request: Operation, controls: tuple[Control, ...]) -> None:
         if isinstance(request, UnbindRequest):
             self._close()
         elif isinstance(request, AbandonRequest):
@@ -248,14 +248,13 @@ class Session:
             if outstanding := self._outstanding.pop(request.message_id, None):
                 outstanding.task.cancel()
         elif isinstance(request, AnsweredRequest):
-            self._begin(message, request)
+            self._begin(message_id, request, controls)
         else:
             raise ProtocolViolation(f"protocolOp: {type(request).__name__} is not for clients to send")
 
-    def _begin(self, message: LDAPMessage, request: AnsweredRequest) -> None:
-        message_id = message.message_id
+    def _begin(self, message_id: int, request: AnsweredRequest, sent: tuple[Control, ...]) -> None:
         try:
-            controls = self._admitted(message, request)
+            controls = self._admitted(message_id, request, sent)
             if isinstance(request, ExtendedRequest) and request.request_name == CANCEL:
                 self._cancel(message_id, read_cancel(request))
                 return
@@ -322,14 +321,14 @@ class Session:
         else:
             self._send(refused.message_id, response)
 
-    def _admitted(self, message: LDAPMessage, request: AnsweredRequest) -> Controls:
+    def _admitted(self, message_id: int, request: AnsweredRequest, sent: tuple[Control, ...]) -> Controls:
         """What the request's controls ask for. Raises OperationRefused when it cannot be taken now, or at all."""
         # Between the steps of a bind only bind, unbind and abandon are taken.  RFC 4511 section 4.2.1
         if self._binder.in_progress:
             raise OperationRefused(ResultCode.OPERATIONS_ERROR, "a SASL bind is in progress")
-        controls = read_controls(request, message.controls) if message.controls else NO_CONTROLS
-        if message.message_id in self._outstanding:
-            text = f"messageID {message.message_id}: still in use (RFC 4511 section 4.1.1.1)"
+        controls = read_controls(request, sent) if sent else NO_CONTROLS
+        if message_id in self._outstanding:
+            text = f"messageID {message_id}: still in use (RFC 4511 section 4.1.1.1)"
             raise OperationRefused(ResultCode.PROTOCOL_ERROR, text)
         return controls
 
@@ -386,35 +385,51 @@ class Session:
         if logon is not None:
             self._record((logon.ended(self._service.clock.ns()),))
 
-    def _begin_bind(self, message: LDAPMessage, request: BindRequest) -> None:
+    def _begin_bind(self, message_id: int, request: BindRequest, controls: tuple[Control, ...]) -> None:
         if self._metrics is not None:
             self._timing = self._metrics.duration_of(request), self._metrics.clock()
         self._become_anonymous()
-        message_id = self._bind_id = message.message_id
-        if message.controls:
+        self._bind_id = message_id
+        if controls:
             try:
-                read_controls(request, message.controls)
+                read_controls(request, controls)
             except OperationRefused as refused:
                 response = request.response(refused.result_code, diagnostic_message=refused.diagnostic_message)
                 self._conclude(message_id, self._binder.refused(message_id, response))
                 return
-        bind = self._binder.bind(message_id, request)
         if self._faults is not None:
-            bind = self._faults.bind(message_id, request, self._binder, bind)
-        self._bind = Task(bind, self._decided)
-        self._bind.start()
+            bind = self._faults.bind(message_id, request, self._binder, self._binder.bind(message_id, request))
+            self._bind = Task(bind, self._decided)
+            self._bind.start()
+            return
+        # Most binds have nothing to wait for: only one that has becomes a task.
+        try:
+            decision = self._binder.challenge(message_id, request)
+            if decision is None:
+                bind = self._binder.bind(message_id, request)
+                self._bind = Task(bind, self._decided, bind.send(None))
+                return
+        except StopIteration as ended:
+            decision = ended.value
+        except Exception as error:
+            decision = self._failed(message_id, error)
+        self._conclude(message_id, decision)
 
     def _decided(self, task: Task[Decision]) -> None:
         self._bind = None
         if task.value is not None:
             self._conclude(self._bind_id, task.value)
         elif task.error is not None:
-            self._channel.failed(task.error)
-            self._conclude(self._bind_id, self._binder.refused(self._bind_id, INTERNAL_ERROR))
+            self._conclude(self._bind_id, self._failed(self._bind_id, task.error))
         if self._left_early:
             self._left_early = False
             self._binder.forget()
             self._settle()
+
+    def _failed(self, message_id: int, error: Exception) -> Decision:
+        """The decision about a bind that a fault of ours has put an end to."""
+        self._channel.failed(error)
+        return self._binder.refused(message_id, INTERNAL_ERROR)
 
     def _conclude(self, message_id: int, decision: Decision) -> None:
         """Records first: until they are written the answer and everything behind it waits."""
@@ -431,7 +446,10 @@ class Session:
         decision, self._decision = self._decision, None
         assert decision is not None
         self._commit(self._bind_id, decision, recorded=error is None)
-        self._settled(error)
+        if error is None:
+            self._settle()
+        else:
+            self._settled(error)
         if not self._running:
             self.go_on()
 
@@ -518,7 +536,7 @@ class Session:
         self._send(message_id, reply.response, reply.controls)
 
     def _send(self, message_id: int, response: Response, controls: tuple[Control, ...] = ()) -> None:
-        self._stream.write(codec.encode(LDAPMessage(message_id, response, controls)))
+        self._stream.write(codec.written(message_id, response, controls))
 
     def _close(self) -> None:
         self._stream.flush()

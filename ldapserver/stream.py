@@ -82,6 +82,11 @@ class Stream:
         """How many octets were received behind the message last taken."""
         return self._framer.pending + (0 if self._wrapped is None else len(self._wrapped))
 
+    @property
+    def dry(self) -> bool:
+        """Whether `next()` is sure to have nothing."""
+        return self._framer.empty and self.layer is None
+
     def receive(self, data: bytes) -> None:
         """Take octets as they arrive."""
         if self._wrapped is None:
@@ -92,6 +97,8 @@ class Stream:
     def next(self) -> bytes | None:
         """The next message, or None when there is not all of it. Raises ProtocolViolation and BrokenLayer."""
         element = self._framer.next()
+        if self.layer is None and self._watch is None:  # mostly
+            return element
         # One buffer at a time: behind the one with a bind's last message the next layer may begin.
         while element is None and self.layer is not None:
             assert self._wrapped is not None

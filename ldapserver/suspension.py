@@ -1,7 +1,7 @@
 """How an operation waits, without an event loop: one small awaitable, and the driver that starts a coroutine by hand.
 
-A coroutine that has nothing to wait for is finished when `Task` has started it: no Future, no turn of a loop. That
-is the path of a bind. What does wait yields a `Suspension`, and goes on when whoever holds that resumes it.
+A coroutine that has nothing to wait for is finished when `Task` has started it: no Future, no turn of a loop. What
+does wait yields a `Suspension`, and goes on when whoever holds that resumes it.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -45,17 +45,27 @@ class Suspension(Generic[T]):
 
 
 class Task(Generic[T]):
-    """A coroutine under way. `finished(task)` is called when it ends, unless it was cancelled."""
+    """A coroutine under way. `finished(task)` is called when it ends, unless it was cancelled.
+
+    It begins with `start()`, or has been begun by hand and `waits_for` something.
+    """
 
     __slots__ = ("_coroutine", "_finished", "_running", "cancelled", "error", "value")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, T], finished: Callable[["Task[T]"], None]) -> None:
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        finished: Callable[["Task[T]"], None],
+        waits_for: Suspension[Any] | None = None,
+    ) -> None:
         self._coroutine = coroutine
         self._finished = finished
         self._running = False
         self.cancelled = False
         self.value: T | None = None
         self.error: Exception | None = None
+        if waits_for is not None:
+            waits_for.resumed = self.start
 
     def start(self) -> None:
         """Run until the coroutine ends or waits; what it then waits for runs it on."""

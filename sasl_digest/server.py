@@ -34,7 +34,7 @@ from sasl_digest.proving import Proof, make_up, matching
 from sasl_digest.terms import Terms, around_nonce, canonical
 
 # Stands in for the credential of a user that is not there, so that the answer costs what a wrong password costs.
-_NOBODY = Password(secrets.token_hex(16))
+_NOBODY: Final = Password(secrets.token_hex(16))
 
 
 # Where an exchange is. Numbers, for a member of an enum takes as long to look up as a small function to call.

@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from ldapserver.directory.entry import Entry, Shape
 from ldapserver.directory.filetime import EPOCH, NEVER
@@ -128,7 +128,7 @@ class AccountState:
         return self.pwd_last_set + int(policy.max_password_age * SECOND) if policy.max_password_age else NEVER
 
 
-NO_STATE = AccountState()
+NO_STATE: Final = AccountState()
 
 
 def read_state(entry: Entry) -> AccountState | None:
@@ -275,7 +275,7 @@ class Judgement:
     changed: bool = False
 
 
-FINE = Judgement()
+FINE: Final = Judgement()
 JUST_LOCKED = Judgement(locked=True)
 GONE = Judgement(gone=True)
 CHANGED = Judgement(changed=True)

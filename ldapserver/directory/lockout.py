@@ -43,6 +43,7 @@ class Lockout:
         self._nowhere = Index(contents.base_schema)
         self._nobody.entry = Entry(_NOBODY, [(f"x-{each}", (b"nobody",)) for each in range(_ATTRIBUTES)])
         self._nobody.account = Account(_NOBODY, "nobody")
+        self.lately: Node | None = None  # whom the directory looked up last, if anybody: mostly who is judged next
 
     def judge(
         self,
@@ -55,13 +56,19 @@ class Lockout:
         counted: bool,
     ) -> Judgement:
         """See `Directory`."""
-        node = self._contents.root.find(_NOBODY if account is None else account.dn)
+        if account is None:
+            self._count_nobody(policy)
+            return FINE
+        node = self.lately
+        # A node that has this very account stands in the tree under its name, for what changes either changes both.
+        # In any other case it is looked for there, as it is now.
+        if node is None or node.account is not account:
+            node = self._contents.root.find(account.dn)
         known = None if node is None else node.account
-        # Nobody is nobody, also where an entry is called so.
-        if account is None or node is None or known is None:
+        if node is None or known is None:
             self._count_nobody(policy)
             # Whom a certificate or a process names need not have an entry; whose password was looked at had one.
-            return FINE if account is None or not by_password else GONE
+            return GONE if by_password else FINE
         # A dear password is checked beside writes: the name may be another's by now, or its password another.
         if (
             right

@@ -174,12 +174,12 @@ class MemoryDirectory:
 
     async def find_account(self, name: str) -> Account | None:
         """See `Directory`."""
-        node = self._names.find(name, self.netbios, self.realm)
+        node = self._lockout.lately = self._names.find(name, self.netbios, self.realm)
         return None if node is None else node.account
 
     async def account_at(self, dn: DN) -> Account | None:
         """See `Directory`."""
-        node = self._root.find(dn)
+        node = self._lockout.lately = self._root.find(dn)
         return None if node is None else node.account
 
     async def judge(
@@ -192,8 +192,9 @@ class MemoryDirectory:
         counted: bool = True,
     ) -> Judgement:
         """See `Directory`."""
+        policy = self._policy if self._policy_of == self._contents.serial else self.policy
         return self._lockout.judge(
-            account, self.policy, right=right, workstation=workstation, by_password=by_password, counted=counted
+            account, policy, right=right, workstation=workstation, by_password=by_password, counted=counted
         )
 
     async def privileges(self, dn: DN) -> tuple[str, ...]:

@@ -133,7 +133,7 @@ class ConnectionFaults:
         if decision.layer is None:
             return decision
         self._layered = True
-        return decision._replace(layer=FaultyLayer(decision.layer, self._due))
+        return replace(decision, layer=FaultyLayer(decision.layer, self._due))
 
     async def _unjudged(self, strike: Strike, message_id: int, request: BindRequest, binder: "Binder") -> "Decision":
         asked = strike.occasion.asked
@@ -149,7 +149,7 @@ class ConnectionFaults:
         dropped = binder.unjudged(message_id, asked.mechanism or "", asked.user or "", response, code)
         again = replace(request, authentication=replace(authentication, credentials=None))
         challenge = await binder.bind(message_id, again)
-        return challenge._replace(records=(*dropped.records, *challenge.records))
+        return replace(challenge, records=(*dropped.records, *challenge.records))
 
     async def _repeating(self, strike: Strike, coroutine: "Coroutine[Any, Any, Decision]") -> "Decision":
         nonces = self._plan.nonces

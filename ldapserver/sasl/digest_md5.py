@@ -1,5 +1,7 @@
 """DIGEST-MD5 for the Bind operation: the engine asks who the user is, the directory answers."""
 
+from typing import Final
+
 from ldapserver.audit.record import WDIGEST
 from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account, AmbiguousName
@@ -18,7 +20,7 @@ class _NoSecret:
         return ()
 
 
-_NO_SECRET = _NoSecret()
+_NO_SECRET: Final = _NoSecret()
 
 
 class DigestMD5:
@@ -87,6 +89,13 @@ class DigestExchange:
         self._initial = True  # whether the step under way began the exchange
         self._name: str | None = None  # the reading of the username that led to an account
 
+    def opening(self) -> bytes:
+        """The challenge to a client that has said nothing yet: the first step, at once."""
+        challenge = self._server.step(b"")
+        assert isinstance(challenge, Challenge)
+        self._challenged = True
+        return challenge.data
+
     async def step(self, credentials: bytes | None) -> Outcome:
         """Take the client's credentials, which are absent or empty in the first step."""
         server = self._server
@@ -139,10 +148,7 @@ class DigestExchange:
     def _anew(self) -> bytes:
         """The challenge that an initial response gets which will not do.  RFC 2831 section 2.2.2."""
         self._server = self._terms.fresh(self._channel)
-        challenge = self._server.step(b"")
-        assert isinstance(challenge, Challenge)
-        self._challenged = True
-        return challenge.data
+        return self.opening()
 
     async def _barred(self, refused: Refused) -> Continue | Refused:
         """A right response of an account that may not be let in, as if it had been wrong: never with stale=true."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, Protocol
 
 from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account
@@ -61,26 +61,48 @@ class Connection:
         return 0 if self.layer is None or self.layer.cipher is None else _OF_CIPHER[self.layer.cipher]
 
 
-class Facts(NamedTuple):
+# Every bind makes some of these: they are not frozen, which would take four times as long, and those that a success
+# makes have an `__init__` of their own, which is compiled where the rest is. That of a dataclass never is.
+
+
+@dataclass(init=False, slots=True, unsafe_hash=True)
+class Facts:
     """What the client said in the exchange, for the record: `username` as it was sent.
 
     `reading` says in which of several ways it has hashed what is not ASCII, once that is known.
     """
 
-    # A tuple because every bind makes one: a frozen dataclass takes four times as long to make.
-    username: str = ""
-    realm: str | None = None
-    authzid: str | None = None
-    qop: str | None = None
-    cipher: str | None = None
-    digest_uri: str | None = None
-    reading: str | None = None
+    username: str
+    realm: str | None
+    authzid: str | None
+    qop: str | None
+    cipher: str | None
+    digest_uri: str | None
+    reading: str | None
+
+    def __init__(
+        self,
+        username: str = "",
+        realm: str | None = None,
+        authzid: str | None = None,
+        qop: str | None = None,
+        cipher: str | None = None,
+        digest_uri: str | None = None,
+        reading: str | None = None,
+    ) -> None:
+        self.username = username
+        self.realm = realm
+        self.authzid = authzid
+        self.qop = qop
+        self.cipher = cipher
+        self.digest_uri = digest_uri
+        self.reading = reading
 
 
-NO_FACTS = Facts()
+NO_FACTS: Final = Facts()
 
 
-@dataclass(slots=True)  # not frozen, for the same reason as `Facts` are a tuple
+@dataclass(slots=True)
 class Continue:
     """The exchange goes on: `data` goes to the client. With a `reason` the step is worth a record.
 
@@ -97,7 +119,7 @@ class Continue:
     barred: "Barred | None" = field(default=None, repr=False)
 
 
-@dataclass(slots=True)  # likewise
+@dataclass(init=False, slots=True)
 class Accepted:
     """The client is `account`, `data` its last word from the server, and `layer` what stands behind that word.
 
@@ -108,9 +130,25 @@ class Accepted:
     account: Account
     data: bytes = field(repr=False)
     facts: Facts
-    layer: SecurityLayer | None = field(default=None, repr=False)
-    detail: str | None = None
-    barred: "Barred | None" = field(default=None, repr=False)
+    layer: SecurityLayer | None = field(repr=False)
+    detail: str | None
+    barred: "Barred | None" = field(repr=False)
+
+    def __init__(
+        self,
+        account: Account,
+        data: bytes,
+        facts: Facts,
+        layer: SecurityLayer | None = None,
+        detail: str | None = None,
+        barred: "Barred | None" = None,
+    ) -> None:
+        self.account = account
+        self.data = data
+        self.facts = facts
+        self.layer = layer
+        self.detail = detail
+        self.barred = barred
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,12 @@ _LONGEST_OPENING = max(map(len, _OPENINGS))
 
 def decode(element: bytes) -> m.LDAPMessage:
     """The message that `element` is, one whole LDAPMessage; raises ProtocolViolation or InvalidRequest."""
+    message_id, operation, controls = read(element)
+    return m.LDAPMessage(message_id, operation, controls)
+
+
+def read(element: bytes) -> tuple[int, m.Operation, tuple[m.Control, ...]]:
+    """The same as the fields of that message, for who would take it apart again at once."""
     size = len(element)
     pos, end = ber.expect(element, 0, size, ber.SEQUENCE, "LDAPMessage")
     if end != size:
@@ -102,7 +108,7 @@ def decode(element: bytes) -> m.LDAPMessage:
     if end - pos <= _LONGEST_OPENING and message_id > 0:
         opening = _OPENINGS.get(element[pos:end])
         if opening is not None:
-            return m.LDAPMessage(message_id, opening)
+            return message_id, opening, ()
     tag, pos, stop = ber.header(element, pos, end, "protocolOp")
     reader = _READERS.get(tag)
     if reader is None:
@@ -120,16 +126,19 @@ def decode(element: bytes) -> m.LDAPMessage:
         if tag not in _RESPONSE_TAGS:
             raise ProtocolViolation(str(refused)) from refused
         raise InvalidRequest(message_id, _RESPONSE_TAGS[tag], refused.result_code, str(refused)) from refused
-    return m.LDAPMessage(message_id, operation, controls)
+    return message_id, operation, controls
 
 
 def encode(message: m.LDAPMessage) -> bytes:
     """The octets of `message`, every length in the fewest octets."""
-    operation = message.operation
+    return written(message.message_id, message.operation, message.controls)
+
+
+def written(message_id: int, operation: m.Operation, controls: tuple[m.Control, ...] = ()) -> bytes:
+    """The same of the fields of a message, for who would make one for this alone."""
     contents = _WRITERS[type(operation)](operation)
-    if message.controls:
-        contents += ber.encoded(CONTROLS, b"".join([_write_control(control) for control in message.controls]))
-    message_id = message.message_id
+    if controls:
+        contents += ber.encoded(CONTROLS, b"".join([_write_control(control) for control in controls]))
     length = len(contents) + 3
     if length < ber.LONG_LENGTH and 0 <= message_id < 0x80:
         return b"\x30" + ber.OCTET[length] + b"\x02\x01" + ber.OCTET[message_id] + contents

@@ -28,6 +28,7 @@ class Framer:
         # One bytearray for good, which few connections need: it grows at its end and shrinks at its front without
         # moving what it holds.
         self._held: bytearray | None = None
+        self.empty = True  # whether nothing waits, as far as is known without looking: False says nothing
 
     @property
     def pending(self) -> int:
@@ -36,6 +37,7 @@ class Framer:
 
     def feed(self, data: bytes) -> None:
         """Take `data`, which comes behind what waits."""
+        self.empty = False
         if self._fed:
             if self._held is None:
                 self._held = bytearray()
@@ -64,6 +66,7 @@ class Framer:
             return fed[taken : taken + size]
         self._fed = b""
         self._taken = 0
+        self.empty = True
         return fed[taken:] if taken else fed  # compiled, a slice is always a copy
 
     def _next_held(self, held: bytearray) -> bytes | None:

@@ -41,6 +41,7 @@ def framed(framer: Framer, chunks: Iterable[bytes]) -> list[bytes]:
         framer.feed(chunk)
         while (whole := framer.next()) is not None:
             found.append(whole)
+            assert not (framer.empty and framer.pending)
     return found
 
 
@@ -201,6 +202,7 @@ def test_a_message_that_came_alone_leaves_as_it_came() -> None:
     arrived = bytes(UNBIND)
     framer.feed(arrived)
     assert framer.next() is arrived
+    assert framer.empty
     assert (framer.next(), framer.pending) == (None, 0)
 
 
