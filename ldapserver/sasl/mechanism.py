@@ -80,7 +80,8 @@ class Facts(NamedTuple):
 NO_FACTS = Facts()
 
 
-@dataclass(slots=True)  # not frozen, for the same reason as `Facts` are a tuple
+# Not frozen, for the same reason as `Facts` are a tuple; with an `__init__` of its own, as has `BindRecord`.
+@dataclass(init=False, slots=True)
 class Continue:
     """The exchange goes on: `data` goes to the client. With a `reason` the step is worth a record.
 
@@ -96,8 +97,26 @@ class Continue:
     spared: bool = False
     barred: "Barred | None" = field(default=None, repr=False)
 
+    def __init__(
+        self,
+        data: bytes,
+        reason: Reason | BindReason | None = None,
+        facts: Facts = NO_FACTS,
+        detail: str | None = None,
+        account: Account | None = None,
+        spared: bool = False,
+        barred: "Barred | None" = None,
+    ) -> None:
+        self.data = data
+        self.reason = reason
+        self.facts = facts
+        self.detail = detail
+        self.account = account
+        self.spared = spared
+        self.barred = barred
 
-@dataclass(slots=True)  # likewise
+
+@dataclass(init=False, slots=True)  # likewise
 class Accepted:
     """The client is `account`, `data` its last word from the server, and `layer` what stands behind that word.
 
@@ -111,6 +130,22 @@ class Accepted:
     layer: SecurityLayer | None = field(default=None, repr=False)
     detail: str | None = None
     barred: "Barred | None" = field(default=None, repr=False)
+
+    def __init__(
+        self,
+        account: Account,
+        data: bytes,
+        facts: Facts,
+        layer: SecurityLayer | None = None,
+        detail: str | None = None,
+        barred: "Barred | None" = None,
+    ) -> None:
+        self.account = account
+        self.data = data
+        self.facts = facts
+        self.layer = layer
+        self.detail = detail
+        self.barred = barred
 
 
 @dataclass(frozen=True, slots=True)
