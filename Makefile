@@ -9,6 +9,7 @@ INTEROP ?=
 SECONDS ?= 3600
 KILLS ?= 50
 COMPILED := build/compiled
+TRIED := tests/engine tests/server tests/fuzz tests/test_compiled.py
 comma := ,
 CHECKED := sasl_digest ldapserver twisted tests examples benchmarks docs
 
@@ -65,9 +66,10 @@ soak: $(VENV)/.fuzz
 # It is built in a copy, so that nothing compiled is left where the pure modules are run from.
 wheel-compiled: $(COMPILED)/.wheel
 
-# The same suite against that wheel, installed in an environment of its own. The tests stand beside the installed packages there.
+# The tests of what is compiled, against that wheel, in an environment of its own, where they stand beside the installed packages.
+# The others drive the same server through programs, pages and clients that stay Python, in as much time again: TRIED=tests runs those too.
 test-compiled: $(COMPILED)/.tree
-	cd $(COMPILED)/tree && INTEROP=$(INTEROP) MODULES=compiled PYTHONDONTWRITEBYTECODE= ../venv/bin/python -m pytest -n auto --dist loadfile
+	cd $(COMPILED)/tree && INTEROP=$(INTEROP) MODULES=compiled PYTHONDONTWRITEBYTECODE= ../venv/bin/python -m pytest -n auto --dist loadfile $(TRIED)
 
 format: $(VENV)/.test
 	$(BIN)/ruff format $(CHECKED) setup.py

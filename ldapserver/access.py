@@ -32,7 +32,7 @@ class Identity:
     # Not frozen, and with an `__init__` of its own: as in `sasl.mechanism`, for every bind makes one.
     dn: DN
     name: str
-    admin: bool
+    admin: bool = False
 
     def __init__(self, dn: DN, name: str, admin: bool = False) -> None:
         self.dn = dn

@@ -52,10 +52,10 @@ class Decision:
 
     # Not frozen, and with an `__init__` of its own: as in `sasl.mechanism`, for every bind makes one.
     response: BindResponse
-    identity: Identity
-    records: Sequence[Record]
-    layer: SecurityLayer | None
-    logon: Logon | None
+    identity: Identity = ANONYMOUS
+    records: Sequence[Record] = ()
+    layer: SecurityLayer | None = None
+    logon: Logon | None = None
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ class Named:
 
     account: Account | None
     name: str
-    reason: Reason | BindReason
+    reason: Reason | BindReason = Reason.UNKNOWN_USER
 
     def __init__(self, account: Account | None, name: str, reason: Reason | BindReason = Reason.UNKNOWN_USER) -> None:
         self.account = account

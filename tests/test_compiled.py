@@ -63,6 +63,40 @@ def test_what_would_be_compiled_to_something_else_is_found() -> None:
     assert otherwise_compiled("class A:\n a: ClassVar[int] = 1\n b = 2") == []
 
 
+def written_out(source: str) -> dict[str, tuple[str, str]]:
+    """By name, the dataclasses that write their `__init__` themselves: theirs, and that which dataclass would write.
+
+    They do because mypyc leaves dataclass's own to the interpreter.
+    """
+    found = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ClassDef) and any("init=False" in ast.unparse(each) for each in node.decorator_list):
+            arguments, body = ["self"], []
+            for each in (each for each in node.body if isinstance(each, ast.AnnAssign)):
+                default = each.value
+                if isinstance(default, ast.Call):  # of field()
+                    default = next((option.value for option in default.keywords if option.arg == "default"), None)
+                name, shown = ast.unparse(each.target), "" if default is None else f"={ast.unparse(default)}"
+                arguments.append(f"{name}: {ast.unparse(each.annotation)}{shown}")
+                body.append(f"    self.{name} = {name}")
+            init = next(each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__")
+            due = "\n".join([f"def __init__({', '.join(arguments)}) -> None:", *body])
+            found[node.name] = ast.unparse(init), due
+    return found
+
+
+WRITTEN_OUT = [
+    (module, name, *both)
+    for module in COMPILED
+    for name, both in written_out((ROOT / f"{module.replace('.', '/')}.py").read_text("utf-8")).items()
+]
+
+
+@pytest.mark.parametrize(("written", "due"), [row[2:] for row in WRITTEN_OUT], ids=[row[1] for row in WRITTEN_OUT])
+def test_what_is_written_out_is_what_dataclass_would_write(written: str, due: str) -> None:
+    assert written == due
+
+
 def test_no_module_is_listed_twice() -> None:
     assert len(COMPILED) == len(set(COMPILED)) > 50
 

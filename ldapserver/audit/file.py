@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from ldapserver.audit.group_commit import GroupCommit, InThread
 from ldapserver.audit.log_file import LogFile, open_log, succeed
 from ldapserver.audit.record import Record
-from ldapserver.audit.render import Renderer
+from ldapserver.audit.render import Renderer, lines_of
 from ldapserver.audit.resume import last_record_id
 from ldapserver.audit.rotation import Rotation, last_rotated
-from ldapserver.audit.sinks import AuditUnavailable, lines_of
+from ldapserver.audit.sinks import AuditUnavailable
 from ldapserver.suspension import Suspension
 
 RETRY_ROTATION = 10_000_000_000  # nanoseconds between two tries of a rotation that failed

@@ -12,8 +12,8 @@ WDIGEST: Final = "WDigest"  # PackageName of a DIGEST-MD5 bind, as Windows names
 MSV1_0: Final = "MICROSOFT_AUTHENTICATION_PACKAGE_V1_0"  # ... of a simple bind
 
 
-# One is made for each bind: not frozen, which would take three times as long, and with an `__init__` of its own,
-# which is compiled where the rest is.
+# One is made for each bind, and a frozen one takes three times as long. `__init__` is written out because mypyc does
+# not compile the one that dataclass writes, which takes eight times as long to fill a compiled class.
 @dataclass(init=False, slots=True)
 class BindRecord:
     """What one bind came to; no field ever holds a secret, a hash, a nonce or a response.
@@ -44,7 +44,7 @@ class BindRecord:
     reason: Reason | BindReason
     detail: str | None
     tls: bool
-    reading: str | None
+    reading: str | None = None
 
     def __init__(
         self,

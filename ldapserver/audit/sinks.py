@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ldapserver.audit.record import Record
-from ldapserver.audit.render import Renderer
+from ldapserver.audit.render import Renderer, lines_of
 from ldapserver.suspension import Suspension
 
 
@@ -103,18 +103,3 @@ class StreamSink:
 
     def close(self) -> None:
         """The stream is not ours to close."""
-
-
-def lines_of(renderer: Renderer, records: Sequence[Record], last: int) -> tuple[bytes, int]:
-    """The records as octets, and the record id of the last Windows event by then; `last` is that of now.
-
-    What a form has no place for gets neither a line nor an id.
-    """
-    lines = []
-    for record in records:
-        line = renderer.line(record, last + 1)
-        if line is not None:
-            lines.append(line)
-            if record.kind is not None:
-                last += 1
-    return "".join(lines).encode(), last

@@ -72,13 +72,13 @@ class Facts:
     `reading` says in which of several ways it has hashed what is not ASCII, once that is known.
     """
 
-    username: str
-    realm: str | None
-    authzid: str | None
-    qop: str | None
-    cipher: str | None
-    digest_uri: str | None
-    reading: str | None
+    username: str = ""
+    realm: str | None = None
+    authzid: str | None = None
+    qop: str | None = None
+    cipher: str | None = None
+    digest_uri: str | None = None
+    reading: str | None = None
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Facts:
 NO_FACTS: Final = Facts()
 
 
-@dataclass(slots=True)
+@dataclass(init=False, slots=True)
 class Continue:
     """The exchange goes on: `data` goes to the client. With a `reason` the step is worth a record.
 
@@ -118,6 +118,24 @@ class Continue:
     spared: bool = False
     barred: "Barred | None" = field(default=None, repr=False)
 
+    def __init__(
+        self,
+        data: bytes,
+        reason: Reason | BindReason | None = None,
+        facts: Facts = NO_FACTS,
+        detail: str | None = None,
+        account: Account | None = None,
+        spared: bool = False,
+        barred: "Barred | None" = None,
+    ) -> None:
+        self.data = data
+        self.reason = reason
+        self.facts = facts
+        self.detail = detail
+        self.account = account
+        self.spared = spared
+        self.barred = barred
+
 
 @dataclass(init=False, slots=True)
 class Accepted:
@@ -130,9 +148,9 @@ class Accepted:
     account: Account
     data: bytes = field(repr=False)
     facts: Facts
-    layer: SecurityLayer | None = field(repr=False)
-    detail: str | None
-    barred: "Barred | None" = field(repr=False)
+    layer: SecurityLayer | None = field(default=None, repr=False)
+    detail: str | None = None
+    barred: "Barred | None" = field(default=None, repr=False)
 
     def __init__(
         self,

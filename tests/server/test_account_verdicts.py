@@ -4,6 +4,7 @@ The table is `account_states.py`.
 """
 
 import re
+import secrets
 from functools import cache
 from hashlib import md5
 from typing import Any
@@ -231,14 +232,14 @@ def challenge_shape(response: BindResponse) -> tuple[int, str]:
     return response.result_code, (head + rest.partition(b'"')[2]).decode()
 
 
-class Counted(NonceBook):
-    """Nonces that count how many there were."""
+class Chance:
+    """Octets of chance that count how often they were asked for: once for each nonce, and for the key before them."""
 
-    issued = 0
+    asked = 0
 
-    def issue(self) -> bytes:
-        self.issued += 1
-        return super().issue()
+    def __call__(self, size: int) -> bytes:
+        self.asked += 1
+        return secrets.token_bytes(size)
 
 
 def initial(state: State, name: str, password: str, *, old: bool) -> tuple[str, tuple[int, str]]:
@@ -282,14 +283,14 @@ def test_initial_responses_get_the_same_challenge_whatever_the_state(old: bool) 
 def test_a_wrong_initial_response_costs_one_nonce_whoever_it_is_about() -> None:
     issued = {}
     for name in ("fine", "shut", "nobody"):
-        nonces = Counted(remembered_for=600)
-        staged = stage(directory=of(SHUT, FINE), nonces=nonces)
+        chance = Chance()
+        staged = stage(directory=of(SHUT, FINE), nonces=NonceBook(remembered_for=600, token=chance))
         challenge = staged.challenge()
         staged.bind(sasl(digest_response(challenge, "fine", PASSWORD)))
-        nonces.issued = 0
+        chance.asked = 0
         following = Stage(staged.service, staged.sink)
         following.bind(sasl(digest_response(challenge, name, WRONG, nc="00000002")))
-        issued[following.reasons[-1]] = nonces.issued
+        issued[following.reasons[-1]] = chance.asked
     assert issued == {"wrong-password": 1, "account-locked-out": 1, "unknown-user": 1}
 
 
