@@ -321,6 +321,9 @@ class Binder:
         verified = await passwords.verify(directory, self._host, who, (password,), Facts(who.name))
         outcome = await self._judged(verified, MSV1_0)
         if isinstance(outcome, Refused):
+            # A DN that nobody has was looked up as a name too: the time is not to tell which it was.
+            if who.account is not None and "=" in name:
+                await passwords.named(directory, name)
             return self._end(message_id, SIMPLE, MSV1_0, outcome.reason, outcome.facts)
         return self._accept(message_id, SIMPLE, MSV1_0, outcome)
 
