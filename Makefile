@@ -69,7 +69,7 @@ wheel-compiled: $(COMPILED)/.wheel
 # The tests of what is compiled, against that wheel, in an environment of its own, where they stand beside the installed packages.
 # The others drive the same server through programs, pages and clients that stay Python, in as much time again: TRIED=tests runs those too.
 test-compiled: $(COMPILED)/.tree
-	cd $(COMPILED)/tree && INTEROP=$(INTEROP) MODULES=compiled PYTHONDONTWRITEBYTECODE= ../venv/bin/python -m pytest -n auto --dist loadfile $(TRIED)
+	cd $(COMPILED)/tree && INTEROP=$(INTEROP) MODULES=compiled PYTHONDONTWRITEBYTECODE= ../venv/bin/python -m pytest -rs -n auto --dist loadfile $(TRIED)
 
 format: $(VENV)/.test
 	$(BIN)/ruff format $(CHECKED) setup.py
