@@ -52,8 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--compiled: {fault}")
     peers = [*ours.peers(), *more, *slapd.peers(), *floor.peers(), *ldaptor.peers(options.ldaptor)]
     heading = _heading(peers, options)
+    wide = max(map(len, heading))
     for name, value in heading.items():
-        print(f"{name:14} {value}")
+        print(f"{name:{wide}} {value}")
     print(flush=True)
     drive = by_bindload(options.bindload) if options.bindload else by_own_client
     found: list[Section] = []
@@ -91,7 +92,8 @@ def _heading(peers: Iterable[Peer], options: argparse.Namespace) -> dict[str, st
 
 def _verdict(sections: Iterable[Section]) -> str:
     met = [finding.met for section in sections for row in section.rows for finding in row.findings]
-    return f"{met.count(True)} of {met.count(True) + met.count(False)} goals met"
+    of = met.count(True) + met.count(False)
+    return f"{met.count(True)} of {of} goals met" if of else "no goals in these parts"
 
 
 def _parser() -> argparse.ArgumentParser:
