@@ -2,10 +2,10 @@
 
 import statistics
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from benchmarks.wire import Wire
 from ldapserver import AuditLog, Config, MemoryDirectory, MemorySink, Service
 from ldapserver.directory.ad.profile import ActiveDirectory
 from ldapserver.directory.ldif import read_ldif
@@ -13,7 +13,6 @@ from ldapserver.directory.policy import Policy
 from ldapserver.directory.schema import load_schema
 from ldapserver.service import Peer
 from ldapserver.session import Session
-from ldapserver.suspension import Suspension
 from ldapserver.wire import codec
 from ldapserver.wire.messages import BindRequest, BindResponse, LDAPMessage, SaslAuthentication
 from sasl_digest import DigestClient, Password, Response
@@ -33,43 +32,6 @@ class Medians:
     def apart(self) -> float:
         """How far apart they are, as a part of the larger."""
         return abs(self.wrong_password - self.unknown_user) / max(self.wrong_password, self.unknown_user)
-
-
-class _Wire:
-    """A channel that keeps the last thing written."""
-
-    written = b""
-    writable = True
-
-    def write(self, data: bytes) -> None:
-        """Keep it."""
-        self.written = data
-
-    def close(self) -> None:
-        """There is nothing to close."""
-
-    def start_tls(self) -> None:
-        """Nobody asks for TLS here."""
-        raise AssertionError("start_tls")
-
-    def resume_reading(self) -> None:
-        """Reading never stops here."""
-
-    def settled(self) -> None:
-        """What is recorded in memory is so at once."""
-        raise AssertionError("settled")
-
-    def failed(self, error: Exception) -> None:
-        """A fault of ours must be seen."""
-        raise error
-
-    def pause(self) -> Suspension[None]:
-        """No search runs here."""
-        raise AssertionError("pause")
-
-    def offload(self, work: Callable[[], T]) -> Suspension[T] | None:
-        """No dear password is stored here."""
-        raise AssertionError("offload")
 
 
 def kinds() -> dict[str, dict[str, Any]]:
@@ -101,7 +63,7 @@ def measure(tries: int = TRIES, **settings: Any) -> Medians:
 
 
 def _second_message(service: Service, username: str) -> float:
-    wire = _Wire()
+    wire = Wire()
     session = Session(service, Peer(1, "127.0.0.1", 1), wire)
     session.data_received(codec.encode(LDAPMessage(1, BindRequest(3, "", SaslAuthentication("DIGEST-MD5", None)))))
     response = codec.decode(wire.written).operation

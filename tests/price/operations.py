@@ -4,19 +4,19 @@ All is as on a server that has run for a while: each user has bound before, the 
 file. Time and chance are given, so that two runs do the same.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
+from benchmarks.wire import Wire
 from ldapserver import AuditLog, Config, FileSink, JSONRenderer, MemoryDirectory, Service
 from ldapserver.clock import StoppedClock
 from ldapserver.directory.ldif import read_ldif
 from ldapserver.service import Peer
 from ldapserver.session import Session
-from ldapserver.suspension import Suspension
 from ldapserver.wire import codec
 from ldapserver.wire.filters import parse_filter
 from ldapserver.wire.messages import (
@@ -44,44 +44,6 @@ LDIF = "dn: dc=example,dc=org\nobjectClass: domain\ndc: example\n\n" + "\n".join
     f"mail: user{n}@example.org\nuserPassword: pass{n}\n"
     for n in range(USERS)
 )
-
-
-class Wire:
-    """A channel that keeps the last thing written."""
-
-    written = b""
-    writable = True
-
-    def write(self, data: bytes) -> None:
-        """Keep it."""
-        self.written = data
-
-    def close(self) -> None:
-        """Nobody is to be sent away."""
-        raise AssertionError("close")
-
-    def start_tls(self) -> None:
-        """Nobody asks for TLS here."""
-        raise AssertionError("start_tls")
-
-    def resume_reading(self) -> None:
-        """Here octets come when they come."""
-
-    def settled(self) -> None:
-        """No connection ends here."""
-        raise AssertionError("settled")
-
-    def failed(self, error: Exception) -> None:
-        """A fault of ours must be seen."""
-        raise error
-
-    def pause(self) -> Suspension[None]:
-        """No search here takes more than a slice."""
-        raise AssertionError("pause")
-
-    def offload(self, work: Callable[[], T]) -> Suspension[T] | None:
-        """No dear password is stored here."""
-        raise AssertionError("offload")
 
 
 class Conversation:
