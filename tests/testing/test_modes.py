@@ -30,6 +30,8 @@ def running(request: pytest.FixtureRequest) -> Iterator[Server]:
 def server(running: Server) -> Iterator[Server]:
     with running.preserved():
         yield running
+        # What a client of this test has yet to say is not the next one's.
+        running.wait_for(lambda: not running.connections.open)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["thread", "process"])
