@@ -11,8 +11,8 @@ from setuptools import setup
 
 # On the way of a bind or a search, in packages; what stands in none of these lists is not on it, or gains nothing.
 COMPILED = """
-    sasl_digest: channel_binding client credentials digest grammar messages nonce_book outcomes proving server terms
-    sasl_digest: values wdigest
+    sasl_digest: channel_binding choices client credentials digest grammar messages nonce_book outcomes proving server
+    sasl_digest: terms usual values wdigest
     ldapserver: access bind cursors dispatch entries logons lookups operation passwords referrals refusals results
     ldapserver: search_at_once selection service session stream suspension
     ldapserver.audit: file json_event json_form kinds log log_file record render status system

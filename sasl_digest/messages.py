@@ -3,48 +3,28 @@
 RFC 2831 sections 2.1.1 (digest-challenge), 2.1.2 (digest-response) and 2.1.3 (response-auth).
 """
 
-import enum
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from sasl_digest import usual
+from sasl_digest.choices import CIPHERS, QOPS
+from sasl_digest.choices import DEFAULT_MAXBUF as DEFAULT_MAXBUF
+from sasl_digest.choices import MAX_MAXBUF as MAX_MAXBUF
+from sasl_digest.choices import MIN_MAXBUF as MIN_MAXBUF
+from sasl_digest.choices import QOP as QOP
+from sasl_digest.choices import Cipher as Cipher
 from sasl_digest.errors import MalformedMessage, UsageError
-from sasl_digest.grammar import QUOTED, as_written, join, quoted, split
-from sasl_digest.values import frozen_value
+from sasl_digest.grammar import as_written, join, quoted, split
+from sasl_digest.values import frozen_value, made
 
-MAX_CHALLENGE = 2048  # octets; "MUST be less than 2048 bytes", RFC 2831 section 2.1.1
-MAX_RESPONSE = 4096  # octets; "MUST be less than 4096 bytes", RFC 2831 section 2.1.2
-DEFAULT_MAXBUF = 65536  # octets; RFC 2831 sections 2.1.1 and 2.1.2
-MIN_MAXBUF = 17  # octets; a buffer must hold its 16 octets of MAC and trailer: rfc2831bis-02 section 2.1.1
-MAX_MAXBUF = 16777215  # octets; three octets of length: RFC 2831 section 2.1.1, rfc2831bis-02
+MAX_CHALLENGE: Final = 2048  # octets; "MUST be less than 2048 bytes", RFC 2831 section 2.1.1
+MAX_RESPONSE: Final = 4096  # octets; "MUST be less than 4096 bytes", RFC 2831 section 2.1.2
 
-_LOWER_HEX = b"0123456789abcdef"
+_LOWER_HEX: Final = b"0123456789abcdef"
 # One in front of what needs no escape. Odd backslashes only: the pairs in front of it are properly escaped ones.
-_LONE_BACKSLASH = re.compile(rb'(?<!\\)(?:\\\\)*\\[^"\\\x00-\x1f\x7f]')
-
-
-class QOP(bytes, enum.Enum):
-    """Quality of protection: authentication, with integrity, with confidentiality (RFC 2831 section 2.1.1)."""
-
-    AUTH = b"auth"
-    AUTH_INT = b"auth-int"
-    AUTH_CONF = b"auth-conf"
-
-
-class Cipher(bytes, enum.Enum):
-    """The ciphers that `auth-conf` may use (RFC 2831 section 2.4)."""
-
-    TRIPLE_DES = b"3des"
-    DES = b"des"
-    RC4 = b"rc4"
-    RC4_56 = b"rc4-56"
-    RC4_40 = b"rc4-40"
-
-
-_AUTH: Final = QOP.AUTH
-_QOPS = {bytes(qop): qop for qop in QOP}
-_CIPHERS = {bytes(cipher): cipher for cipher in Cipher}
+_LONE_BACKSLASH: Final = re.compile(rb'(?<!\\)(?:\\\\)*\\[^"\\\x00-\x1f\x7f]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +56,8 @@ class DigestChallenge:
             raise MalformedMessage("algorithm", "must be md5-sess")
         utf8 = _utf8(found)
         # Clients ignore tokens they don't know.  Section 2.1.1, qop-options and cipher-opts
-        qops = tuple(_QOPS[t] for t in _tokens(found.get(b"qop", b"auth")) if t in _QOPS)
-        ciphers = tuple(_CIPHERS[t] for t in _tokens(found.get(b"cipher", b"")) if t in _CIPHERS)
+        qops = tuple(QOPS[t] for t in _tokens(found.get(b"qop", b"auth")) if t in QOPS)
+        ciphers = tuple(CIPHERS[t] for t in _tokens(found.get(b"cipher", b"")) if t in CIPHERS)
         if QOP.AUTH_CONF in qops and b"cipher" not in found:
             raise MalformedMessage("cipher", "is missing; auth-conf is offered")
         return cls(
@@ -154,9 +134,7 @@ class DigestResponse(NamedTuple):
     @classmethod
     def parse(cls, data: bytes) -> "DigestResponse":
         """Read a digest-response. Raises MalformedMessage, naming the directive and the rule."""
-        if len(data) >= MAX_RESPONSE:
-            raise MalformedMessage("digest-response", f"{len(data)} octets; fewer than {MAX_RESPONSE} are allowed")
-        return _usual(data) or cls._read(data)
+        return read_response(data)
 
     @classmethod
     def _read(cls, data: bytes) -> "DigestResponse":
@@ -176,7 +154,7 @@ class DigestResponse(NamedTuple):
         if len(response) != 32 or response.strip(_LOWER_HEX):
             raise MalformedMessage("response", "must be 32 lower-case hexadecimal digits")
         utf8 = _utf8(found)
-        qop = _QOPS.get(found.get(b"qop", b"auth"))
+        qop = QOPS.get(found.get(b"qop", b"auth"))
         if qop is None:
             raise MalformedMessage("qop", "must be auth, auth-int or auth-conf")
         realm, authzid = found.get(b"realm"), found.get(b"authzid")
@@ -262,60 +240,16 @@ def is_challenge(data: bytes) -> bool:
     return b"nonce" in names and b"rspauth" not in names
 
 
-# A digest-response as nearly every client writes it, for one pass of the regular expression in place of a list, a
-# mapping and a look for each directive: a sixth of the time. In any order, each at most once (a group that is there
-# already fails), names in lower case, without quoted pairs. What is not written so (an authzid, auth-conf and its
-# cipher, channel bindings, what is not known) and all that is wrong is for the general reading.
-_USUAL = re.compile(
-    rb"""
-    (?: (?: username=   (?(1)(?!))  " ( %(text)b ) "
-          | realm=      (?(2)(?!))  " ( %(text)b ) "
-          | nonce=      (?(3)(?!))  " ( %(text)b ) "
-          | cnonce=     (?(4)(?!))  " ( %(text)b ) "
-          | nc=         (?(5)(?!))  ( [0-9a-f]{8} )
-          | qop=        (?(6)(?!))  ("?) ( auth(?:-int)?+ ) \6
-          | digest-uri= (?(8)(?!))  " ( %(text)b ) "
-          | response=   (?(9)(?!))  ("?) ( [0-9a-f]{32} ) \9
-          | charset=    (?(11)(?!)) ("?) utf-8 \11
-          | maxbuf=     (?(12)(?!)) ( [1-9][0-9]{1,7} )
-        ) (?: ,[ \t\r\n]*+ | \Z )
-    )++ \Z
-    """
-    % {b"text": QUOTED},
-    re.VERBOSE,
-)
+def read_response(data: bytes) -> DigestResponse:
+    """What `DigestResponse.parse()` does, for compiled code, which calls a function at once and looks a method up."""
+    if len(data) >= MAX_RESPONSE:
+        raise MalformedMessage("digest-response", f"{len(data)} octets; fewer than {MAX_RESPONSE} are allowed")
+    said = usual.fields(data)
+    return DigestResponse._read(data) if said is None else made(DigestResponse, said)
 
 
-def _usual(data: bytes) -> DigestResponse | None:
-    """What `_read()` says of the same octets, where they are written as usual; None where it must be asked."""
-    match = _USUAL.match(data)
-    if match is None:
-        return None
-    username, realm, nonce, cnonce, nc, _, qop, digest_uri, _, response, charset, maxbuf = match.groups()
-    if username is None or nonce is None or cnonce is None or nc is None or digest_uri is None or response is None:
-        return None
-    size = DEFAULT_MAXBUF if maxbuf is None else int(maxbuf)
-    if not MIN_MAXBUF <= size <= MAX_MAXBUF:
-        return None
-    try:
-        return DigestResponse(
-            username.decode(),
-            None if realm is None else realm.decode(),
-            nonce,
-            cnonce,
-            1 if nc == b"00000001" else int(nc, 16),
-            digest_uri,
-            response,
-            _AUTH if qop is None else _QOPS[qop],
-            size,
-            charset is not None,
-        )
-    except UnicodeDecodeError:
-        return None
-
-
-_CHALLENGE_ONCE = frozenset({b"nonce", b"qop", b"stale", b"maxbuf", b"charset", b"algorithm", b"cipher"})
-_RESPONSE_ONCE = frozenset(
+_CHALLENGE_ONCE: Final = frozenset({b"nonce", b"qop", b"stale", b"maxbuf", b"charset", b"algorithm", b"cipher"})
+_RESPONSE_ONCE: Final = frozenset(
     {b"username", b"realm", b"nonce", b"cnonce", b"nc", b"qop", b"digest-uri", b"response", b"maxbuf"}
     | {b"charset", b"cipher", b"authzid", b"hashed-dirs", b"service-name", b"channel-binding"}
 )
@@ -378,7 +312,7 @@ def _maxbuf(found: dict[bytes, bytes]) -> int:
 
 def _cipher(found: dict[bytes, bytes]) -> Cipher:
     # Due exactly once when auth-conf is chosen.  Section 2.1.2, cipher
-    cipher = _CIPHERS.get(_required(found, b"cipher"))
+    cipher = CIPHERS.get(_required(found, b"cipher"))
     if cipher is None:
         raise MalformedMessage("cipher", "must be one of " + ", ".join(c.decode() for c in Cipher))
     return cipher

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2s
 from threading import Lock
+from typing import Final
 
 from sasl_digest.errors import UsageError
 from sasl_digest.nonces import UPGRADED, NonceState
@@ -29,12 +30,17 @@ LIFETIME = 300.0  # seconds between challenge and response; a person may be aske
 CAPACITY = 10_000  # nonces that are remembered at once, of some 400 octets each
 
 # Base64 for URLs and file names is the usual one with two other characters.  RFC 4648 section 5
-_TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
-_FROM_URLSAFE = bytes.maketrans(b"-_", b"+/")
+_TO_URLSAFE: Final = bytes.maketrans(b"+/", b"-_")
+_FROM_URLSAFE: Final = bytes.maketrans(b"-_", b"+/")
 
-_PIECE = 16  # octets of chance, the most that a nonce carries
-_AHEAD = 64  # pieces drawn at once: each by itself is a call of the system's
-_drawn: list[bytes] = []
+# Compiled code looks imported names up each time, and these not.
+_a2b: Final = a2b_base64
+_b2a: Final = b2a_base64
+_number: Final = int.from_bytes
+
+_PIECE: Final = 16  # octets of chance, the most that a nonce carries
+_AHEAD: Final = 64  # pieces drawn at once: each by itself is a call of the system's
+_drawn: Final[list[bytes]] = []
 if hasattr(os, "register_at_fork"):  # where processes fork, two must not hand out the same
     os.register_at_fork(after_in_child=_drawn.clear)
 
@@ -113,7 +119,7 @@ class NonceBook:
         raw = body + mac.digest()
         if self._upgraded:
             return UPGRADED + raw.hex().encode()
-        return b2a_base64(raw, newline=False).translate(_TO_URLSAFE)
+        return _b2a(raw, newline=False).translate(_TO_URLSAFE)
 
     def state(self, nonce: bytes) -> NonceState:
         """See `Nonces`."""
@@ -129,7 +135,7 @@ class NonceBook:
         if self._upgraded:
             issued = int(nonce[len(UPGRADED) : len(UPGRADED) + 16], 16)
         else:
-            issued = int.from_bytes(a2b_base64(nonce[:8].translate(_FROM_URLSAFE)), "big")
+            issued = _number(_a2b(nonce[:8].translate(_FROM_URLSAFE)), "big")
         return self._clock() - issued / 1000 > self._lifetime
 
     def remember(self, nonce: bytes, proof: bytes) -> None:

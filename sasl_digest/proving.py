@@ -1,10 +1,12 @@
 """Which secret a response was made with: each that is offered is tried (RFC 2831 section 2.1.2.1)."""
 
 import hmac
-from binascii import hexlify
+from typing import Final
 
 from sasl_digest import digest
 from sasl_digest.messages import DigestResponse
+
+_equal: Final = hmac.compare_digest
 
 
 class Proof:
@@ -22,13 +24,13 @@ class Proof:
 
 
 def matching(offered: tuple[bytes, ...], proof: Proof) -> tuple[int, bytes, bytes] | None:
-    """What gives this response, of the secrets offered for a name: how many were tried, H(A1), `digest.keyed()`."""
+    """What gives this response, of the secrets offered for a name: its position, H(A1), `digest.keyed()`."""
     behind_secret, behind_h_a1, h_a2, response = proof.behind_secret, proof.behind_h_a1, proof.h_a2, proof.response
-    for tried, secret in enumerate(offered, 1):
+    for position, secret in enumerate(offered):
         h_a1 = digest.h(secret + behind_secret)
-        keyed = hexlify(h_a1) + behind_h_a1
-        if hmac.compare_digest(digest.proof(keyed, h_a2), response):
-            return tried, h_a1, keyed
+        keyed = digest.hexed(h_a1) + behind_h_a1
+        if _equal(digest.proof(keyed, h_a2), response):
+            return position, h_a1, keyed
     return None
 
 

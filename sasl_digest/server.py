@@ -26,23 +26,27 @@ from sasl_digest.messages import (
     Cipher,
     DigestChallenge,
     DigestResponse,
+    read_response,
 )
 from sasl_digest.nonce_book import NonceBook
 from sasl_digest.nonces import MAX_NONCE, UPGRADED, Nonces, NonceState
 from sasl_digest.outcomes import Challenge, Failure, Lookup, Reason, Success
 from sasl_digest.proving import Proof, make_up, matching
 from sasl_digest.terms import Terms, around_nonce, canonical
+from sasl_digest.values import made
 
 # Stands in for the credential of a user that is not there, so that the answer costs what a wrong password costs.
 _NOBODY: Final = Password(secrets.token_hex(16))
 
+
+_equal: Final = hmac.compare_digest
 
 # Where an exchange is. Numbers, for a member of an enum takes as long to look up as a small function to call.
 _START: Final = 0
 _CHALLENGED: Final = 1
 _ASKED: Final = 2
 _OVER: Final = 3
-_DUE = (
+_DUE: Final = (
     "step() with the initial response, empty the first time",
     "step() with the digest-response",
     "verify() with what is known of the user",
@@ -170,11 +174,11 @@ class DigestServer:
             self._state = _OVER
             self.response = None
             try:
-                self.response = response = DigestResponse.parse(data)
+                self.response = response = read_response(data)
             except MalformedMessage as cause:
                 return Failure(Reason.MALFORMED, str(cause), cause)
             # The nonce is the one just sent.  Section 2.1.2, nonce
-            if not hmac.compare_digest(response.nonce, self._nonce):
+            if not _equal(response.nonce, self._nonce):
                 foreign = self._terms.nonces.state(response.nonce) is NonceState.FOREIGN
                 return Failure(Reason.NONCE_FOREIGN if foreign else Reason.NONCE_REPLAYED)
             # The nonce-count of a first authentication is 00000001.  Section 2.1.3
@@ -191,7 +195,7 @@ class DigestServer:
         were its first time. Why it would not do is said to our caller only.
         """
         try:
-            self.response = response = DigestResponse.parse(data)
+            self.response = response = read_response(data)
         except MalformedMessage as cause:
             return self._challenge(reason=Reason.MALFORMED, detail=str(cause))
         nonces = self._terms.nonces
@@ -240,10 +244,10 @@ class DigestServer:
                 if proved is None:
                     due -= len(offered)
                 else:
-                    due -= proved[0]
+                    due -= proved[0] + 1  # those that were tried
                     username = name
                     if len(offered) > 1:
-                        reading = reading_of(known, name, realm, proved[0] - 1)
+                        reading = reading_of(known, name, realm, proved[0])
         if not usable:
             refusal = Reason.NO_USABLE_SECRET
         if refusal is not None or proved is None:
@@ -321,16 +325,10 @@ class DigestServer:
         if response.qop is not _AUTH:
             limit = self._terms.buffer_limit
             layer = server_layer(h_a1, response.qop, response.cipher, peer_maxbuf=response.maxbuf, limit=limit)
-        return Success(
-            username,
-            response.realm or "",
-            response.authzid,
-            response.qop,
-            # Section 2.1.3: the server proves itself with the same digest over its own A2.
-            b"rspauth=" + digest.proof(keyed, self._place[1]),
-            layer,
-            reading,
-        )
+        # Section 2.1.3: the server proves itself with the same digest over its own A2.
+        data = b"rspauth=" + digest.proof(keyed, self._place[1])
+        fields = (username, response.realm or "", response.authzid, response.qop, data, layer, reading, None)
+        return made(Success, fields)
 
     def _refuse(self, reason: Reason) -> Challenge | Failure:
         # An initial response that is wrong gets a challenge too.  Section 2.2.2
@@ -343,7 +341,7 @@ class DigestServer:
         terms = self._terms
         self._nonce = nonce = terms.nonces.issue()
         data = terms.head + nonce + (terms.tail_when_stale if stale else terms.tail)
-        return Challenge(data, stale, reason, detail)
+        return made(Challenge, (data, stale, reason, detail))
 
     def _ask(self, response: DigestResponse) -> Lookup:
         realms, realm = self._terms.realms, response.realm or ""
@@ -351,7 +349,7 @@ class DigestServer:
         if realms is not None and realm not in realms and realm.lower() not in realms:
             self._refusal = Reason.REALM
         self._state = _ASKED
-        return Lookup(response.username, realm, response.authzid, response.other_username)
+        return made(Lookup, (response.username, realm, response.authzid, response.other_username))
 
     def _unacceptable(self, response: DigestResponse) -> Reason | None:
         """What the terms have against a response, whoever sent it."""
@@ -383,7 +381,7 @@ class DigestServer:
             bound is not None
             and binding.is_bound(response)
             and terms.names_us(bound.service_name or b"")
-            and hmac.compare_digest(bound.channel_binding or b"", self._channel_binding or binding.NO_CHANNEL)
+            and _equal(bound.channel_binding or b"", self._channel_binding or binding.NO_CHANNEL)
         )
 
 

@@ -4,8 +4,18 @@ from typing import NamedTuple
 
 import pytest
 
-from sasl_digest import QOP, Challenge, DigestResponse, Lookup, Success
-from sasl_digest.values import frozen_value
+from sasl_digest import (
+    QOP,
+    Challenge,
+    DigestClient,
+    DigestResponse,
+    DigestServer,
+    Lookup,
+    Password,
+    Response,
+    Success,
+)
+from sasl_digest.values import frozen_value, made
 
 
 @frozen_value(hidden=("secret",), not_compared=("note",))
@@ -52,3 +62,28 @@ def test_each_is_frozen(value: Challenge | Lookup | Success | DigestResponse) ->
     for name in (*value._fields, "another"):
         with pytest.raises(AttributeError):
             setattr(value, name, "x")
+
+
+def test_one_made_of_all_its_fields_is_what_calling_its_kind_gives() -> None:
+    value = made(Made, ("a", b"x", "n"))
+    assert type(value) is Made
+    assert (value, value.name, value.secret, value.note) == (Made("a", b"x", "n"), "a", b"x", "n")
+
+
+def test_what_a_server_makes_has_all_its_fields() -> None:
+    server, client = (
+        DigestServer(hosts=["h"]),
+        DigestClient("alice", Password("wonderland"), service="ldap", host="h"),
+    )
+    challenge = server.step(b"")
+    assert isinstance(challenge, Challenge)
+    answer = client.step(challenge.data)
+    assert isinstance(answer, Response)
+    question = server.step(answer.data)
+    assert isinstance(question, Lookup)
+    success = server.verify(Password("wonderland"))
+    assert isinstance(success, Success)
+    assert isinstance(server.response, DigestResponse)
+    for value in (challenge, question, success, server.response):
+        assert value == type(value)(*value)
+        assert len(value) == len(value._fields)
