@@ -300,6 +300,26 @@ def test_links_follow_a_subtree_that_moves_with_both_their_ends() -> None:
     assert domain.read(bob, "manager") == {"manager": [alice]}
 
 
+def test_names_in_brackets_are_asserted_of_names() -> None:
+    domain = Domain()
+    (octets,) = domain.octets(ALICE, "objectGUID")
+    (sid,) = domain.octets(ALICE, "objectSid")
+    for name in (f"<SID={sid.hex()}>", f"<GUID={UUID(bytes_le=octets)}>", f"<guid={octets.hex()}>;{ALICE}"):
+        for asserted in (f"member={name}", f"member:={name}", f"memberOf:1.2.840.113556.1.4.1941:={name}"):
+            # What a name in brackets finds is what the name itself finds.
+            found = domain.names(f"({asserted})")
+            assert found == domain.names(f"({asserted.replace(name, ALICE)})")
+        assert domain.names(f"(member={name})") == {RESEARCH}
+        assert domain.names(f"(&(objectClass=group)(!(member={name})))") & {RESEARCH, ENGINEERS} == {ENGINEERS}
+        assert RESEARCH in domain.names(f"(member:1.2.840.113556.1.4.1941:={name})")
+        compared = domain.stage.ask(CompareRequest(RESEARCH, "member", name.encode()))
+        assert compared.result_code is ResultCode.COMPARE_TRUE
+    # Nobody's name matches nothing, nor does its negation; a text that looks like one is a text.
+    assert domain.names("(member=<SID=S-1-5-9>)") == domain.names("(!(member=<SID=S-1-5-9>))") == set()
+    assert domain.modify(BOB, (REPLACE, "description", ["<SID=S-1-5-9>"])).result_code is ResultCode.SUCCESS
+    assert domain.names("(description=<SID=S-1-5-9>)") == {BOB}
+
+
 def test_links_to_what_is_deleted_are_gone() -> None:
     domain = Domain()
     assert domain.delete(ALICE).result_code is ResultCode.SUCCESS
@@ -373,6 +393,7 @@ def test_names_of_entries_lead_to_them() -> None:
     assert domain.names(f"(|(distinguishedName={BOB})(info=x))") == {BOB}  # and not who lists him
     assert domain.names("(name=Bob Baker)") == {BOB}
     assert domain.names("(canonicalName=contoso.com/staff/Bob Baker)") == {BOB}
+    assert domain.names("(objectCategory=domain)") == {BASE}
     assert domain.names("(&(objectCategory=computer)(cn=D*))") == {f"cn=DC1,ou=Domain Controllers,{BASE}"}
 
 

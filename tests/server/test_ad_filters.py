@@ -31,6 +31,7 @@ def rewritten(text: str, surroundings: Surroundings = NOWHERE) -> str:
         ("(objectCategory=user)", f"(objectCategory=CN=Person,{SCHEMA})"),
         ("(objectcategory=COMPUTER)", f"(objectcategory=CN=Computer,{SCHEMA})"),
         ("(objectCategory=organizationalUnit)", f"(objectCategory=CN=Organizational-Unit,{SCHEMA})"),
+        ("(objectCategory=domain)", f"(objectCategory=CN=Domain-DNS,{SCHEMA})"),  # [MS-ADSC] 2.43
         ("(objectCategory=nobody)", "(objectCategory=nobody)"),
         (f"(objectCategory=CN=Person,{SCHEMA})", f"(objectCategory=CN=Person,{SCHEMA})"),
         ("(objectCategory=*)", "(objectCategory=*)"),

@@ -20,7 +20,7 @@ _CATEGORIES = {
     "organization": "Organization",
     "container": "Container",
     "builtindomain": "Builtin-Domain",
-    "domain": "Domain",
+    "domain": "Domain-DNS",
     "domaindns": "Domain-DNS",
     "device": "Device",
     "printqueue": "Print-Queue",

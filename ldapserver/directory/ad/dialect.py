@@ -6,6 +6,7 @@ from ldapserver.directory.ad.anr import ANR_SET
 from ldapserver.directory.ad.constructed import BASE_OBJECT_ONLY
 from ldapserver.directory.ad.filters import Surroundings, rewrite
 from ldapserver.directory.ad.links import Links
+from ldapserver.directory.ad.name_values import meant_in_filter
 from ldapserver.directory.ad.naming import bound_as, named
 from ldapserver.directory.ad.ranges import (
     MAX_PAGE_SIZE,
@@ -46,7 +47,7 @@ class DomainDialect:
         self._highest_usn = highest_usn
         # An attribute that is not known would make an item Undefined, and so the negation of every aNR.
         anr_set = tuple(name for name in ANR_SET if view.schema.attribute_type(name) is not None)
-        self._surroundings = Surroundings(schema_naming_context(domain), links.pointing, anr_set)
+        self._surroundings = Surroundings(schema_naming_context(domain), links.pointing, anr_set, self._meant)
 
     def dn(self, text: str) -> DN | None:
         """See `Dialect`."""
@@ -59,6 +60,9 @@ class DomainDialect:
     def filter(self, filter: Filter) -> Filter:
         """See `Dialect`."""
         return rewrite(filter, self._surroundings)
+
+    def _meant(self, attribute: str, value: bytes) -> bytes:
+        return meant_in_filter(self._view, attribute, value, self._domain)
 
     def shown(self, attributes: Sequence[str], *, base_object: bool) -> "Ranged":
         """See `Dialect`."""

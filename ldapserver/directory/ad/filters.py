@@ -1,9 +1,10 @@
 """A search filter as Active Directory reads it, said in filters that need no Active Directory.
 
-aNR and the rule for chains become what they stand for; a GUID, a SID or the short name of a category written as text
-becomes the value that entries have.
+aNR and the rule for chains become what they stand for; a GUID, a SID or the short name of a category written as text,
+or a name in angle brackets, becomes the value that entries have.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ldapserver.directory.ad.anr import ANR_SET, is_anr, resolve
@@ -35,12 +36,14 @@ class Surroundings:
     """What a filter leans on beside the entry: the forest's schema naming context, and who points to whom.
 
     `anr_set` is best without attributes that the directory's schema has not got: they are Undefined, and so would be
-    the negation of every aNR.
+    the negation of every aNR. `meant(attribute, value)` is what a value of the form `<SID=...>` stands for, and any
+    other as it is.
     """
 
     schema_naming_context: DN
     pointing: Pointing
     anr_set: tuple[str, ...] = ANR_SET
+    meant: Callable[[str, bytes], bytes] = lambda _, value: value
 
 
 def asserted(attribute: str, value: bytes, schema_naming_context: DN) -> bytes:
@@ -73,8 +76,9 @@ def rewrite(filter: Filter, surroundings: Surroundings) -> Filter:
             return Or(_each(filters, surroundings))
         case Not(negated):
             return Not(rewrite(negated, surroundings))
-        case Extensible(matching_rule=rule) if rule == IN_CHAIN:
-            return in_chain(filter, surroundings.pointing)
+        case Extensible(attribute=str(attribute), matching_rule=rule) if rule == IN_CHAIN:
+            named = replace(filter, value=surroundings.meant(attribute, filter.value))
+            return in_chain(named, surroundings.pointing)
         case Equality() | Approximate() | GreaterOrEqual() | LessOrEqual() if not is_anr(filter.attribute):
             return _item(filter, filter.attribute, surroundings)
         case Extensible(attribute=str(attribute)) if not is_anr(attribute):
@@ -92,4 +96,5 @@ def _item(
     surroundings: Surroundings,
 ) -> Filter:
     value = asserted(attribute, item.value, surroundings.schema_naming_context)
+    value = surroundings.meant(attribute, value)
     return item if value == item.value else replace(item, value=value)

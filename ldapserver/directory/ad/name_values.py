@@ -38,6 +38,14 @@ def meant(view: View, description: str, values: _Values, domain: DN) -> _Values:
     return tuple([_name(view, value, domain) for value in values])
 
 
+def meant_in_filter(view: View, description: str, value: bytes, domain: DN) -> bytes:
+    """What an asserted value stands for: as `meant`, but that a name of nobody stays, and matches nothing."""
+    try:
+        return meant(view, description, (value,), domain)[0]
+    except OperationRefused:
+        return value
+
+
 def _name(view: View, value: bytes, domain: DN) -> bytes:
     text = value.decode("utf-8", "replace")
     try:
