@@ -5,7 +5,7 @@ buffer that arrives in one piece with one in which a message has ended: so an an
 longer one the last is no short one, which would arrive so.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ldapserver.wire.framing import Framer
 from sasl_digest import SecurityLayer
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ldapserver.metrics import Metrics
     from ldapserver.watching import Watch
 
-_WRITE_SIZE = 64 * 1024  # octets gathered before they leave in the middle of a turn: a layer's usual buffer
+_WRITE_SIZE: Final = 64 * 1024  # octets gathered before they leave in the middle of a turn: a layer's usual buffer
 
 
 class Transport(Protocol):

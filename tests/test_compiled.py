@@ -66,22 +66,39 @@ def test_what_would_be_compiled_to_something_else_is_found() -> None:
 def written_out(source: str) -> dict[str, tuple[str, str]]:
     """By name, the dataclasses that write their `__init__` themselves: theirs, and that which dataclass would write.
 
-    They do because mypyc leaves dataclass's own to the interpreter.
+    They do because mypyc leaves dataclass's own to the interpreter. A field that is Final has its default in the
+    `__init__` alone; the fields of a class above are set by that class.
     """
     found = {}
+    above: dict[str, tuple[str, list[ast.arg], list[ast.expr]]] = {}  # by class, whose `__init__` it has
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ClassDef) and any("init=False" in ast.unparse(each) for each in node.decorator_list):
-            arguments, body = ["self"], []
+        if not isinstance(node, ast.ClassDef):
+            continue
+        base, inherited, defaults = above.get(ast.unparse(node.bases[0]) if node.bases else "", ("", [], []))
+        above[node.name] = base, inherited, defaults
+        if any("init=False" in ast.unparse(each) for each in node.decorator_list):
+            init = next(each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__")
+            arguments, body = [ast.arg("self"), *inherited], []
+            if base:
+                body.append(f"    {base}.__init__({', '.join(each.arg for each in arguments)})")
+            shown = dict(
+                zip([each.arg for each in reversed(init.args.args)], reversed(init.args.defaults), strict=False)
+            )
+            defaults = list(defaults)
             for each in (each for each in node.body if isinstance(each, ast.AnnAssign)):
-                default = each.value
+                name, annotation, default = ast.unparse(each.target), each.annotation, each.value
                 if isinstance(default, ast.Call):  # of field()
                     default = next((option.value for option in default.keywords if option.arg == "default"), None)
-                name, shown = ast.unparse(each.target), "" if default is None else f"={ast.unparse(default)}"
-                arguments.append(f"{name}: {ast.unparse(each.annotation)}{shown}")
+                if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Final":
+                    annotation, default = annotation.slice, shown.get(name)
+                arguments.append(ast.arg(name, annotation))
                 body.append(f"    self.{name} = {name}")
-            init = next(each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__")
-            due = "\n".join([f"def __init__({', '.join(arguments)}) -> None:", *body])
+                if default is not None:
+                    defaults.append(default)
+            taken = ast.unparse(ast.arguments([], arguments, kwonlyargs=[], kw_defaults=[], defaults=defaults))
+            due = "\n".join([f"def __init__({taken}) -> None:", *body])
             found[node.name] = ast.unparse(init), due
+            above[node.name] = node.name, arguments[1:], defaults
     return found
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 from ldapserver.audit.kinds import (
     CREDENTIAL_VALIDATION,
@@ -31,9 +31,9 @@ from ldapserver.audit.system import CHANNEL, PROVIDER, PROVIDER_GUID, Execution
 
 ECS_VERSION = "1.12.0"
 
-quoted = json.encoder.encode_basestring  # a JSON string literal, which is yet to be made `safe`
+quoted: Final = json.encoder.encode_basestring  # a JSON string literal, which is yet to be made `safe`
 # What a terminal obeys (U+009B is ESC and [ in one), what ends a line to some readers, and what is no UTF-8.
-_UNSAFE = re.compile(r"[\x80-\x9f\u2028\u2029\ud800-\udfff]")
+_UNSAFE: Final = re.compile(r"[\x80-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def string(text: str) -> str:

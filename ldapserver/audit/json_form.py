@@ -4,6 +4,8 @@ Rendered from pieces: the record is on the path of every bind, and `json.dumps` 
 suite holds what is rendered against `json`.
 """
 
+from typing import Final
+
 from ldapserver.audit.json_event import ECS_VERSION, quoted, safe, templates
 from ldapserver.audit.kinds import CREDENTIAL_VALIDATION
 from ldapserver.audit.message import PARTS, code, sentence
@@ -13,13 +15,13 @@ from ldapserver.audit.system import PROVIDER, PROVIDER_GUID, Execution, TimeText
 
 # What lines have in common is kept for the next, but strangers choose realms and the like, and must not fill the
 # memory with them. A server meets some dozens, of about 200 characters.
-MAX_KEPT = 256  # lines
-MAX_END = 512  # characters behind the number of the message, where all of that is
+MAX_KEPT: Final = 256  # lines
+MAX_END: Final = 512  # characters behind the number of the message, where all of that is
 
 # Doubled braces are literal; the fields stand in the order of the contract's example. What each record has of its own
 # goes in at the slots.
-_SLOT = "\0"  # JSON text never has it
-_4776 = """\
+_SLOT: Final = "\0"  # JSON text never has it
+_4776: Final = """\
 {{"@timestamp":"{slot}","ecs":{{"version":"{ecs}"}},\
 "event":{{"action":"credential-validated","category":["authentication"],"code":"4776","kind":"event",\
 "module":"security","outcome":"{outcome}","provider":"{provider}","type":["start"]}},\
@@ -31,7 +33,7 @@ _4776 = """\
 "process":{{"pid":{pid},"thread":{{"id":{thread}}}}},"provider_guid":"{guid}","provider_name":"{provider}",\
 "record_id":"{slot}","task":"Credential Validation"}},"ldap":{{"connection":\
 """
-_LDAP_ONLY = """\
+_LDAP_ONLY: Final = """\
 {{"@timestamp":"{slot}","ecs":{{"version":"{ecs}"}},"event":{{"action":"sasl-exchange",\
 "category":["authentication"],"code":"sasl-exchange","kind":"event","module":"ldap","outcome":"{slot}",\
 "type":["start"]}},"host":{{"name":{computer}}},"log":{{"level":"information"}},"message":{slot},{slot}\
@@ -57,6 +59,7 @@ class JSONRenderer:
         self._ldap_only = _LDAP_ONLY.format(**self._fixed).split(_SLOT)
         self._beside = templates(computer)
         self._time = TimeText()
+        self._workstation, self._quoted_workstation = "", quoted("")
         # By what they are made of: the pieces of a line with a verdict, which most binds share with many before them.
         self._kept: dict[tuple[object, ...], tuple[str, ...]] = {}
 
@@ -65,8 +68,8 @@ class JSONRenderer:
         time = self._time.of(record.time_ns)
         if isinstance(record, EventRecord):
             return self._beside[record.kind.event_id].line(record, record_id, time)
-        ip = record.source_ip
-        source = "" if ip is None else f'"source":{{"ip":{quoted(ip)},"port":{record.source_port}}},'
+        ip, port = record.source_ip, record.source_port
+        source = "" if ip is None or port is None else f'"source":{{"ip":{quoted(ip)},"port":{port}}},'
         if record.status is None:
             return self._without_verdict(record, time, source)
         key = (
@@ -87,9 +90,11 @@ class JSONRenderer:
         pieces = self._kept.get(key)
         if pieces is None:
             pieces = self._pieces(key, record, record.status)
+        if record.workstation != self._workstation:  # most often it is that of the record before
+            self._workstation, self._quoted_workstation = record.workstation, quoted(record.workstation)
+        account, workstation = quoted(record.account), self._quoted_workstation
         # In their order, each but the last before what this record has of its own.
         a, b, c, d, e, f, g, h, i, j, end = pieces
-        account, workstation = quoted(record.account), quoted(record.workstation)
         line = (
             f"{a}{time}{b}{account[1:-1]}{c}{workstation[1:-1]}{d}{account}{e}{source}{f}{account}"
             f"{g}{account}{h}{workstation}{i}{record_id}{j}{record.connection}"

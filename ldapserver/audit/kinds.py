@@ -1,6 +1,7 @@
 """The Windows events that are written: their numbers, what they are called, and the names in their EventData."""
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ _TARGET = ("TargetUserSid", "TargetUserName", "TargetDomainName")
 _NETWORK = ("ProcessId", "ProcessName", "IpAddress", "IpPort")
 _PACKAGES = ("TransmittedServices", "LmPackageName", "KeyLength")
 
-CREDENTIAL_VALIDATION = Kind(
+CREDENTIAL_VALIDATION: Final = Kind(
     event_id=4776,
     version=0,
     task=14336,
@@ -38,7 +39,7 @@ CREDENTIAL_VALIDATION = Kind(
     category="authentication",
     type=("start",),
 )
-LOGON = Kind(
+LOGON: Final = Kind(
     event_id=4624,
     version=2,
     task=12544,
@@ -64,7 +65,7 @@ LOGON = Kind(
     category="authentication",
     type=("start",),
 )
-LOGON_FAILED = Kind(
+LOGON_FAILED: Final = Kind(
     event_id=4625,
     version=0,
     task=12544,
@@ -82,7 +83,7 @@ LOGON_FAILED = Kind(
     category="authentication",
     type=("start",),
 )
-LOGOFF = Kind(
+LOGOFF: Final = Kind(
     event_id=4634,
     version=0,
     task=12545,
@@ -93,7 +94,7 @@ LOGOFF = Kind(
     category="authentication",
     type=("end",),
 )
-SPECIAL_LOGON = Kind(
+SPECIAL_LOGON: Final = Kind(
     event_id=4672,
     version=0,
     task=12548,
@@ -105,7 +106,7 @@ SPECIAL_LOGON = Kind(
     type=("admin",),
 )
 # Its TargetDomainName is the computer that the wrong passwords came from.
-LOCKED_OUT = Kind(
+LOCKED_OUT: Final = Kind(
     event_id=4740,
     version=0,
     task=13824,

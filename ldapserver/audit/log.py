@@ -132,9 +132,14 @@ class AuditLog:
                 elif self._failing:
                     self._works(sink)
         if waiting:
-            Task(self._settled(waiting, failure), lambda settled: _tell(owed, settled.error)).start()
+            self._tell_when_settled(waiting, failure, owed)
         else:
             _tell(owed, None if self._best_effort else failure)
+
+    def _tell_when_settled(
+        self, waiting: Sequence[tuple[Sink, Suspension[None]]], failure: Exception | None, owed: Sequence[Done]
+    ) -> None:
+        Task(self._settled(waiting, failure), lambda settled: _tell(owed, settled.error)).start()
 
     async def _settled(self, waiting: Sequence[tuple[Sink, Suspension[None]]], failure: Exception | None) -> None:
         for sink, suspension in waiting:
@@ -175,11 +180,11 @@ class AuditLog:
 
 def _tell(owed: Sequence[Done], error: Exception | None) -> None:
     """Tell everybody what became of their records, whatever becomes of one who is told."""
-    for at, done in enumerate(owed, 1):
+    for at, done in enumerate(owed):
         try:
             done(error)
         except BaseException:
             with ExitStack() as stack:
-                for other in reversed(owed[at:]):
+                for other in reversed(owed[at + 1 :]):
                     stack.callback(other, error)
             raise

@@ -4,13 +4,14 @@ import os
 import threading
 import time
 from dataclasses import dataclass
+from typing import Final
 
 PROVIDER = "Microsoft-Windows-Security-Auditing"
 PROVIDER_GUID = "{54849625-5478-4994-a5ba-3e3b0328c30d}"
 CHANNEL = "Security"
 
-_SECOND = 1_000_000_000  # nanoseconds
-_TENTHS = 10_000_000  # tenths of a microsecond: a one, and behind it a place for each digit of the fraction
+_SECOND: Final = 1_000_000_000  # nanoseconds
+_TENTHS: Final = 10_000_000  # tenths of a microsecond: a one, and behind it a place for each digit of the fraction
 
 AUDIT_SUCCESS = 0x8020000000000000
 AUDIT_FAILURE = 0x8010000000000000

@@ -37,6 +37,19 @@ def length_octets(first: int, field: str) -> int:
     return count
 
 
+def long_length(data: bytes, pos: int, end: int, field: str) -> tuple[int, int]:
+    """The length whose first octet, with its high bit set, is before `pos`, and where the contents start."""
+    count = data[pos - 1] - LONG_LENGTH
+    if count == 1 and pos < end:
+        return data[pos], pos + 1
+    if count == 2 and pos + 1 < end:
+        return data[pos] << 8 | data[pos + 1], pos + 2
+    start = pos + length_octets(LONG_LENGTH + count, field)
+    if start > end:
+        raise ProtocolViolation(f"{field}: its length is cut short")
+    return int.from_bytes(data[pos:start]), start
+
+
 def header(data: bytes, pos: int, end: int, field: str) -> tuple[int, int, int]:
     """The identifier octet of the element at `pos`, and where its contents start and stop."""
     start = pos + 2
@@ -44,13 +57,7 @@ def header(data: bytes, pos: int, end: int, field: str) -> tuple[int, int, int]:
         raise ProtocolViolation(f"{field}: absent or cut short")
     length = data[pos + 1]
     if length >= LONG_LENGTH:
-        count = length - LONG_LENGTH
-        if not 1 <= count <= MAX_LENGTH_OCTETS:
-            count = length_octets(length, field)
-        if start + count > end:
-            raise ProtocolViolation(f"{field}: its length is cut short")
-        length = data[start] << 8 | data[start + 1] if count == 2 else int.from_bytes(data[start : start + count])
-        start += count
+        length, start = long_length(data, start, end, field)
     stop = start + length
     if stop > end:
         raise ProtocolViolation(f"{field}: longer than what is around it")
@@ -64,14 +71,7 @@ def expect(data: bytes, pos: int, end: int, tag: int, field: str) -> tuple[int, 
     if start <= end and data[pos] == tag:
         length = data[pos + 1]
         if length >= LONG_LENGTH:
-            count = length - LONG_LENGTH
-            if 1 <= count <= MAX_LENGTH_OCTETS and start + count <= end:
-                length = (
-                    data[start] << 8 | data[start + 1] if count == 2 else int.from_bytes(data[start : start + count])
-                )
-                start += count
-            else:
-                length = end  # too much for what is left: `header` says why
+            length, start = long_length(data, start, end, field)
         stop = start + length
         if stop <= end:
             return start, stop
@@ -156,17 +156,17 @@ def encoded(tag: int, contents: bytes) -> bytes:
     """One element, its length in the fewest octets."""
     length = len(contents)
     if length < LONG_LENGTH:
-        return OCTET[tag] + OCTET[length] + contents
+        return b"%b%b%b" % (OCTET[tag], OCTET[length], contents)
     if length < 0x100:
-        return OCTET[tag] + b"\x81" + OCTET[length] + contents
+        return b"%b\x81%b%b" % (OCTET[tag], OCTET[length], contents)
     octets = length.to_bytes((length.bit_length() + 7) // 8)
-    return OCTET[tag] + OCTET[LONG_LENGTH | len(octets)] + octets + contents
+    return b"%b%b%b%b" % (OCTET[tag], OCTET[LONG_LENGTH | len(octets)], octets, contents)
 
 
 def encoded_integer(value: int, tag: int = INTEGER) -> bytes:
     """An INTEGER, or with its tag an ENUMERATED, in the fewest octets (X.690 8.3.2)."""
     if 0 <= value < 0x80:
-        return OCTET[tag] + b"\x01" + OCTET[value]
+        return b"%b\x01%b" % (OCTET[tag], OCTET[value])
     # One bit more than the number has, for the sign.
     size = (value if value >= 0 else ~value).bit_length() // 8 + 1
     return encoded(tag, value.to_bytes(size, signed=True))

@@ -15,7 +15,10 @@ from ldapserver.wire.fields import Refused, read_name, read_optional_octets, wri
 
 CONTROLS: Final = 0xA0
 
-_READERS: Mapping[int, Callable[[bytes, int, int], m.Operation]] = {
+_BIND_REQUEST: Final = m.BindRequest.tag
+_EXTENDED_RESPONSE: Final = m.ExtendedResponse.tag
+
+_READERS: Final[Mapping[int, Callable[[bytes, int, int], m.Operation]]] = {
     m.BindRequest.tag: requests.read_bind_request,
     m.BindResponse.tag: responses.read_bind_response,
     m.UnbindRequest.tag: requests.read_unbind_request,
@@ -40,7 +43,7 @@ _READERS: Mapping[int, Callable[[bytes, int, int], m.Operation]] = {
 }
 
 # Each writer takes the class it stands behind, which the type of a mapping cannot say: hence Any.
-_WRITERS: Mapping[type[m.Operation], Callable[[Any], bytes]] = {
+_WRITERS: Final[Mapping[type[m.Operation], Callable[[Any], bytes]]] = {
     m.BindRequest: requests.write_bind_request,
     m.BindResponse: responses.write_bind_response,
     m.UnbindRequest: requests.write_unbind_request,
@@ -64,7 +67,7 @@ _WRITERS: Mapping[type[m.Operation], Callable[[Any], bytes]] = {
     m.IntermediateResponse: responses.write_intermediate_response,
 }
 
-_RESPONSE_TAGS = {request.tag: request.response.tag for request in m.ANSWERED_REQUESTS}
+_RESPONSE_TAGS: Final = {request.tag: request.response.tag for request in m.ANSWERED_REQUESTS}
 
 
 def _openings() -> dict[bytes, m.BindRequest]:
@@ -83,8 +86,8 @@ def _openings() -> dict[bytes, m.BindRequest]:
     return openings
 
 
-_OPENINGS = _openings()
-_LONGEST_OPENING = max(map(len, _OPENINGS))
+_OPENINGS: Final = _openings()
+_LONGEST_OPENING: Final = max(map(len, _OPENINGS))
 
 
 def decode(element: bytes) -> m.LDAPMessage:
@@ -110,15 +113,18 @@ def read(element: bytes) -> tuple[int, m.Operation, tuple[m.Control, ...]]:
         if opening is not None:
             return message_id, opening, ()
     tag, pos, stop = ber.header(element, pos, end, "protocolOp")
-    reader = _READERS.get(tag)
-    if reader is None:
-        raise ProtocolViolation(f"protocolOp: tag {tag:#04x} is no operation of RFC 4511")
+    reader = None
+    if tag != _BIND_REQUEST:
+        reader = _READERS.get(tag)
+        if reader is None:
+            raise ProtocolViolation(f"protocolOp: tag {tag:#04x} is no operation of RFC 4511")
     # "The messageID of a request MUST have a non-zero value [...] The zero value is reserved for the unsolicited
     # notification message", which is an ExtendedResponse.  RFC 4511 sections 4.1.1.1 and 4.4
-    if message_id <= 0 and (message_id < 0 or tag != m.ExtendedResponse.tag):
+    if message_id <= 0 and (message_id < 0 or tag != _EXTENDED_RESPONSE):
         raise ProtocolViolation(f"messageID: {message_id}, it has to be 1 to {m.MAX_INT}")
     try:
-        operation = reader(element, pos, stop)
+        # A bind's is called by its name, which compiled is a call in C.
+        operation = requests.read_bind_request(element, pos, stop) if reader is None else reader(element, pos, stop)
         controls = _read_controls(element, stop, end) if stop != end else ()
     except Refused as refused:
         # The reader stopped at what it refused; "not good BER" is still the graver answer.
@@ -136,12 +142,15 @@ def encode(message: m.LDAPMessage) -> bytes:
 
 def written(message_id: int, operation: m.Operation, controls: tuple[m.Control, ...] = ()) -> bytes:
     """The same of the fields of a message, for who would make one for this alone."""
-    contents = _WRITERS[type(operation)](operation)
+    if isinstance(operation, m.BindResponse):  # by its name, as in `read`
+        contents = responses.write_bind_response(operation)
+    else:
+        contents = _WRITERS[type(operation)](operation)
     if controls:
         contents += ber.encoded(CONTROLS, b"".join([_write_control(control) for control in controls]))
     length = len(contents) + 3
     if length < ber.LONG_LENGTH and 0 <= message_id < 0x80:
-        return b"\x30" + ber.OCTET[length] + b"\x02\x01" + ber.OCTET[message_id] + contents
+        return b"\x30%b\x02\x01%b%b" % (ber.OCTET[length], ber.OCTET[message_id], contents)
     return ber.encoded(ber.SEQUENCE, ber.encoded_integer(message_id) + contents)
 
 

@@ -55,8 +55,8 @@ class Framer:
         if not fed:
             return self._next_held(self._held) if self._held else None
         taken = self._taken
-        size = self._measure(fed[taken : taken + _LONGEST_HEADER])
-        if size is None or taken + size > len(fed):
+        size = self._measure(fed, taken)
+        if not size or taken + size > len(fed):
             # Only what has no end yet is kept, however much was taken before it.
             self._fed = fed[taken:]
             self._taken = 0
@@ -70,8 +70,8 @@ class Framer:
         return fed[taken:] if taken else fed  # compiled, a slice is always a copy
 
     def _next_held(self, held: bytearray) -> bytes | None:
-        size = self._measure(held[:_LONGEST_HEADER])
-        if size is None or len(held) < size:
+        size = self._measure(bytes(held[:_LONGEST_HEADER]), 0)
+        if not size or len(held) < size:
             return None
         element = bytes(held[:size])
         del held[:size]
@@ -90,20 +90,20 @@ class Framer:
         if self._held:
             self._held.clear()
 
-    def _measure(self, front: bytes | bytearray) -> int | None:
-        """How long the element is, header included, or `None` when `front` has not all of its header."""
-        if front[0] != ber.SEQUENCE:
-            raise ProtocolViolation(f"LDAPMessage: tag {front[0]:#04x} where {ber.SEQUENCE:#04x} is due")
-        if len(front) < 2:
-            return None
-        header = 2
-        length = front[1]
+    def _measure(self, data: bytes, pos: int) -> int:
+        """How long the element at `pos` is, header included, or 0 when `data` ends before its header does."""
+        if data[pos] != ber.SEQUENCE:
+            raise ProtocolViolation(f"LDAPMessage: tag {data[pos]:#04x} where {ber.SEQUENCE:#04x} is due")
+        start = pos + 2
+        if len(data) < start:
+            return 0
+        length = data[pos + 1]
         if length >= ber.LONG_LENGTH:
-            header += ber.length_octets(length, "LDAPMessage")
-            if len(front) < header:
-                return None
-            length = int.from_bytes(front[2:header])
-        size = header + length
+            short = len(data) < start + ber.MAX_LENGTH_OCTETS  # hardly ever
+            if short and len(data) < start + ber.length_octets(length, "LDAPMessage"):
+                return 0
+            length, start = ber.long_length(data, start, len(data), "LDAPMessage")
+        size = start - pos + length
         if size > self.limit:
             raise ProtocolViolation(f"LDAPMessage: {size} octets, at most {self.limit} are taken")
         return size

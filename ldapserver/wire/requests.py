@@ -54,24 +54,24 @@ NEW_SUPERIOR: Final = 0x80  # ModifyDNRequest
 REQUEST_NAME: Final = 0x80  # ExtendedRequest
 REQUEST_VALUE: Final = 0x81
 
-_VERSION_3 = b"\x02\x01\x03\x04"  # the version, and the tag of the name behind it
-_DIGEST_MD5 = b"\x04\x0aDIGEST-MD5"  # the mechanism
+_VERSION_3: Final = b"\x02\x01\x03\x04"  # the version, and the tag of the name behind it
+_DIGEST_MD5: Final = b"\x04\x0aDIGEST-MD5"  # the mechanism
 
-_SCOPES = tuple(Scope)
-_DEREF_ALIASES = tuple(DerefAliases)
-_MODIFY_OPERATIONS = tuple(ModifyOperation)
+_SCOPES: Final = tuple(Scope)
+_DEREF_ALIASES: Final = tuple(DerefAliases)
+_MODIFY_OPERATIONS: Final = tuple(ModifyOperation)
 
 
 def read_bind_request(data: bytes, pos: int, end: int) -> BindRequest:
     """Section 4.2. Which versions and mechanisms are served is for the bind to say."""
-    version = 0
     start = pos + 5
-    if start <= end and data[pos : pos + 4] == _VERSION_3 and data[pos + 4] < 0x80:
-        stop = start + data[pos + 4]
-        if stop <= end:
-            version, pos = 3, stop
-            name = text_value(data[start:stop], "name", ResultCode.INVALID_DN_SYNTAX) if start != stop else ""
-    if not version:
+    size = data[pos + 4] if start <= end and data[pos : pos + 4] == _VERSION_3 else ber.LONG_LENGTH
+    if not size:  # as in most SASL binds
+        version, name, pos = 3, "", start
+    elif size < ber.LONG_LENGTH and start + size <= end:
+        version, pos = 3, start + size
+        name = text_value(data[start:pos], "name", ResultCode.INVALID_DN_SYNTAX)
+    else:
         version, pos = ber.integer(data, pos, end, "version")
         if not 1 <= version <= 127:
             raise Refused(ResultCode.PROTOCOL_ERROR, f"version: {version}, it has to be 1 to 127")
@@ -138,7 +138,7 @@ def _parameters() -> dict[bytes, tuple[Scope, DerefAliases, int, int, bool]]:
     return found
 
 
-_PARAMETERS = _parameters()
+_PARAMETERS: Final = _parameters()
 _PARAMETERS_LENGTH: Final = 15
 
 

@@ -48,9 +48,11 @@ PlainResult = SearchResultDone | ModifyResponse | AddResponse | DelResponse | Mo
 _Plain = TypeVar("_Plain", bound=PlainResult)
 
 # Any: of `ResultCode | int`, which is an int to it, mypyc would make the bare number.
-_RESULT_CODES: dict[int, Any] = {int(code): code for code in ResultCode}
+_BIND_RESPONSE: Final = BindResponse.tag
+
+_RESULT_CODES: Final[dict[int, Any]] = {int(code): code for code in ResultCode}
 # A resultCode with an empty matchedDN and an empty diagnosticMessage, as most answers are.
-_BARE_RESULTS: dict[int, bytes] = {int(code): b"\x0a\x01%c\x04\x00\x04\x00" % code for code in ResultCode}
+_BARE_RESULTS: Final[dict[int, bytes]] = {int(code): b"\x0a\x01%c\x04\x00\x04\x00" % code for code in ResultCode}
 
 
 def _read_result(data: bytes, pos: int, end: int) -> tuple[tuple[Any, str, str, tuple[str, ...]], int]:
@@ -114,10 +116,10 @@ def read_bind_response(data: bytes, pos: int, end: int) -> BindResponse:
 
 def write_bind_response(response: BindResponse) -> bytes:
     """Section 4.2.2."""
-    contents = _write_result(response)
-    if response.server_sasl_creds is not None:
-        contents += ber.encoded(SERVER_SASL_CREDS, response.server_sasl_creds)
-    return ber.encoded(response.tag, contents)
+    result, server_sasl_creds = _write_result(response), response.server_sasl_creds
+    if server_sasl_creds is None:
+        return ber.encoded(_BIND_RESPONSE, result)
+    return ber.encoded(_BIND_RESPONSE, result + ber.encoded(SERVER_SASL_CREDS, server_sasl_creds))
 
 
 def read_search_result_entry(data: bytes, pos: int, end: int) -> SearchResultEntry:

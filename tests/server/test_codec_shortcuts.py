@@ -6,8 +6,10 @@ the general reader makes of the same octets, in order and out of it.
 
 import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +20,7 @@ from ldapserver.wire import ber
 from ldapserver.wire import filters as f
 from ldapserver.wire import messages as m
 from ldapserver.wire.codec import decode, encode
-from ldapserver.wire.messages import ResultCode
+from ldapserver.wire.messages import DerefAliases, ResultCode, Scope
 
 ID = bytes.fromhex("020101")
 BASE = bytes.fromhex("04036f3d78")
@@ -201,12 +203,55 @@ def test_a_value_is_one_by_its_fields_and_shows_no_secret() -> None:
         m.AddResponse(ResultCode.SUCCESS)
     }
     assert repr(bind) == "BindRequest(version=3, name='cn=a', authentication=SimpleAuthentication())"
-    assert pickle.loads(pickle.dumps(bind)) == deepcopy(bind) == bind
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (
+            m.BindRequest(3, "cn=a", m.SimpleAuthentication(b"secret")),
+            "BindRequest(version=3, name='cn=a', authentication=SimpleAuthentication())",
+        ),
+        (
+            m.BindRequest(3, "", m.SaslAuthentication("PLAIN", b"secret")),
+            "BindRequest(version=3, name='', authentication=SaslAuthentication(mechanism='PLAIN'))",
+        ),
+        (
+            m.BindResponse(ResultCode.BUSY, "cn=a", "why", ("ldap://a",), b"secret"),
+            "BindResponse(result_code=<ResultCode.BUSY: 51>, matched_dn='cn=a', diagnostic_message='why', "
+            "referral=('ldap://a',))",
+        ),
+        (
+            m.ExtendedResponse(4711, response_name="1.2", response_value=b"secret"),
+            "ExtendedResponse(result_code=4711, matched_dn='', diagnostic_message='', referral=(), "
+            "response_name='1.2')",
+        ),
+        (
+            m.DelResponse(ResultCode.SUCCESS),
+            "DelResponse(result_code=<ResultCode.SUCCESS: 0>, matched_dn='', diagnostic_message='', referral=())",
+        ),
+        (
+            m.SearchRequest("", Scope.BASE_OBJECT, DerefAliases.DEREF_ALWAYS, 1, 2, True, f.Present("a"), ("b",)),
+            "SearchRequest(base_object='', scope=<Scope.BASE_OBJECT: 0>, "
+            "deref_aliases=<DerefAliases.DEREF_ALWAYS: 3>, size_limit=1, "
+            "time_limit=2, types_only=True, filter=Present(attribute='a'), attributes=('b',))",
+        ),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_what_writes_its_init_itself_is_shown_copied_and_pickled_whole(value: Any, shown: str) -> None:
+    assert repr(value) == shown
+    for other in (pickle.loads(pickle.dumps(value)), deepcopy(value), replace(value)):
+        assert (other, hash(other)) == (value, hash(value))
+        assert [getattr(other, each.name) for each in fields(other)] == [
+            getattr(value, each.name) for each in fields(value)
+        ]
 
 
 def test_assigning_to_a_field_is_found_by_the_type_checker() -> None:
     # mypy complains of an ignored error that is none.
     bind = m.BindRequest(3, "", m.SimpleAuthentication(b""))
-    bind.version = 2  # type: ignore[misc]
+    with suppress(AttributeError):  # compiled, it can't be done at all
+        bind.version = 2  # type: ignore[misc]
     with pytest.raises(AttributeError):
         bind.versions = 2  # type: ignore[attr-defined]

@@ -85,6 +85,7 @@ def test_who_fails_when_told_keeps_nobody_else_from_it() -> None:
     turn = Turn()
 
     def fail(error: Exception | None) -> None:
+        turn.told.append(("second", None))
         raise RuntimeError("a fault of ours")
 
     turn.write("first", VERDICT)
@@ -92,7 +93,7 @@ def test_who_fails_when_told_keeps_nobody_else_from_it() -> None:
     turn.write("third", VERDICT)
     with pytest.raises(RuntimeError):
         turn.end()
-    assert turn.told == [("first", None), ("third", None)]
+    assert turn.told == [("first", None), ("second", None), ("third", None)]
 
 
 def test_what_is_written_while_others_are_told_is_of_the_next_turn() -> None:
