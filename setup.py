@@ -17,7 +17,7 @@ COMPILED = """
     ldapserver: search_at_once selection service session stream suspension
     ldapserver.audit: file json_event json_form kinds log log_file record render status system
     ldapserver.controls: known requested responses
-    ldapserver.directory: account_state contents descriptions dialect directory entry evaluation index lockout
+    ldapserver.directory: account_state accounts answers contents descriptions dialect directory entry evaluation index lockout
     ldapserver.directory: matching names operational search_at_once syntaxes tree
     ldapserver.sasl: digest_md5 mechanism plain
     ldapserver.wire: ber codec fields filter_codec framing frequent ldap_result requests responses

@@ -14,6 +14,7 @@ from ldapserver.audit.record import MAX_NAME, MSV1_0, WDIGEST, BindRecord, Event
 from ldapserver.audit.status import LOGON_FAILURES
 from ldapserver.config import Config, netbios_name
 from ldapserver.directory.account import Account
+from ldapserver.directory.answers import Answer, Answers
 from ldapserver.directory.directory import Directory
 from ldapserver.directory.privileges import ADMINISTRATOR
 from ldapserver.sasl.mechanism import Connection
@@ -86,13 +87,14 @@ class Logons:
     def __init__(self, config: Config, directory: Directory, ids: Iterator[int]) -> None:
         self._events = config.logon_events
         self._directory = directory
+        self._answers = Answers(directory)
         self._domain = config.netbios
         self._system = (_SYSTEM, f"{netbios_name(config.computer)}$", config.netbios, _SYSTEM_LOGON_ID)
         self._ids = ids
 
-    async def beside(
+    def beside(
         self, record: Record, identity: Identity, connection: Connection, locked: Account | None
-    ) -> Beside:
+    ) -> Answer[Beside]:
         """The events of the bind that `record` is of, over `connection`.
 
         `identity` is who its connection becomes, anonymous where it has failed; `locked` is the account that it has
@@ -100,11 +102,11 @@ class Logons:
         """
         assert isinstance(record, BindRecord)
         if identity.anonymous:
-            return await self._failed(record, locked) if locked is not None or self._events else NOTHING
-        privileges = ADMINISTRATOR if identity.admin else await self._directory.privileges(identity.dn)
-        if not (self._events or privileges):
+            return self._failed(record, locked) if locked is not None or self._events else NOTHING
+        privileges = ADMINISTRATOR if identity.admin else self._answers.privileges(identity.dn)
+        if isinstance(privileges, tuple) and not (self._events or privileges):
             return NOTHING
-        return await self._succeeded(record, identity, connection, privileges)
+        return self._succeeded(record, identity, connection, privileges)
 
     async def lockout(self, account: Account, peer: "Peer", message_id: int, workstation: str) -> EventRecord:
         """Event 4740 of an operation that is no bind, whose wrong old password has just locked the account."""
@@ -117,8 +119,15 @@ class Logons:
         return (account.name[:MAX_NAME], workstation or _ABSENT, sid, *self._system)
 
     async def _succeeded(
-        self, record: BindRecord, identity: Identity, connection: Connection, privileges: tuple[str, ...]
+        self,
+        record: BindRecord,
+        identity: Identity,
+        connection: Connection,
+        had: Answer[tuple[str, ...]],
     ) -> Beside:
+        privileges = had if isinstance(had, tuple) else await had
+        if not (self._events or privileges):
+            return NOTHING
         sid = await self._directory.sid(identity.dn) or NULL_SID
         logon = Logon(
             record.connection,

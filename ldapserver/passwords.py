@@ -5,20 +5,23 @@ wrong password under a cheaper one, or it would tell that the user is known. Who
 what stands against the account, waits as long.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
 from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account, AmbiguousName
+from ldapserver.directory.answers import Answer, Answers
 from ldapserver.directory.dialect import Dialect
 from ldapserver.directory.directory import Directory
 from ldapserver.directory.schemes import StoredPassword
 from ldapserver.sasl.mechanism import Accepted, Facts, Refused
-from ldapserver.suspension import Host
+from ldapserver.suspension import Host, then
 from ldapserver.wire.dn import DN, InvalidDN
 from sasl_digest import Reason
+
+Trials = Iterator[tuple[StoredPassword, bytes]]
 
 
 @dataclass(init=False, slots=True)  # as in `sasl.mechanism`
@@ -65,46 +68,85 @@ async def _in_other_form(directory: Directory, dialect: Dialect, name: str, know
 
 async def named_or_at(directory: Directory, name: str) -> Named:
     """Who is called so, or has this DN, as the name of a simple bind; a record then has the account's own name."""
-    if "=" in name:
-        try:
-            account = await directory.account_at(DN.parse(name))
-        except InvalidDN:
-            account = None  # it may still be a name: user names may hold "="
-        if account is not None:
-            return Named(account, account.name)
-    return await named(directory, name)
+    who = binding(directory, Answers(directory), name)
+    return who if isinstance(who, Named) else await who
 
 
-async def verify(
+def binding(directory: Directory, answers: Answers, name: str) -> Answer[Named]:
+    """The same as `named_or_at`, which for a DN that somebody has need not wait."""
+    if "=" not in name:
+        return named(directory, name)
+    try:
+        account = answers.account_at(DN.parse(name))
+    except InvalidDN:
+        return named(directory, name)  # user names may hold "=" too
+    if isinstance(account, Account):
+        return Named(account, account.name)
+    return _at_or_named(directory, name, account)
+
+
+async def _at_or_named(directory: Directory, name: str, at: Awaitable[Account | None] | None) -> Named:
+    account = None if at is None else await at
+    return await named(directory, name) if account is None else Named(account, account.name)
+
+
+def verify(
     directory: Directory, host: Host, who: Named, passwords: Sequence[bytes], facts: Facts
-) -> Accepted | Refused:
+) -> Answer[Accepted | Refused]:
     """Whether one of `passwords`, forms of the one that was sent, is that of `who`.
 
     Where nobody has the time for what is dear, `Refused.account` is who is known to have another password.
     """
     account = who.account
-    known = account is not None and account.passwords
-    stored = account.passwords if account is not None and known else directory.decoy.passwords
+    stored = directory.decoy.passwords if account is None else account.passwords or directory.decoy.passwords
     trials = _trials(stored, passwords)
-    right = await _any(host, trials)
-    spared = None
-    if right is False:
-        rest = chain(_decoys(directory, stored, passwords), _former(directory, account, passwords))
-        spared = await _any(host, rest)
-    if right is None or (spared is None and not right):
-        return Refused(BindReason.BUSY, facts, account=account if known and right is False else None)
+    right = _any(host, trials)
+    if right is None or isinstance(right, bool):
+        return _tried(directory, host, who, passwords, facts, stored, trials, right)
+    return then(right, partial(_tried, directory, host, who, passwords, facts, stored, trials))
+
+
+def _tried(
+    directory: Directory,
+    host: Host,
+    who: Named,
+    passwords: Sequence[bytes],
+    facts: Facts,
+    stored: Sequence[StoredPassword],
+    trials: Trials,
+    right: bool | None,
+) -> Answer[Accepted | Refused]:
+    """The same, once `trials` have said that it is `right`, that it is not, or nothing."""
+    if right is None:
+        return Refused(BindReason.BUSY, facts)
+    account = who.account
+    if right:
+        if account is None or not account.passwords:
+            return _wrong(who, facts, False)  # a decoy is nobody's
+        return Accepted(account, b"", facts, barred=partial(_barred, directory, host, passwords, stored, trials))
+    rest = chain(_decoys(directory, stored, passwords), _former(directory, account, passwords))
+    spared = _any(host, rest)
+    if spared is None or isinstance(spared, bool):
+        return _wrong(who, facts, spared)
+    return then(spared, partial(_wrong, who, facts))
+
+
+def _wrong(who: Named, facts: Facts, spared: bool | None) -> Refused:
+    account = who.account
+    known = account is not None and account.passwords
+    if spared is None:
+        return Refused(BindReason.BUSY, facts, account=account if known else None)
     if account is None:
         return Refused(who.reason, facts)
     if not known:
         return Refused(Reason.NO_USABLE_SECRET, facts, account=account)
-    if not right:
-        return Refused(Reason.WRONG_PASSWORD, facts, account=account, spared=bool(spared))
-    return Accepted(account, b"", facts, barred=partial(_barred, directory, host, passwords, stored, trials))
+    return Refused(Reason.WRONG_PASSWORD, facts, account=account, spared=spared)
 
 
 async def proves(host: Host, account: Account, password: bytes) -> bool | None:
     """Whether it is the password of this account; None when as much dear work is under way as may be."""
-    return await _any(host, ((stored, password) for stored in account.passwords))
+    right = _any(host, _trials(account.passwords, (password,)))
+    return right if right is None or isinstance(right, bool) else await right
 
 
 async def was_one(directory: Directory, host: Host, account: Account, password: bytes) -> bool:
@@ -114,15 +156,14 @@ async def was_one(directory: Directory, host: Host, account: Account, password: 
     """
     if not directory.policy.spare_old_passwords:
         return False
-    return await _any(host, ((stored, password) for stored in account.former)) is True
-
-
-Trials = Iterator[tuple[StoredPassword, bytes]]
+    right = _any(host, _trials(account.former, (password,)))
+    return (right if right is None or isinstance(right, bool) else await right) is True
 
 
 def _trials(stored: Iterable[StoredPassword], passwords: Sequence[bytes]) -> Trials:
     """What is to be held against what, one after the other, up to the one that is right."""
-    return ((one, password) for one in stored for password in passwords)
+    # A list, and one iterator over it: who goes on behind a trial that took its time begins with the next.
+    return iter([(one, password) for one in stored for password in passwords])
 
 
 def _decoys(directory: Directory, stored: Sequence[StoredPassword], passwords: Sequence[bytes]) -> Trials:
@@ -142,13 +183,22 @@ def _former(directory: Directory, account: Account | None, passwords: Sequence[b
     return _trials((*former, *beside), passwords)
 
 
-async def _any(host: Host, trials: Trials) -> bool | None:
+def _any(host: Host, trials: Trials) -> Answer[bool | None]:
     """Whether one of these is right; None when as much dear work is under way as may be."""
     for one, password in trials:
-        right = await _offloaded(host, one, password) if one.dear else one.check(password)
-        if right is not False:
-            return right
+        if one.dear:
+            return _dear_first(host, one, password, trials)
+        if one.check(password):
+            return True
     return False
+
+
+async def _dear_first(host: Host, one: StoredPassword, password: bytes, rest: Trials) -> bool | None:
+    right = await _offloaded(host, one, password)
+    if right is not False:
+        return right
+    others = _any(host, rest)
+    return others if others is None or isinstance(others, bool) else await others
 
 
 async def _offloaded(host: Host, stored: StoredPassword, password: bytes) -> bool | None:

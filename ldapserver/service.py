@@ -10,6 +10,7 @@ from ldapserver.audit.log import AuditLog
 from ldapserver.clock import Clock
 from ldapserver.config import Config
 from ldapserver.directory.account import Account
+from ldapserver.directory.answers import Answers
 from ldapserver.directory.directory import Directory
 from ldapserver.logons import Logons, logon_ids
 from ldapserver.lookups import Lookups
@@ -67,6 +68,7 @@ class Service:
     admins: frozenset[object]
     refusals: Refusals = field(repr=False)
     logons: Logons  # makes the events beside 4776
+    answers: Answers = field(repr=False)  # the directory's, to binds
     start_tls: bool = False
     metrics: "Metrics | None" = None
     watcher: "Watcher | None" = field(default=None, repr=False)
@@ -129,6 +131,7 @@ class Service:
             admins=frozenset(DN.parse(dn).key for dn in config.admins),
             refusals=refusals(ad_errors=config.ad_errors, build=config.ad_build),
             logons=Logons(config, directory, ids or logon_ids(directory.clock.ns() // 1000)),
+            answers=Answers(directory),
             faults=faults,
             explainer=_explainer() if config.explain else None,
         )

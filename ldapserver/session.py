@@ -398,22 +398,27 @@ class Session:
                 self._conclude(message_id, self._binder.refused(message_id, response))
                 return
         if self._faults is not None:
-            bind = self._faults.bind(message_id, request, self._binder, self._binder.bind(message_id, request))
-            self._bind = Task(bind, self._decided)
-            self._bind.start()
+            bind = self._faults.bind(message_id, request, self._binder, self._bound(message_id, request))
+            self._await_bind(bind)
             return
         # Most binds have nothing to wait for: only one that has becomes a task.
         try:
-            decision = self._binder.challenge(message_id, request)
-            if decision is None:
-                bind = self._binder.bind(message_id, request)
-                self._bind = Task(bind, self._decided, bind.send(None))
-                return
-        except StopIteration as ended:
-            decision = ended.value
+            decision = self._binder.bind(message_id, request)
         except Exception as error:
             decision = self._failed(message_id, error)
-        self._conclude(message_id, decision)
+        if isinstance(decision, Decision):
+            self._conclude(message_id, decision)
+        else:
+            self._await_bind(decision)
+
+    async def _bound(self, message_id: int, request: BindRequest) -> Decision:
+        """The bind, begun when this is awaited."""
+        decision = self._binder.bind(message_id, request)
+        return decision if isinstance(decision, Decision) else await decision
+
+    def _await_bind(self, coroutine: Coroutine[Any, Any, Decision]) -> None:
+        self._bind = task = Task(coroutine, self._decided)
+        task.start()
 
     def _decided(self, task: Task[Decision]) -> None:
         self._bind = None

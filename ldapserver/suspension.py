@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Suspension(Generic[T]):
@@ -47,7 +48,7 @@ class Suspension(Generic[T]):
 class Task(Generic[T]):
     """A coroutine under way. `finished(task)` is called when it ends, unless it was cancelled.
 
-    It begins with `start()`, or has been begun by hand and `waits_for` something.
+    It begins with `start()`.
     """
 
     __slots__ = ("_coroutine", "_finished", "_running", "cancelled", "error", "value")
@@ -56,7 +57,6 @@ class Task(Generic[T]):
         self,
         coroutine: Coroutine[Any, Any, T],
         finished: Callable[["Task[T]"], None],
-        waits_for: Suspension[Any] | None = None,
     ) -> None:
         self._coroutine = coroutine
         self._finished = finished
@@ -64,8 +64,6 @@ class Task(Generic[T]):
         self.cancelled = False
         self.value: T | None = None
         self.error: Exception | None = None
-        if waits_for is not None:
-            waits_for.resumed = self.start
 
     def start(self) -> None:
         """Run until the coroutine ends or waits; what it then waits for runs it on."""
@@ -95,6 +93,15 @@ class Task(Generic[T]):
         self.cancelled = True
         if not self._running:
             self._coroutine.close()
+
+
+async def then(first: Awaitable[T], rest: Callable[[T], U | Awaitable[U]]) -> U:
+    """What `rest` makes of what comes of `first`, be it at once or later.
+
+    So what follows a question is one function, whether the answer was there at once or had to be waited for.
+    """
+    second = rest(await first)
+    return await second if isinstance(second, Awaitable) else second
 
 
 async def to_its_end(coroutine: Coroutine[Any, Any, T]) -> T:

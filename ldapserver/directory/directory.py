@@ -1,7 +1,8 @@
 """What the server asks of whatever holds its entries and accounts.
 
 A backend is anything with these methods. What may take time is `async`, and what it awaits is the backend's own
-affair; one that holds everything in memory never suspends, and its coroutines end at the first step.
+affair; one that holds everything in memory never suspends, and its coroutines end at the first step. What it may say
+without one is `search_at_once` here, and what binds ask in `answers.py`.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence

@@ -16,6 +16,7 @@ from os import urandom
 from ldapserver.clock import SYSTEM_CLOCK, Clock
 from ldapserver.directory.account import Account
 from ldapserver.directory.account_state import Judgement
+from ldapserver.directory.accounts import Accounts
 from ldapserver.directory.computed import ByName, Computed, by_name
 from ldapserver.directory.conformance import Conformance, Rules
 from ldapserver.directory.contents import Contents
@@ -25,7 +26,6 @@ from ldapserver.directory.entry import Entry
 from ldapserver.directory.evaluation import Test, compile_filter
 from ldapserver.directory.ldif import Attributes, InvalidLDIF, Record, Report
 from ldapserver.directory.loading import Loading
-from ldapserver.directory.lockout import Lockout
 from ldapserver.directory.names import dns_domain, netbios_domain
 from ldapserver.directory.operational import NOBODY, Operational
 from ldapserver.directory.policy import NO_POLICY, Policy, PolicySettings
@@ -82,8 +82,6 @@ class MemoryDirectory:
         schema = core() if schema is None else schema
         contents = Contents(schema, operational, tuple(suffixes), saslprep=saslprep, policy=policy)
         self._contents = contents
-        self._policy, self._policy_of = policy, -1  # and the write it holds since
-        self._lockout = Lockout(contents)
         self._root, self._index, self._names = contents.root, contents.index, contents.names
         self._profile = profile or Plain()
         self.clock = clock
@@ -109,6 +107,7 @@ class MemoryDirectory:
         context = self.naming_contexts[0] if self.naming_contexts else ROOT
         self.realm = dns_domain(context) if realm is None else realm
         self.netbios = netbios_domain(context) if netbios is None else netbios
+        self._accounts = Accounts(contents, self._profile, self.netbios, self.realm)
         loading.settle(self.netbios, self.realm)
         try:
             with self._transaction(undone=False) as write:
@@ -159,10 +158,12 @@ class MemoryDirectory:
     @property
     def policy(self) -> Policy:
         """See `Directory`."""
-        serial = self._contents.serial
-        if self._policy_of != serial:
-            self._policy, self._policy_of = self._profile.policy(self._contents), serial
-        return self._policy
+        return self._accounts.policy()
+
+    @property
+    def accounts_at_once(self) -> Accounts:
+        """What `find_account`, `account_at`, `judge` and `privileges` say, without waiting: see `answers.py`."""
+        return self._accounts
 
     def ask(self, policy: PolicySettings) -> None:
         """Ask this of accounts from now on, and of what it does not say as before; a domain's entry says it too."""
@@ -170,17 +171,15 @@ class MemoryDirectory:
         contents.policy = replace(contents.policy, **policy)
         with self._transaction() as write:
             self._profile.asked(write, policy)
-        self._policy_of = -1
+        self._accounts.ask_anew()
 
     async def find_account(self, name: str) -> Account | None:
         """See `Directory`."""
-        node = self._lockout.lately = self._names.find(name, self.netbios, self.realm)
-        return None if node is None else node.account
+        return self._accounts.find_account(name)
 
     async def account_at(self, dn: DN) -> Account | None:
         """See `Directory`."""
-        node = self._lockout.lately = self._root.find(dn)
-        return None if node is None else node.account
+        return self._accounts.account_at(dn)
 
     async def judge(
         self,
@@ -192,14 +191,11 @@ class MemoryDirectory:
         counted: bool = True,
     ) -> Judgement:
         """See `Directory`."""
-        policy = self._policy if self._policy_of == self._contents.serial else self.policy
-        return self._lockout.judge(
-            account, policy, right=right, workstation=workstation, by_password=by_password, counted=counted
-        )
+        return self._accounts.judge(account, right, workstation, by_password, counted)
 
     async def privileges(self, dn: DN) -> tuple[str, ...]:
         """See `Directory`."""
-        return self._profile.privileges(self._contents, dn)
+        return self._accounts.privileges(dn)
 
     async def sid(self, dn: DN) -> str | None:
         """See `Directory`."""

@@ -148,7 +148,8 @@ class ConnectionFaults:
         code = ResultCode.SASL_BIND_IN_PROGRESS
         dropped = binder.unjudged(message_id, asked.mechanism or "", asked.user or "", response, code)
         again = replace(request, authentication=replace(authentication, credentials=None))
-        challenge = await binder.bind(message_id, again)
+        bound = binder.bind(message_id, again)
+        challenge = await bound if isinstance(bound, Coroutine) else bound
         return replace(challenge, records=(*dropped.records, *challenge.records))
 
     async def _repeating(self, strike: Strike, coroutine: "Coroutine[Any, Any, Decision]") -> "Decision":

@@ -1,10 +1,12 @@
 """DIGEST-MD5 for the Bind operation: the engine asks who the user is, the directory answers."""
 
+from collections.abc import Awaitable
 from typing import Final
 
 from ldapserver.audit.record import WDIGEST
 from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account, AmbiguousName
+from ldapserver.directory.answers import Answer, Answers
 from ldapserver.directory.directory import Directory
 from ldapserver.directory.password_history import KEPT
 from ldapserver.sasl.mechanism import NO_FACTS, Accepted, Connection, Continue, Facts, Outcome, Refused
@@ -42,7 +44,7 @@ class DigestMD5:
         self._server = server
         self._bind_channel = bind_channel
         self._inside_tls = inside_tls or server
-        self._directory = directory
+        self._answers = Answers(directory)
         self._require_signing = require_signing
 
     def offered(self, connection: Connection) -> bool:
@@ -56,18 +58,18 @@ class DigestMD5:
             # Who binds to a channel must know that there is none: else a man in the middle speaks TLS to the client.
             channel = NO_CHANNEL if self._bind_channel else None
             require_layer = self._require_signing and not connection.local
-            return DigestExchange(self._server, channel, self._directory, require_layer)
+            return DigestExchange(self._server, channel, self._answers, require_layer)
         channel = token(END_POINT + tls.end_point) if self._bind_channel else None
-        return DigestExchange(self._inside_tls, channel, self._directory)
+        return DigestExchange(self._inside_tls, channel, self._answers)
 
 
 class DigestExchange:
     """One exchange, between one DigestServer and the directory; `channel` is the token of what it runs in."""
 
     __slots__ = (
+        "_answers",
         "_challenged",
         "_channel",
-        "_directory",
         "_initial",
         "_name",
         "_require_layer",
@@ -76,27 +78,25 @@ class DigestExchange:
         "package",
     )
 
+    _initial: bool  # whether the step under way began the exchange
+    _name: str | None  # the reading of the username that led to an account
+
     def __init__(
-        self, terms: DigestServer, channel: bytes | None, directory: Directory, require_layer: bool = False
+        self,
+        terms: DigestServer,
+        channel: bytes | None,
+        answers: Answers,
+        require_layer: bool = False,
     ) -> None:
         self.package = WDIGEST
         self._terms = terms
         self._channel = channel
         self._server = terms.fresh(channel)
-        self._directory = directory
+        self._answers = answers
         self._require_layer = require_layer
         self._challenged = False
-        self._initial = True  # whether the step under way began the exchange
-        self._name: str | None = None  # the reading of the username that led to an account
 
-    def opening(self) -> bytes:
-        """The challenge to a client that has said nothing yet: the first step, at once."""
-        challenge = self._server.step(b"")
-        assert isinstance(challenge, Challenge)
-        self._challenged = True
-        return challenge.data
-
-    async def step(self, credentials: bytes | None) -> Outcome:
+    def step(self, credentials: bytes | None) -> Answer[Outcome]:
         """Take the client's credentials, which are absent or empty in the first step."""
         server = self._server
         self._initial = not self._challenged
@@ -109,20 +109,37 @@ class DigestExchange:
         # Before any credential is looked at: the answer must not tell whether the password was right.
         if self._require_layer and server.response is not None and server.response.qop is QOP.AUTH:
             return self._want_layer()
-        directory = self._directory
-        account = ambiguous = None
-        for name in (outcome.username, outcome.other_username):
-            if name is None:
-                break
-            try:
-                account = await directory.find_account(name)
-            except AmbiguousName:
-                ambiguous = BindReason.AMBIGUOUS_NAME
-                break
-            if account is not None:
-                self._name = name
-                break
-        verdict = server.verify(None if account is None else account.credential or _NO_SECRET, directory.most_secrets)
+        return self._look_up(outcome.username, outcome.other_username)
+
+    def _look_up(self, name: str, other: str | None) -> Answer[Outcome]:
+        """What the step comes to, by whoever is called so, and where nobody is, by whom the `other` name leads to."""
+        try:
+            account = self._answers.find_account(name)
+        except AmbiguousName:
+            return self._verdict(None, BindReason.AMBIGUOUS_NAME)
+        if account is None or isinstance(account, Account):
+            return self._found(name, other, account)
+        return self._awaited(name, other, account)
+
+    async def _awaited(self, name: str, other: str | None, account: Awaitable[Account | None]) -> Outcome:
+        try:
+            found = await account
+        except AmbiguousName:
+            return self._verdict(None, BindReason.AMBIGUOUS_NAME)
+        outcome = self._found(name, other, found)
+        return outcome if isinstance(outcome, (Continue, Accepted, Refused)) else await outcome
+
+    def _found(self, name: str, other: str | None, account: Account | None) -> Answer[Outcome]:
+        if account is not None:
+            self._name = name
+        elif other is not None:
+            return self._look_up(other, None)
+        return self._verdict(account)
+
+    def _verdict(self, account: Account | None, ambiguous: BindReason | None = None) -> Outcome:
+        """Whether it is this account's password that was proved; nobody's costs as much to see."""
+        credential = None if account is None else account.credential or _NO_SECRET
+        verdict = self._server.verify(credential, self._answers.most_secrets())
         if isinstance(verdict, Success) and account is not None:
             return Accepted(account, verdict.data, self._facts(verdict.reading), verdict.layer, None, self._barred)
         reason = Reason.UNKNOWN_USER if isinstance(verdict, Success) else verdict.reason
@@ -133,7 +150,7 @@ class DigestExchange:
 
     def _is_former(self, account: Account | None) -> bool:
         """Whether what was refused is one of the account's former passwords, where that matters; nobody's is none."""
-        directory = self._directory
+        directory = self._answers.directory
         if not directory.policy.spare_old_passwords:
             return False
         credential = None if account is None else account.former_credential
@@ -148,9 +165,12 @@ class DigestExchange:
     def _anew(self) -> bytes:
         """The challenge that an initial response gets which will not do.  RFC 2831 section 2.2.2."""
         self._server = self._terms.fresh(self._channel)
-        return self.opening()
+        challenge = self._server.step(b"")
+        assert isinstance(challenge, Challenge)
+        self._challenged = True
+        return challenge.data
 
-    async def _barred(self, refused: Refused) -> Continue | Refused:
+    def _barred(self, refused: Refused) -> Continue | Refused:
         """A right response of an account that may not be let in, as if it had been wrong: never with stale=true."""
         self._server.make_up()
         self._is_former(refused.account)  # as is seen of a wrong one

@@ -1,8 +1,8 @@
 """What the Bind operation asks of a mechanism (RFC 4422): an exchange, its steps, and how each step ends."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from ldapserver.audit.status import BindReason
 from ldapserver.directory.account import Account
@@ -184,7 +184,7 @@ class Refused:
 
 
 Outcome = Continue | Accepted | Refused
-Barred = Callable[[Refused], Awaitable[Continue | Refused]]
+Barred = Callable[[Refused], Continue | Refused | Coroutine[Any, Any, Continue | Refused]]
 
 
 class Exchange(Protocol):
@@ -193,8 +193,11 @@ class Exchange(Protocol):
     package: str
     """What event 4776 calls whoever checks the credentials."""
 
-    async def step(self, credentials: bytes | None) -> Outcome:
-        """Take the client's credentials, which may be absent in the first step."""
+    def step(self, credentials: bytes | None) -> Outcome | Coroutine[Any, Any, Outcome]:
+        """Take the client's credentials, which may be absent in the first step.
+
+        One that may have to wait is an `async def`, or gives a coroutine where it does and an outcome where not.
+        """
         ...
 
 

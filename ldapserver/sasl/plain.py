@@ -9,7 +9,7 @@ from ldapserver import passwords
 from ldapserver.audit.record import MSV1_0
 from ldapserver.audit.status import BindReason
 from ldapserver.directory.directory import Directory
-from ldapserver.sasl.mechanism import NO_FACTS, Connection, Continue, Facts, Outcome, Refused
+from ldapserver.sasl.mechanism import NO_FACTS, Accepted, Connection, Continue, Facts, Outcome, Refused
 from sasl_digest import Reason, UsageError
 from sasl_digest.saslprep import prepare
 
@@ -95,7 +95,8 @@ class PlainExchange:
             return Refused(Reason.MALFORMED, facts, malformed)
         who = await passwords.named(self._directory, self._prepared(message.authcid))
         forms = dict.fromkeys((message.password, self._prepared(message.password.decode()).encode()))
-        return await passwords.verify(self._directory, self._connection.host, who, tuple(forms), facts)
+        verified = passwords.verify(self._directory, self._connection.host, who, tuple(forms), facts)
+        return verified if isinstance(verified, (Accepted, Refused)) else await verified
 
     def _prepared(self, text: str) -> str:
         """As SASLprep has it; what that forbids stays as it was sent."""
