@@ -149,7 +149,7 @@ class Contents:
 
     def refer(self, entry: Entry) -> None:
         """Take note of an entry that says where else to look (RFC 3296)."""
-        if any(name.lower() in _REFERRAL for name in entry.get("objectClass")):
+        if _refers(entry.get("objectClass")):
             self.referrals[entry.dn.key] = entry.dn
 
     def account_of(self, entry: Entry, secrets: Attributes) -> Account | None:
@@ -209,3 +209,9 @@ def _noted(shape: Shape, locks: bool) -> tuple[tuple[int, ...] | None, Shape, tu
 
 
 _REFERRAL = (b"referral", b"2.16.840.1.113730.3.2.6")
+
+
+# Asked of every entry that is loaded or written, and there are a few dozen combinations of classes.
+@lru_cache(maxsize=4096)
+def _refers(classes: tuple[bytes, ...]) -> bool:
+    return any(name.lower() in _REFERRAL for name in classes)

@@ -76,9 +76,14 @@ class Entry:
         if attributes == ():  # by way of `of`, for every entry that is loaded
             self.shape, self.values = _NO_ATTRIBUTES, ()
             return
+        given = tuple(attributes)
+        self.shape = shape_of(tuple([description for description, _ in given]))
+        if len(self.shape.positions) == len(given):  # none comes twice, as nearly always
+            self.values = tuple([tuple(dict.fromkeys(more)) if len(more) > 1 else tuple(more) for _, more in given])
+            return
         names: dict[str, str] = {}
         values: dict[str, dict[bytes, None]] = {}
-        for description, more in attributes:
+        for description, more in given:
             key = description.lower()
             names.setdefault(key, description)
             values.setdefault(key, {}).update(dict.fromkeys(more))

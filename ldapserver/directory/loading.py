@@ -27,6 +27,10 @@ from ldapserver.directory.tree import Node
 from ldapserver.errors import OperationRefused
 from ldapserver.wire.dn import AVA, DN, preparation
 
+_Values = tuple[bytes, ...]
+
+MOST_SHARED = 4096  # different values of an attribute; one that has more repeats too few of them to be worth a look
+
 
 class Loading:
     """The filling of `contents`; `check` is asked about every entry that comes from a file."""
@@ -38,6 +42,7 @@ class Loading:
         self._by = (str(NOBODY).encode(),)
         self._at = contents.operational.now()
         self._secret: dict[str, bool] = {}
+        self._shared: dict[str, dict[_Values, _Values]] = {}  # values that entries have in common are kept once
         self._stood_at: dict[Node, str] = {}
         self._hashed: list[Node] = []
 
@@ -106,9 +111,15 @@ class Loading:
         plain: list[tuple[str, tuple[bytes, ...]]] = []
         secret: list[tuple[str, tuple[bytes, ...]]] = []
         for attribute in attributes:
-            hidden = self._secret.get(attribute[0])
+            name, values = attribute
+            hidden = self._secret.get(name)
             if hidden is None:
-                hidden = self._secret[attribute[0]] = contents.base_schema.is_secret(attribute[0])
+                hidden = self._met(name)
+            shared = self._shared.get(name)
+            if shared is not None:
+                attribute = name, shared.setdefault(values, values)
+                if len(shared) > MOST_SHARED:
+                    del self._shared[name]
             (secret if hidden else plain).append(attribute)
         # The values that name an entry are among its values (RFC 4512 section 2.3), even if written only in its name.
         named = [(self._called(plain, ava.type), (ava.value,)) for ava in dn.rdns[0] if not self._holds(plain, ava)]
@@ -132,6 +143,13 @@ class Loading:
             contents.weigh(account)
             if account.has_wdigest:
                 self._hashed.append(node)
+
+    def _met(self, description: str) -> bool:
+        """Take note of an attribute that no entry before had; whether it is secret."""
+        secret = self._secret[description] = self._contents.base_schema.is_secret(description)
+        if not secret:
+            self._shared[description] = {}
+        return secret
 
     def _holds(self, attributes: Sequence[tuple[str, tuple[bytes, ...]]], ava: AVA) -> bool:
         """Whether the naming value stands there in some spelling; one that would show a secret is taken to."""

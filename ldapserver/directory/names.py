@@ -93,6 +93,15 @@ class Names:
             if key is not None:
                 drop(self._nodes, key, node)
 
+    def alike(self, old: Entry, new: Entry) -> bool:
+        """Whether two entries have the same names, as accounts."""
+        return (
+            self._sam_account_name.alike(old, new)
+            and self._uid.alike(old, new)
+            and self._user_principal_name.alike(old, new)
+            and self._cn.alike(old, new)
+        )
+
     def first(self, entry: Entry) -> str:
         """What the account that `entry` is, is called."""
         return next(iter(self._of(entry)), None) or first_label(entry.dn)

@@ -46,6 +46,8 @@ class Operational:
         if known is None:
             known = self._missing[key] = _completion(entry.shape, schema, key[1])
         shape, missing = known
+        if not missing:
+            return entry
         values: tuple[_Values, ...] = (structural, (next(self._uuids),), by, at, by, at)
         if len(missing) != len(_NAMES):
             values = tuple([values[each] for each in missing])

@@ -103,6 +103,14 @@ class Write(View, Protocol):
         """Let an entry have these attributes, those of passwords among them; neither checked nor told either."""
         ...
 
+    def fill_in(self, entry: Entry) -> None:
+        """Let the entry of this name be this one, which says what that said and more; neither checked nor told.
+
+        Its passwords, and whom it may act as, stay what they are. What an LDIF file says is filled in so: nothing of
+        it can be undone.
+        """
+        ...
+
     def undoing(self, undo: Callable[[], None]) -> None:
         """Have this called should the write be undone: for what the profile keeps itself."""
         ...
@@ -135,7 +143,7 @@ class Profile(Protocol):
         ...
 
     def loaded(self, write: Write) -> None:
-        """The entries of all LDIF files are in their places: complete them by `alter`."""
+        """The entries of all LDIF files are in their places: complete them by `fill_in`."""
         ...
 
     def translate(self, write: Write, before: Entry, changes: Sequence[Change]) -> Sequence[Change]:

@@ -12,7 +12,7 @@ from typing import Self
 
 from ldapserver.clock import Clock
 from ldapserver.directory.account import Account, verifies
-from ldapserver.directory.account_state import InvalidAccountState
+from ldapserver.directory.account_state import InvalidAccountState, read_state
 from ldapserver.directory.authzid import InvalidAuthzId
 from ldapserver.directory.changes import (
     Draft,
@@ -161,6 +161,21 @@ class Transaction:
         """See `Write`."""
         node, _ = self._found(dn)
         self._store(node, node.dn, attributes, node.since)
+
+    def fill_in(self, entry: Entry) -> None:
+        """See `Write`."""
+        node, before = self._found(entry.dn)
+        contents = self._contents
+        after = contents.operational.completed(entry, contents.base_schema, *self._stamp)
+        account = node.account
+        if account is not None and contents.names.alike(before, after):
+            # Under the names it has it is found already, and its passwords are read and weighed.
+            account = self._account(after, node.secrets, account)
+            contents.stand(node, node.dn, after, node.secrets, account, node.since)
+            contents.vocabulary.learn(after)
+        else:
+            contents.become(node, node.dn, after, node.secrets, self._account(after, node.secrets), node.since)
+            contents.learn(after, node.account)
 
     def undoing(self, undo: Callable[[], None]) -> None:
         """See `Write`."""
@@ -426,16 +441,23 @@ class Transaction:
         contents = self._contents
         plain, secrets = self._split(attributes)
         entry = contents.operational.completed(Entry(dn, plain), contents.base_schema, *self._stamp)
-        try:
-            account = contents.account_of(entry, secrets)
-        except (InvalidPassword, InvalidAccountState) as error:
-            raise OperationRefused(ResultCode.CONSTRAINT_VIOLATION, str(error)) from None
-        except InvalidAuthzId as error:
-            raise OperationRefused(ResultCode.INVALID_ATTRIBUTE_SYNTAX, str(error)) from None
+        account = self._account(entry, secrets)
         if not self.admin:
             check_stored(secrets, account, node.secrets, contents.dearest)
         self._become(node, dn, entry, secrets, account, since)
         return entry
+
+    def _account(self, entry: Entry, secrets: Attributes, kept: Account | None = None) -> Account | None:
+        """The account that an entry is, if it is one; with `kept`, that one in the state which the entry says."""
+        try:
+            if kept is None:
+                return self._contents.account_of(entry, secrets)
+            state = read_state(entry)
+            return kept if state is None else kept.with_state(state)
+        except (InvalidPassword, InvalidAccountState) as error:
+            raise OperationRefused(ResultCode.CONSTRAINT_VIOLATION, str(error)) from None
+        except InvalidAuthzId as error:
+            raise OperationRefused(ResultCode.INVALID_ATTRIBUTE_SYNTAX, str(error)) from None
 
     def _become(
         self, node: Node, dn: DN, entry: Entry | None, secrets: Attributes, account: Account | None, since: int

@@ -19,7 +19,7 @@ LINKS = {
     "nonSecurityMember": "nonSecurityMemberBL",
 }
 FORWARD = {back.lower(): forward for forward, back in LINKS.items()}
-_FORWARD_NAMES = {forward.lower(): forward for forward in LINKS}
+FORWARD_NAMES = {forward.lower(): forward for forward in LINKS}
 
 IN_CHAIN = "1.2.840.113556.1.4.1941"  # LDAP_MATCHING_RULE_TRANSITIVE_EVAL, [MS-ADTS] 3.1.1.3.4.4.3
 
@@ -31,20 +31,26 @@ class Links:
 
     def __init__(self) -> None:
         self._names: dict[Key, DN] = {}  # of the entries that point, by key
-        self._targets: dict[tuple[Key, str], dict[Key, DN]] = {}
-        self._sources: dict[tuple[Key, str], dict[Key, None]] = {}
+        # By forward link, and then by the key of who points, or of who is pointed to.
+        self._targets: dict[str, dict[Key, dict[Key, DN]]] = {forward: {} for forward in LINKS}
+        self._sources: dict[str, dict[Key, dict[Key, None]]] = {forward: {} for forward in LINKS}
 
     def put(self, entry: Entry) -> None:
         """Take in an entry as it is now, in place of what it was."""
         self.drop(entry.dn)
-        key = entry.dn.key
         for forward in LINKS:
-            targets = {dn.key: dn for dn in _names(entry.get(forward))}
-            if targets:
-                self._names[key] = entry.dn
-                self._targets[key, forward] = targets
-                for target in targets:
-                    self._sources.setdefault((target, forward), {})[key] = None
+            self.enter(entry.dn, forward, _names(entry.get(forward)))
+
+    def enter(self, dn: DN, forward: str, names: Iterable[DN]) -> None:
+        """Take in that `dn`, of which no link `forward` is known, points to these. The names themselves are kept."""
+        targets = {target.key: target for target in names}
+        if not targets:
+            return
+        key, sources = dn.key, self._sources[forward]
+        self._names[key] = dn
+        self._targets[forward][key] = targets
+        for target in targets:
+            sources.setdefault(target, {})[key] = None
 
     def change(self, before: Entry, after: Entry) -> None:
         """Take in an entry that has changed under its name: of a group of thousands only who has come and gone."""
@@ -53,7 +59,7 @@ class Links:
             old, new = before.get(forward), after.get(forward)
             if old == new:
                 continue
-            targets = self._targets.get((key, forward), {})
+            targets = self._targets[forward].get(key, {})
             if len(targets) != len(old):  # one that is no name, or two of one entry: look at all of them
                 self.put(after)
                 return
@@ -64,11 +70,11 @@ class Links:
             for target, dn in come.items():
                 self._names[key] = after.dn
                 targets[target] = dn
-                self._sources.setdefault((target, forward), {})[key] = None
+                self._sources[forward].setdefault(target, {})[key] = None
             if targets:
-                self._targets[key, forward] = targets
+                self._targets[forward][key] = targets
             else:
-                self._targets.pop((key, forward), None)
+                self._targets[forward].pop(key, None)
 
     def drop(self, dn: DN) -> None:
         """Forget what the entry `dn` points to; what points to it stays until it is written otherwise."""
@@ -76,7 +82,7 @@ class Links:
         if self._names.pop(key, None) is None:
             return
         for forward in LINKS:
-            for target in self._targets.pop((key, forward), ()):
+            for target in self._targets[forward].pop(key, ()):
                 self._forget(key, forward, target)
 
     def copy(self) -> "Links":
@@ -88,22 +94,28 @@ class Links:
     def become(self, other: "Links") -> None:
         """Be what `other` is."""
         self._names = dict(other._names)
-        self._targets = {key: dict(targets) for key, targets in other._targets.items()}
-        self._sources = {key: dict(sources) for key, sources in other._sources.items()}
+        self._targets = {
+            forward: {key: dict(targets) for key, targets in known.items()}
+            for forward, known in other._targets.items()
+        }
+        self._sources = {
+            forward: {key: dict(sources) for key, sources in known.items()}
+            for forward, known in other._sources.items()
+        }
 
     def _forget(self, key: Key, forward: str, target: Key) -> None:
-        sources = self._sources[target, forward]
+        sources = self._sources[forward][target]
         del sources[key]
         if not sources:
-            del self._sources[target, forward]
+            del self._sources[forward][target]
 
     def pointing(self, attribute: str, dn: DN) -> list[DN]:
         """The entries whose linked attribute `attribute`, forward or back, has the value `dn`; of another none."""
         name = attribute.lower()
-        if name in _FORWARD_NAMES:
-            return [self._names[key] for key in self._sources.get((dn.key, _FORWARD_NAMES[name]), ())]
+        if name in FORWARD_NAMES:
+            return [self._names[key] for key in self._sources[FORWARD_NAMES[name]].get(dn.key, ())]
         if name in FORWARD:
-            return list(self._targets.get((dn.key, FORWARD[name]), {}).values())
+            return list(self._targets[FORWARD[name]].get(dn.key, {}).values())
         return []
 
     def back(self, attribute: str, dn: DN) -> tuple[bytes, ...]:
@@ -113,7 +125,7 @@ class Links:
 
 def is_linked(attribute: str) -> bool:
     """Whether a name is that of a linked attribute, forward or back."""
-    return attribute.lower() in _FORWARD_NAMES or attribute.lower() in FORWARD
+    return attribute.lower() in FORWARD_NAMES or attribute.lower() in FORWARD
 
 
 def chain(attribute: str, dn: DN, pointing: Pointing) -> list[DN]:

@@ -78,9 +78,16 @@ def _target(write: Write, name: str, value: bytes) -> bytes:
     return str(entry.dn).encode()
 
 
-def respelt(view: View, values: _Values) -> _Values:
-    """Names of entries, as these are called; what leads nowhere as it was."""
-    entries = [next((view.entry(dn) for dn in targets_in(value)), None) for value in values]
-    return tuple(
-        [value if entry is None else str(entry.dn).encode() for value, entry in zip(values, entries, strict=True)]
-    )
+def resolved(view: View, values: _Values) -> tuple[_Values, list[DN]]:
+    """Names of entries as these are called, what leads nowhere as it was; and the names that the values are."""
+    spelt: dict[bytes, None] = {}
+    names: list[DN] = []
+    for value in values:
+        for name in targets_in(value):
+            entry = view.entry(name)
+            if entry is not None:
+                # The entry's own name, of which there is one however many point to it.
+                name, value = entry.dn, str(entry.dn).encode()
+            names.append(name)
+        spelt[value] = None
+    return tuple(spelt), names

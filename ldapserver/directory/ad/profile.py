@@ -7,7 +7,6 @@ known again from the entries when they are loaded, so that saving them is enough
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from hashlib import sha256
 from os import urandom
 from uuid import UUID
@@ -25,12 +24,13 @@ from ldapserver.directory.ad.completion import (
     password_set,
     pwd_last_set,
 )
-from ldapserver.directory.ad.constructed import Domain, as_stored, is_constructed
+from ldapserver.directory.ad.constructed import Domain, is_constructed
 from ldapserver.directory.ad.dialect import DomainDialect
 from ldapserver.directory.ad.following import Following
-from ldapserver.directory.ad.guid import derived_guid, guid_of_uuid
-from ldapserver.directory.ad.links import Links
-from ldapserver.directory.ad.name_values import is_link, linked, meant, respelt, with_names
+from ldapserver.directory.ad.guid import guid_of_uuid
+from ldapserver.directory.ad.links import FORWARD_NAMES, Links
+from ldapserver.directory.ad.makes import Makes
+from ldapserver.directory.ad.name_values import linked, meant, resolved, with_names
 from ldapserver.directory.ad.privileges import KnownPrivileges, privileges_of
 from ldapserver.directory.ad.refusals import UNIQUE, name_taken, will_not_perform
 from ldapserver.directory.ad.root_dse import aggregate, schema_naming_context
@@ -175,43 +175,24 @@ class ActiveDirectory:
                 self._rids.seen(each)
         numbers = [value for entry in entries for name in _USN for value in entry.get(name)]
         self._usn = max([int(value) for value in numbers if value.isdigit()], default=0)
-        heads, now, schema = set(contexts), write.clock.now(), schema_naming_context(self._domain)
-        common: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}  # what is the same in many entries is kept once
+        heads = {dn.key for dn in contexts}
+        builtin = DN((*DN.parse("CN=Builtin").rdns, *self._domain.rdns))
+        makes = Makes(schema_naming_context(self._domain), write.clock.now())
         entries.reverse()
         while entries:
-            entry = entries.pop()  # and not kept here, once it has become another
-            self._usn += "uSNChanged" not in entry
-            secrets = write.secrets(entry.dn)
-            kind = kind_of(entry.get("objectClass"))
-            attributes = [
-                (name, respelt(write, values) if is_link(name) else values) for name, values in as_stored(entry)
-            ]
-            sid = self._sid_of_loaded(entry, kind, given)
-            if sid is not None and not kind.is_principal:
-                attributes.append(("objectSid", (sid,)))
+            entry = self._pointing(write, entries.pop())  # and not kept here, once it has become another
             if entry.dn.key == self._domain.key:
-                attributes = domain_policy.written(attributes, write.policy, self._asked_policy)
-            if kind.is_account and secrets and "pwdLastSet" not in entry:
-                attributes.append(("pwdLastSet", (b"-1",)))
-            creation = Creation(
-                entry.dn,
-                schema,
-                now,
-                self._usn,
-                derived_guid(str(entry.dn)),
-                sid,
-                naming_context_head=entry.dn in heads,
-                control=account_control.of_loaded(computer=kind is Kind.COMPUTER, password=bool(secrets)),
-                account_name=partial(_account_name, entry, _derived(entry.dn)),
+                entry = self._head(write, entry)
+            self._usn += "uSNChanged" not in entry
+            make = makes.of(entry, head=entry.dn.key in heads, password=bool(write.secrets(entry.dn)))
+            write.fill_in(
+                make.completed(
+                    entry,
+                    self._usn,
+                    self._sid_of_loaded(entry, make.kind, given, builtin) if make.lacks_sid else None,
+                    _account_name(entry, _derived(entry.dn)) if make.lacks_account_name else None,
+                )
             )
-            completed = [
-                (name, common.setdefault(values, values) if name in _COMMON else values)
-                for name, values in complete(attributes, creation)
-            ]
-            write.store(entry.dn, (*completed, *secrets))
-            after = write.entry(entry.dn)
-            assert after is not None
-            self._links.put(after)
         # Asked for at every bind and every write: better indexed now than when the first client waits for it.
         for name in _LOOKED_UP:
             next(write.having(name, b""), None)
@@ -225,24 +206,33 @@ class ActiveDirectory:
         domains = [split_sid(each)[0] for each in given if each[1] == _SUB_AUTHORITIES]
         return max(sorted(set(domains)), key=domains.count, default=domain_sid(dns_domain(self._domain)))
 
-    def _sid_of_loaded(self, entry: Entry, kind: Kind, given: set[bytes]) -> bytes | None:
-        if entry.get("objectSid"):
-            return None
+    def _pointing(self, write: Write, entry: Entry) -> Entry:
+        """A loaded entry whose links are spelt as what they lead to is called; where they lead is known from here."""
+        values = None
+        for name, forward in FORWARD_NAMES.items():
+            at = entry.shape.positions.get(name)
+            if at is not None:
+                values = [*entry.values] if values is None else values
+                values[at], names = resolved(write, values[at])
+                self._links.enter(entry.dn, forward, names)
+        return entry if values is None else Entry.of(entry.dn, entry.shape, tuple(values))
+
+    def _head(self, write: Write, entry: Entry) -> Entry:
+        """The domain's own entry, as it was loaded, with its SID and what it asks of accounts."""
+        attributes = [*entry]
+        if not entry.get("objectSid"):
+            attributes.append(("objectSid", (self._rids.domain,)))
+        return Entry(entry.dn, domain_policy.written(attributes, write.policy, self._asked_policy))
+
+    def _sid_of_loaded(self, entry: Entry, kind: Kind, given: set[bytes], builtin: DN) -> bytes:
         if kind is Kind.BUILTIN_DOMAIN:
             return BUILTIN[:1] + b"\1" + BUILTIN[2:]
-        if entry.dn.key == self._domain.key:
-            return self._rids.domain
-        if not kind.is_principal:
-            return None
         name = next(iter(entry.get("sAMAccountName")), b"").decode("utf-8", "replace")
-        sid = well_known(self._rids.domain, name, builtin=self._is_builtin(entry.dn))
+        sid = well_known(self._rids.domain, name, builtin=entry.dn.within(builtin))
         if sid is None or sid in given:
             return self._rids.allocate()
         given.add(sid)
         return sid
-
-    def _is_builtin(self, dn: DN) -> bool:
-        return dn.within(DN((*DN.parse("CN=Builtin").rdns, *self._domain.rdns)))
 
     # What is asked
 
@@ -409,13 +399,6 @@ class ActiveDirectory:
 
 
 _USN = ("uSNCreated", "uSNChanged")
-_COMMON = frozenset(
-    (
-        *("objectClass", "instanceType", "whenCreated", "whenChanged", "objectCategory", "userAccountControl"),
-        *("sAMAccountType", "primaryGroupID", "groupType", "accountExpires", "pwdLastSet", "lastLogon", "lastLogoff"),
-        *("badPasswordTime", "badPwdCount", "logonCount", "codePage", "countryCode"),
-    )
-)
 _LOOKED_UP = ("objectSid", "sIDHistory", "objectGUID", "displayName", "cn", "uid", "ou", *UNIQUE)
 _PWD_LAST_SET = frozenset(("pwdlastset", "1.2.840.113556.1.4.96"))
 _SUB_AUTHORITIES = 5  # of an account in a domain: 21, three that are the domain's own, and the RID
