@@ -13,8 +13,9 @@ from setuptools import setup
 COMPILED = """
     sasl_digest: channel_binding client credentials digest grammar messages nonce_book outcomes proving server terms
     sasl_digest: values wdigest
-    ldapserver: access bind cursors dispatch entries logons lookups operation passwords referrals refusals results
-    ldapserver: search_at_once selection service session stream suspension
+    ldapserver: access asyncio_protocol bind connections cursors dispatch entries link logons lookups operation
+    ldapserver: passwords polled poller referrals refusals results search_at_once selection service session stream
+    ldapserver: suspension
     ldapserver.audit: file json_event json_form kinds log log_file record render status system
     ldapserver.controls: known requested responses
     ldapserver.directory: account_state contents descriptions dialect directory entry evaluation index lockout
