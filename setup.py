@@ -13,12 +13,13 @@ from setuptools import setup
 COMPILED = """
     sasl_digest: channel_binding choices client credentials digest grammar messages nonce_book outcomes proving server
     sasl_digest: terms usual values wdigest
-    ldapserver: access bind cursors dispatch entries logons lookups operation passwords referrals refusals results
-    ldapserver: search_at_once selection service session stream suspension
+    ldapserver: access asyncio_protocol bind connections cursors dispatch entries link logons lookups operation
+    ldapserver: passwords polled poller referrals refusals results search_at_once selection service session stream
+    ldapserver: suspension
     ldapserver.audit: file json_event json_form kinds log log_file record render status system
     ldapserver.controls: known requested responses
-    ldapserver.directory: account_state accounts answers contents descriptions dialect directory entry evaluation index lockout
-    ldapserver.directory: matching names operational search_at_once syntaxes tree
+    ldapserver.directory: account_state accounts answers contents descriptions dialect directory entry evaluation
+    ldapserver.directory: index lockout matching names operational search_at_once syntaxes tree
     ldapserver.sasl: digest_md5 mechanism plain
     ldapserver.wire: ber codec fields filter_codec framing frequent ldap_result requests responses
 """

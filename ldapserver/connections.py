@@ -1,12 +1,13 @@
 """What the connections of one server have together: their numbers and limits, their idle times, threads and end.
 
-Knows neither Twisted nor asyncio: the two adapters (`protocol`, `asyncio_protocol`) bring their connections here.
+Knows neither Twisted nor asyncio: the adapters (`polled`, `protocol`, `asyncio_protocol`) bring their own here.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from ldapserver.compiled import mypyc_attr
 from ldapserver.link import Link
 from ldapserver.service import NO_PEER, Service
 from ldapserver.session import Session
@@ -61,6 +62,7 @@ class Reactor(Protocol):
         ...
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Connections:
     """The connections of one server.
 

@@ -1,14 +1,15 @@
 """One connection, whoever brings its octets: its session and its TLS, when it is read from, and when it is given up.
 
 An adapter subclasses `Link` with what its transport can do (`transmit`, `end`, `reset`, `stop_reading`,
-`start_reading`), and calls `opened`, `received`, `held_up`, `drained` and `gone`. A session's coroutines wait for two
-things only, another turn of the loop or a thread; both come back through here.
+`start_reading`), and calls `opened`, `data_received`, `pause_writing`, `resume_writing` and `gone`. A session's
+coroutines wait for two things only, another turn of the loop or a thread; both come back through here.
 """
 
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from ldapserver.compiled import mypyc_attr
 from ldapserver.service import Peer
 from ldapserver.session import Session
 from ldapserver.suspension import Suspension
@@ -24,6 +25,7 @@ T = TypeVar("T")
 _log = logging.getLogger("ldapserver")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Link:
     """A `Channel` for its session. `handshaking` is whether a TLS handshake is due or under way."""
 
@@ -96,7 +98,7 @@ class Link:
         if self.handshaking:
             self.start_tls()
 
-    def received(self, data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
         """Hand octets to the session; stop reading while it takes no more."""
         if self._tls is not None:
             data = self._unwrapped(self._tls, data)
@@ -106,11 +108,11 @@ class Link:
             self._reading = False
             self.stop_reading()
 
-    def held_up(self) -> None:
+    def pause_writing(self) -> None:
         """The peer does not read."""
         self.writable = False
 
-    def drained(self) -> None:
+    def resume_writing(self) -> None:
         """The peer reads again."""
         self.writable = True
         self._drained += 1

@@ -15,7 +15,7 @@ class Process:
     gid: int
 
 
-def process_of(connected: socket.socket) -> Process | None:
+def process_of(connected: socket.SocketType) -> Process | None:
     """Who has connected this Unix socket; None where the system does not say (SO_PEERCRED is of Linux)."""
     if not hasattr(socket, "SO_PEERCRED"):
         return None

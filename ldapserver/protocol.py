@@ -58,9 +58,9 @@ class LDAPProtocol(Link):
             self.opened(getattr(address, "host", None), getattr(address, "port", None))
 
     # A name for each of Twisted's calls, and not a call more.
-    dataReceived = Link.received  # noqa: N815
-    pauseProducing = Link.held_up  # noqa: N815
-    resumeProducing = Link.drained  # noqa: N815
+    dataReceived = Link.data_received  # noqa: N815
+    pauseProducing = Link.pause_writing  # noqa: N815
+    resumeProducing = Link.resume_writing  # noqa: N815
 
     def stopProducing(self) -> None:  # noqa: N802
         """The connection is gone: `connectionLost` follows."""

@@ -53,7 +53,8 @@ LAYERS: dict[str, set[str]] = {
     "faults": {"access", "bind", "certificates", "channel", "directory", "errors", "passwords", "sasl", "service"}
     | {"session", "stream", "suspension", "wire"},
     "hosting": {"asyncio_protocol", "audit", "certificates", "clock", "config", "connections", "directory", "faults"}
-    | {"handshake", "logons", "metrics", "protocol", "service", "terminal", "url", "usage", "whole_file", "wire"},
+    | {"handshake", "logons", "metrics", "poller", "protocol", "service", "terminal", "url", "usage", "whole_file"}
+    | {"wire"},
     "twisted_service": {"audit", "directory", "hosting", "usage"},
     "twist": {"hosting", "twisted_service", "usage"},
     "pytest_plugin": {"faults", "testing"},

@@ -1,22 +1,22 @@
-"""Listeners whose connections an asyncio loop brings: Twisted opens and closes them, and the loop accepts.
+"""Listeners whose connections a Poller or an asyncio loop brings: Twisted opens and closes them, and those accept.
 
 So what is wrong with an address, which port is free, and the lock of a Unix socket are the same with any loop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ldapserver.asyncio_protocol import AsyncioProtocol
 from ldapserver.hosting.sockets import BACKLOG
 from ldapserver.url import ListenURL
 
 if TYPE_CHECKING:
     from ldapserver.connections import Connections
+    from ldapserver.poller import Poller
 
 
 class Adopted:
-    """A listening `port` of Twisted's that does not read, and the asyncio server that accepts in its place."""
+    """A listening `port` of Twisted's that does not read, and the server that accepts in its place."""
 
     def __init__(self, port: Any, server: Any) -> None:
         self._port = port
@@ -38,16 +38,29 @@ class Adopted:
 
 
 def adopt(
-    loop: Any, opened: Sequence[tuple[ListenURL, Any]], connections: "Connections"
+    opened: Sequence[tuple[ListenURL, Any]], accept: Callable[[ListenURL, Any], Any]
 ) -> list[tuple[ListenURL, Any]]:
-    """Let `loop`, which does not run yet, accept for these listeners."""
-    return [(url, Adopted(port, _serve(loop, url, port, connections))) for url, port in opened]
+    """Let `accept`, given a URL and its port, make a server for each of these listeners, which `close()` ends."""
+    for _, port in opened:
+        port.stopReading()
+    return [(url, Adopted(port, accept(url, port))) for url, port in opened]
 
 
-def _serve(loop: Any, url: ListenURL, port: Any, connections: "Connections") -> Any:
-    port.stopReading()
-    protocol = partial(AsyncioProtocol, connections, local=bool(url.path), tls_first=url.tls)
-    # A descriptor of its own: each of the two closes one.
-    listener = port.socket.dup()
-    create = loop.create_unix_server if url.path else loop.create_server
-    return loop.run_until_complete(create(protocol, sock=listener, backlog=BACKLOG))
+def by_asyncio(loop: Any, connections: "Connections") -> Callable[[ListenURL, Any], Any]:
+    """Accepts by `loop`, which does not run yet."""
+    # Loaded here: it is asyncio, for which a server on Twisted's own reactor has no use.
+    from ldapserver.asyncio_protocol import AsyncioProtocol
+
+    def accept(url: ListenURL, port: Any) -> Any:
+        protocol = partial(AsyncioProtocol, connections, local=bool(url.path), tls_first=url.tls)
+        # A descriptor of its own: each of the two closes one.
+        listener = port.socket.dup()
+        create = loop.create_unix_server if url.path else loop.create_server
+        return loop.run_until_complete(create(protocol, sock=listener, backlog=BACKLOG))
+
+    return accept
+
+
+def by_poller(poller: "Poller", connections: "Connections") -> Callable[[ListenURL, Any], Any]:
+    """Accepts by `poller`."""
+    return lambda url, port: poller.serve(port.socket, connections, tls_first=url.tls)

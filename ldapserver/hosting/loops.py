@@ -3,20 +3,24 @@
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ldapserver.usage import UsageFault
+
+if TYPE_CHECKING:
+    from ldapserver.poller import Poller
 
 LOOPS = ("auto", "twisted", "uvloop")
 
 
 @dataclass(frozen=True)
 class Loop:
-    """The reactor that runs the program, and the asyncio loop that it runs on, where it is one of those."""
+    """The reactor that runs the program, and who brings what clients send: an asyncio loop, a poller, or neither."""
 
     name: str
     reactor: Any
     asyncio: Any = None
+    poller: "Poller | None" = None
 
 
 def check_loop(name: str) -> None:
@@ -39,7 +43,7 @@ def begin_loop(name: str) -> Loop:
     if made or loop_name(name) == "twisted":
         from twisted.internet import reactor
 
-        return Loop("twisted", reactor)
+        return Loop("twisted", reactor, poller=_poller(reactor))
     # Loaded here: it is asyncio, for which a server on Twisted's own reactor has no use.
     import uvloop
     from twisted.internet import asyncioreactor
@@ -49,3 +53,10 @@ def begin_loop(name: str) -> Loop:
     from twisted.internet import reactor
 
     return Loop("uvloop", reactor, loop)
+
+
+def _poller(reactor: Any) -> "Poller | None":
+    """What waits for the sockets in place of `reactor`, which has but this to read; None where there is no epoll."""
+    from ldapserver.poller import AVAILABLE, Poller
+
+    return Poller(reactor) if AVAILABLE else None

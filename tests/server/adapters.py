@@ -1,12 +1,14 @@
-"""Servers over either adapter: what tests of the transport's side say to both alike.
+"""Servers over each adapter: what tests of the transport's side say to all alike.
 
 A `Wire` is a connection seen from its peer, who reads when the test lets it. Over Twisted it is Twisted's own
-FileDescriptor, over uvloop a Unix socket served by a loop that is turned by hand: when writers are held up and when a
-connection may close is decided by them, and not by a likeness of theirs. The time is the test's with both.
+FileDescriptor, over the poller and over uvloop a Unix socket, served in turns that are taken by hand: when writers
+are held up and when a connection may close is decided by them, and not by a likeness of theirs. The time is the
+test's with each.
 """
 
 import asyncio
 import fcntl
+import select
 import socket
 import struct
 import termios
@@ -24,13 +26,16 @@ from twisted.internet.task import Clock
 from ldapserver.asyncio_protocol import AsyncioProtocol
 from ldapserver.certificates import ServerCertificate
 from ldapserver.link import Link
+from ldapserver.polled import PolledLink
+from ldapserver.poller import Poller
+from ldapserver.process import process_of
 from ldapserver.protocol import LDAPFactory, LDAPProtocol, LDAPSFactory
 from ldapserver.wire import codec
 from ldapserver.wire.framing import Framer
 from ldapserver.wire.messages import LDAPMessage, Operation
 from tests.server.stage import LDIF, Stage, stage
 
-ADAPTERS = ("twisted", "uvloop")
+ADAPTERS = ("twisted", "poller", "uvloop")
 PEER = ("192.0.2.10", 50123)
 EVERYTHING = 1 << 30
 QUIET = 3  # turns without anything done, behind which nothing follows
@@ -202,11 +207,11 @@ class Watched(AsyncioProtocol):
 
     wire: "UvloopWire"
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:
         if self._local:
             super().connection_made(transport)
         else:
-            self._transport = cast(asyncio.Transport, transport)
+            self._transport = transport
             self.opened(*PEER)
 
     def data_received(self, data: bytes) -> None:
@@ -222,38 +227,25 @@ class Watched(AsyncioProtocol):
         super().reset()
 
 
-class UvloopWire:
-    """A connection that uvloop serves."""
+class SocketWire:
+    """A connection over a Unix socket, whose peer's end is `end`."""
 
-    def __init__(self, server: "Server", protocol: Watched, *, eager: bool) -> None:
+    link: Link
+
+    def __init__(self, server: "Server", *, eager: bool) -> None:
         self.aborted = False
-        self.connected = True
         self.eager = eager
-        self.link = protocol
         self.sent = bytearray()
         self.server = server
-        protocol.wire = self
-        ours, self.end = socket.socketpair()
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # what is not read waits in the transport
+        self.ours, self.end = socket.socketpair()
+        self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # what is not read waits in the server
         self.end.setblocking(False)
-        assert server.loop is not None
-        server.loop.run_until_complete(server.loop.connect_accepted_socket(lambda: protocol, ours))
 
     @property
-    def reading(self) -> bool:
-        return self.connected and self.link._transport.is_reading()
-
-    @property
-    def buffered(self) -> int:
+    def in_transit(self) -> int:
+        """Octets that the server has sent and the peer has not read."""
         (here,) = struct.unpack("i", fcntl.ioctl(self.end, termios.FIONREAD, bytes(4)))
-        return int(here) + (self.link._transport.get_write_buffer_size() if self.connected else 0)
-
-    def receive(self, data: bytes) -> None:
-        if self.connected:
-            self.end.sendall(data)
-        self.server.turns()
-        if self.eager:
-            self.read()
+        return int(here)
 
     def read(self, room: int = EVERYTHING) -> None:
         self.server.turns()
@@ -272,10 +264,90 @@ class UvloopWire:
         self.end.close()
         self.server.turns()
 
+
+class UvloopWire(SocketWire):
+    """A connection that uvloop serves."""
+
+    link: Watched
+
+    def __init__(self, server: "Server", protocol: Watched, *, eager: bool) -> None:
+        super().__init__(server, eager=eager)
+        self.connected = True
+        self.link = protocol
+        protocol.wire = self
+        ours = self.ours
+        assert server.loop is not None
+        server.loop.run_until_complete(server.loop.connect_accepted_socket(lambda: cast(Any, protocol), ours))
+
+    @property
+    def reading(self) -> bool:
+        return self.connected and self.link._transport.is_reading()
+
+    @property
+    def buffered(self) -> int:
+        return self.in_transit + (self.link._transport.get_write_buffer_size() if self.connected else 0)
+
+    def receive(self, data: bytes) -> None:
+        if self.connected:
+            self.end.sendall(data)
+        self.server.turns()
+        if self.eager:
+            self.read()
+
     def close(self) -> None:
         """Nothing is left of it."""
         if self.connected:
             self.link._transport.abort()
+        self.end.close()
+
+
+class Seen(PolledLink):
+    """The adapter, seen at its work."""
+
+    wire: "PolledWire"
+
+    def reset(self) -> None:
+        self.wire.aborted = True
+        super().reset()
+
+
+class PolledWire(SocketWire):
+    """A connection that a `Poller` serves."""
+
+    link: Seen
+
+    def __init__(self, server: "Server", *, eager: bool, tls_first: bool, local: bool) -> None:
+        super().__init__(server, eager=eager)
+        assert server.poller is not None
+        self.link = Seen(server.factory, server.poller, self.ours, tls_first=tls_first)
+        self.link.wire = self
+        if local:
+            self.link.opened(None, None, True, process_of(self.ours))
+        else:
+            self.link.opened(*PEER)
+
+    @property
+    def connected(self) -> bool:
+        return self.ours.fileno() >= 0
+
+    @property
+    def reading(self) -> bool:
+        return bool(self.link._events & select.EPOLLIN)
+
+    @property
+    def buffered(self) -> int:
+        return self.in_transit + len(self.link._unsent or b"")
+
+    def receive(self, data: bytes) -> None:
+        if self.connected:
+            self.end.sendall(data)
+        self.server.turns()
+        if self.eager:
+            self.read()
+
+    def close(self) -> None:
+        """Nothing is left of it."""
+        self.link.reset()
         self.end.close()
 
 
@@ -288,9 +360,10 @@ class Server:
         self.stage: Stage = stage(ldif, **settings)
         self.reactor = Reactor()
         self.loop: asyncio.AbstractEventLoop | None = uvloop.new_event_loop() if adapter == "uvloop" else None
+        self.poller: Poller | None = Poller(self.reactor) if adapter == "poller" else None
         self.done = 0  # how often anything was, in the loop
-        self._wires: list[UvloopWire] = []
-        soon = None if self.loop is None else self._soon
+        self._wires: list[UvloopWire | PolledWire] = []
+        soon = self.poller.soon if self.poller is not None else None if self.loop is None else self._soon
         self.factory = LDAPFactory(self.stage.service, self.reactor, tls, soon=soon)
         self.factory.startFactory()
 
@@ -301,6 +374,10 @@ class Server:
 
     def connect(self, *, eager: bool = True, tls_first: bool = False, local: bool = False) -> Wire:
         """A new connection, whose peer reads at once or when it is told to."""
+        if self.poller is not None:
+            polled = PolledWire(self, eager=eager, tls_first=tls_first, local=local)
+            self._wires.append(polled)
+            return polled
         if self.loop is None:
             factory = LDAPSFactory(self.factory) if tls_first else self.factory
             return TwistedWire(self, factory.buildProtocol(None), eager=eager, local=local)
@@ -312,6 +389,10 @@ class Server:
     def turns(self) -> None:
         """Take turns until nothing is done in them."""
         self.reactor.turns()
+        if self.poller is not None:
+            while select.select([self.poller], [], [], 0)[0]:
+                self.poller.doRead()
+                self.reactor.turns()
         if self.loop is None:
             return
         quiet = 0
@@ -331,11 +412,13 @@ class Server:
 
     def close(self) -> None:
         """Nothing is left of it."""
+        for wire in self._wires:
+            wire.close()
         if self.loop is not None:
-            for wire in self._wires:
-                wire.close()
             self.turns()
             self.loop.close()
+        if self.poller is not None:
+            self.poller.connectionLost(None)
 
 
 Start = Callable[..., Server]
@@ -343,7 +426,7 @@ Start = Callable[..., Server]
 
 @pytest.fixture(params=ADAPTERS)
 def adapter(request: pytest.FixtureRequest) -> str:
-    """The name of either adapter."""
+    """The name of each adapter."""
     return str(request.param)
 
 
@@ -363,7 +446,7 @@ def starting(adapter: str) -> Iterator[Start]:
 
 @pytest.fixture
 def start(adapter: str) -> Iterator[Start]:
-    """Starts servers over either adapter."""
+    """Starts servers over each adapter."""
     with starting(adapter) as start:
         yield start
 

@@ -142,7 +142,7 @@ def test_what_is_recorded_in_one_turn_is_written_together_and_before_the_answers
     server = start(sinks=[sink])
     wires = [server.connect() for _ in range(3)]
     for wire in wires:
-        wire.link.received(octets(U1))
+        wire.link.data_received(octets(U1))
     assert (sink.sizes, [bytes(wire.sent) for wire in wires]) == ([], [b""] * 3)
     assert [len(server.taken(wire)) for wire in wires] == [1, 1, 1]
     assert sink.sizes == [3]
@@ -152,7 +152,7 @@ def test_a_connection_alone_waits_for_nobody_to_be_recorded_with(start: Start) -
     sink = Together()
     server = start(sinks=[sink])
     wire = server.connect()
-    wire.link.received(octets(U1, U1))
+    wire.link.data_received(octets(U1, U1))
     assert sink.sizes == [1, 1]
     assert codes(server.taken(wire)) == [ResultCode.SUCCESS] * 2
 
