@@ -37,6 +37,7 @@ from ldapserver.directory.snapshot import Snapshot, restored, taken
 from ldapserver.directory.subschema import Subschema
 from ldapserver.directory.transaction import Transaction
 from ldapserver.directory.tree import Node
+from ldapserver.directory.watch import Watch, unwatched
 from ldapserver.errors import OperationRefused
 from ldapserver.wire.dn import DN, ROOT, Key
 from ldapserver.wire.filters import Filter, items
@@ -65,6 +66,7 @@ class MemoryDirectory:
         policy: Policy = NO_POLICY,
         clock: Clock = SYSTEM_CLOCK,
         random: Callable[[int], bytes] = urandom,
+        watch: Watch = unwatched,
     ) -> None:
         """Take the records of each source, which are a name for errors and what `read_ldif` gives.
 
@@ -76,6 +78,7 @@ class MemoryDirectory:
         is asked of accounts; a domain's own entry says it itself, and has it from there where it does not.
 
         `clock` is the time of all that is kept here, and of a server of it; `random` gives the octets of entryUUID.
+        `watch` shows how far what comes after the reading is.
         Raises `InvalidLDIF`; with `report`, each thing that is wrong is told to it, and the rest is taken.
         """
         operational = Operational(clock, random)
@@ -110,7 +113,7 @@ class MemoryDirectory:
         self._accounts = Accounts(contents, self._profile, self.netbios, self.realm)
         loading.settle(self.netbios, self.realm)
         try:
-            with self._transaction(undone=False) as write:
+            with self._transaction(undone=False, watch=watch) as write:
                 self._profile.loaded(write)
         except OperationRefused as refused:
             raise InvalidLDIF(f"{refused}") from None
@@ -317,9 +320,16 @@ class MemoryDirectory:
             self._contents, self._profile, self._rules, by=by, admin=admin, assertion=test, strength=strength
         )
 
-    def _transaction(self, *, undone: bool = True) -> Transaction:
+    def _transaction(self, *, undone: bool = True, watch: Watch = unwatched) -> Transaction:
         return Transaction(
-            self._contents, self._profile, self._rules_of_files, by=NOBODY, admin=True, loading=True, undone=undone
+            self._contents,
+            self._profile,
+            self._rules_of_files,
+            by=NOBODY,
+            admin=True,
+            loading=True,
+            undone=undone,
+            watch=watch,
         )
 
     def snapshot(self) -> Snapshot:

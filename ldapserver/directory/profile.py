@@ -15,6 +15,7 @@ from ldapserver.directory.entry import Entry
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.policy import Policy, PolicySettings
 from ldapserver.directory.schema import Schema
+from ldapserver.directory.watch import Watch
 from ldapserver.wire.dn import DN
 from ldapserver.wire.messages import Change
 
@@ -82,6 +83,11 @@ class Write(View, Protocol):
     @property
     def strength(self) -> int:
         """The bits of the key that protects the connection it came over, 0 in the clear."""
+        ...
+
+    @property
+    def watched(self) -> Watch:
+        """Who waits for a long loading, and is shown how far it has come."""
         ...
 
     def secrets(self, dn: DN) -> Attributes:

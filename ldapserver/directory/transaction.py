@@ -38,6 +38,7 @@ from ldapserver.directory.schema import SUBSCHEMA, Schema
 from ldapserver.directory.schemes import InvalidPassword
 from ldapserver.directory.tree import Node
 from ldapserver.directory.unlocking import with_counts
+from ldapserver.directory.watch import Watch, unwatched
 from ldapserver.errors import OperationRefused
 from ldapserver.wire.dn import DN, ROOT
 from ldapserver.wire.messages import Change, ResultCode
@@ -56,7 +57,7 @@ def anything(dn: DN, attributes: Attributes, before: Entry | None) -> None:
 
 
 class Transaction:
-    """A write by `by`; `loading` is one that an LDIF file makes while the directory is filled.
+    """A write by `by`; `loading` is one that an LDIF file makes while the directory is filled, and `watch` looks on.
 
     One that is not `undone` ends what it is part of where it fails: nothing is kept to go back to.
     """
@@ -73,9 +74,11 @@ class Transaction:
         loading: bool = False,
         undone: bool = True,
         strength: int = 0,
+        watch: Watch = unwatched,
     ) -> None:
         self.by = by
         self.strength = strength
+        self.watched = watch
         self.admin = admin
         self.loading = loading
         self._contents = contents

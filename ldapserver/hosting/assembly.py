@@ -19,6 +19,7 @@ from ldapserver.directory.profile import Profile
 from ldapserver.directory.schema import InvalidSchema, Schema, load_schema
 from ldapserver.hosting.ldif_file import records_of
 from ldapserver.hosting.option_groups import DEFAULT_SUFFIX
+from ldapserver.hosting.progress import after_reading
 from ldapserver.service import Service
 from ldapserver.usage import UsageFault
 from ldapserver.wire.dn import DN, InvalidDN
@@ -88,6 +89,7 @@ def load(
             policy=Policy(**policy),
             report=report,
             clock=clock,
+            watch=after_reading(options.ldif),
         )
     except InvalidLDIF as error:
         raise UsageFault(f"argument --ldif: {error}") from None

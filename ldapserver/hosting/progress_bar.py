@@ -11,22 +11,26 @@ from ldapserver import terminal
 
 
 class Bar:
-    """One bar: the file, how much of it, and how many entries a second."""
+    """One bar: the file or what is done, how much of it, and how many entries a second."""
 
-    def __init__(self, progress: Progress, task: TaskID) -> None:
+    def __init__(self, progress: Progress, task: TaskID, unit: str) -> None:
         self._progress = progress
         self._task = task
+        self._unit = unit
 
-    def show(self, octets: int, entries: int, seconds: float) -> None:
+    def show(self, done: int, count: int, seconds: float) -> None:
         """See `progress.Display`."""
-        rate = f"{entries:,} entries, {entries / seconds:,.0f}/s" if seconds > 0 else ""
-        self._progress.update(self._task, completed=octets, rate=rate)
+        rate = f"{count:,} {self._unit}, {count / seconds:,.0f}/s" if seconds > 0 else ""
+        self._progress.update(self._task, completed=done, rate=rate)
         self._progress.refresh()
 
 
 @contextmanager
-def progress_bar(name: str, size: int, console: Console | None = None) -> Iterator[Bar]:
-    """A bar for the file `name` of `size` octets, on standard error, which is gone when the reading ends."""
+def progress_bar(name: str, size: int, unit: str, console: Console | None = None) -> Iterator[Bar]:
+    """A bar for `name`, of which there are `size` (octets of a file), on standard error, and gone at the end.
+
+    `unit` is what is counted, in the plural.
+    """
     columns = (
         # The name of a file is text, not markup.
         TextColumn("{task.description}", markup=False),
@@ -38,4 +42,4 @@ def progress_bar(name: str, size: int, console: Console | None = None) -> Iterat
     with Progress(
         *columns, console=console or terminal.console(sys.stderr), auto_refresh=False, transient=True
     ) as progress:
-        yield Bar(progress, progress.add_task(name, total=size, rate=""))
+        yield Bar(progress, progress.add_task(name, total=size, rate=""), unit)

@@ -3,18 +3,22 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import pytest
 from rich.console import Console
 
-from ldapserver.hosting.progress import BIG, EVERY, REFRESH, watched
+from ldapserver.directory.watch import unwatched
+from ldapserver.hosting.progress import BIG, EVERY, REFRESH, after_reading, watched
 from ldapserver.hosting.progress_bar import progress_bar
 
+from .domain import directory
+
+T = TypeVar("T")
 Shown = list[tuple[int, int, float]]
 
 
@@ -23,15 +27,15 @@ class Screen:
 
     def __init__(self) -> None:
         self.shown: Shown = []
-        self.opened: list[tuple[str, int]] = []
+        self.opened: list[tuple[str, int, str]] = []
         self.closed = False
 
-    def show(self, octets: int, entries: int, seconds: float) -> None:
-        self.shown.append((octets, entries, seconds))
+    def show(self, done: int, count: int, seconds: float) -> None:
+        self.shown.append((done, count, seconds))
 
     @contextmanager
-    def bar(self, name: str, size: int) -> "Iterator[Screen]":
-        self.opened.append((name, size))
+    def bar(self, name: str, size: int, unit: str) -> "Iterator[Screen]":
+        self.opened.append((name, size, unit))
         yield self
         self.closed = True
 
@@ -63,7 +67,7 @@ def test_a_big_file_is_shown_as_it_is_read(big: BinaryIO) -> None:
     reading = watched(range(4 * EVERY), big, "/x/big.ldif", clock=clock(2 * REFRESH), terminal=screen.bar)
     for number in reading:
         os.lseek(big.fileno(), number * 1000, os.SEEK_SET)
-    assert screen.opened == [("big.ldif", BIG + 1)]
+    assert screen.opened == [("big.ldif", BIG + 1, "entries")]
     assert screen.closed
     # The last is the whole of it, however it was read.
     assert [entries for _, entries, _ in screen.shown] == [EVERY, 2 * EVERY, 3 * EVERY, 4 * EVERY, 4 * EVERY]
@@ -92,10 +96,56 @@ def test_what_is_read_at_once_is_not_shown(big: BinaryIO) -> None:
     assert watched(records, big, "big.ldif", terminal=Screen().bar) is records
 
 
+@pytest.mark.usefixtures("terminal")
+def test_what_comes_after_the_reading_is_shown_too(big: BinaryIO) -> None:
+    screen = Screen()
+    watch = after_reading([big.name], clock=clock(2 * REFRESH), terminal=screen.bar)
+    for number in watch(range(3), 3, "indexing", "attributes"):
+        # One is done when the next is asked for, and not before.
+        assert [count for _, count, _ in screen.shown] == [*range(1, number + 1)]
+    assert screen.opened == [("indexing", 3, "attributes")]
+    assert screen.closed
+    assert [(done, count) for done, count, _ in screen.shown] == [(1, 1), (2, 2), (3, 3), (3, 3)]
+
+
+@pytest.mark.usefixtures("terminal")
+def test_of_many_things_it_is_not_asked_after_each_how_late_it_is(big: BinaryIO) -> None:
+    screen = Screen()
+    list(after_reading([big.name], clock=clock(1.0), terminal=screen.bar)(range(1000), 1000, "completing", "entries"))
+    assert [count for _, count, _ in screen.shown] == [*range(10, 1001, 10), 1000]
+
+
+def test_it_is_shown_of_what_is_big_in_all_and_on_a_terminal(
+    big: BinaryIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = tmp_path / "half.ldif"
+    half.write_bytes(bytes(BIG // 2 + 1))
+    assert after_reading([big.name]) is unwatched
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert after_reading([str(half)]) is after_reading([]) is after_reading(["/nonexistent.ldif"]) is unwatched
+    assert after_reading([str(half), str(half)]) is not unwatched
+
+
+def test_a_domain_shows_its_entries_and_its_indexes() -> None:
+    seen: list[tuple[str, int, int]] = []
+
+    def watch(things: Iterable[T], count: int, doing: str, unit: str) -> Iterable[T]:
+        taken = list(things)
+        seen.append((f"{doing} {unit}", count, len(taken)))
+        return taken
+
+    entries = directory(watch=watch).accounts()
+    assert any(entries)
+    (completing, of, taken), (indexing, attributes, looked_up) = seen
+    assert (completing, of) == ("completing entries", taken)
+    assert taken == 31
+    assert (indexing, attributes) == ("indexing attributes", looked_up)
+
+
 def test_the_bar_says_which_file_how_far_and_how_fast() -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=100, color_system=None)
-    with progress_bar("[bold]x.ldif", 200, console) as bar:
+    with progress_bar("[bold]x.ldif", 200, "entries", console) as bar:
         bar.show(100, 3000, 2.0)
         bar.show(100, 1, 0.0)
     drawn = screen.getvalue()

@@ -7,7 +7,7 @@ from ldapserver.directory.account_state import AccountState, InvalidAccountState
 from ldapserver.directory.ad.account_control import is_security_group
 from ldapserver.directory.ad.canonical import canonical_name
 from ldapserver.directory.ad.links import FORWARD, LINKS, Links, token_groups
-from ldapserver.directory.ad.sid import InvalidSID, split_sid, with_rid
+from ldapserver.directory.ad.sid import InvalidSID, is_rid, split_sid, with_rid
 from ldapserver.directory.computed import Computed
 from ldapserver.directory.entry import Entry
 from ldapserver.directory.policy import Policy
@@ -61,11 +61,12 @@ class Domain:
         sid = next(iter(entry.get("objectSid")), None)
         if sid is None:
             return ()
-        group = entry.number("primaryGroupID")
         try:
-            primary = None if group is None else self.by_sid(with_rid(split_sid(sid)[0], group))
+            domain, _ = split_sid(sid)
         except InvalidSID:
             return ()
+        group = entry.number("primaryGroupID")
+        primary = self.by_sid(with_rid(domain, group)) if group is not None and is_rid(group) else None
         return token_groups(entry.dn, primary, lambda dn: self.links.pointing("member", dn), self._security_group)
 
     def _security_group(self, dn: DN) -> bytes | None:

@@ -4,7 +4,7 @@ It keeps what no entry says: who points to whom, the number of the last update, 
 known again from the entries when they are loaded, so that saving them is enough.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -12,7 +12,7 @@ from os import urandom
 from uuid import UUID
 
 from ldapserver.directory.account_state import InvalidAccountState, read_state
-from ldapserver.directory.ad import account_control, domain_policy
+from ldapserver.directory.ad import account_control, constraints, domain_policy, primary_group
 from ldapserver.directory.ad.completion import (
     Creation,
     Kind,
@@ -32,7 +32,7 @@ from ldapserver.directory.ad.links import FORWARD_NAMES, Links
 from ldapserver.directory.ad.makes import Makes
 from ldapserver.directory.ad.name_values import linked, meant, resolved, with_names
 from ldapserver.directory.ad.privileges import KnownPrivileges, privileges_of
-from ldapserver.directory.ad.refusals import UNIQUE, name_taken, will_not_perform
+from ldapserver.directory.ad.refusals import UNIQUE, name_taken
 from ldapserver.directory.ad.root_dse import aggregate, schema_naming_context
 from ldapserver.directory.ad.sid import (
     BUILTIN,
@@ -40,6 +40,7 @@ from ldapserver.directory.ad.sid import (
     RelativeIds,
     check_sid,
     domain_sid,
+    is_rid,
     split_sid,
     well_known,
     with_rid,
@@ -61,6 +62,7 @@ from ldapserver.directory.entry import Entry
 from ldapserver.directory.filetime import filetime_at
 from ldapserver.directory.ldif import Attributes
 from ldapserver.directory.names import dns_domain
+from ldapserver.directory.operational import NOBODY
 from ldapserver.directory.policy import Policy, PolicySettings
 from ldapserver.directory.profile import View, Write
 from ldapserver.directory.schemes import InvalidPassword
@@ -70,7 +72,6 @@ from ldapserver.wire.dn import DN, ROOT
 from ldapserver.wire.messages import Change, ModifyOperation, PartialAttribute, ResultCode
 
 _DC = ("dc", "domaincomponent", "0.9.2342.19200300.100.1.25")
-_MEMBER_NOT_IN_GROUP = 0x529  # ERROR_MEMBER_NOT_IN_GROUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +179,8 @@ class ActiveDirectory:
         heads = {dn.key for dn in contexts}
         builtin = DN((*DN.parse("CN=Builtin").rdns, *self._domain.rdns))
         makes = Makes(schema_naming_context(self._domain), write.clock.now())
-        entries.reverse()
-        while entries:
-            entry = self._pointing(write, entries.pop())  # and not kept here, once it has become another
+        for brought in write.watched(_taken_from(entries), len(entries), "completing", "entries"):
+            entry = self._pointing(write, brought)
             if entry.dn.key == self._domain.key:
                 entry = self._head(write, entry)
             self._usn += "uSNChanged" not in entry
@@ -194,7 +194,7 @@ class ActiveDirectory:
                 )
             )
         # Asked for at every bind and every write: better indexed now than when the first client waits for it.
-        for name in _LOOKED_UP:
+        for name in write.watched(_LOOKED_UP, len(_LOOKED_UP), "indexing", "attributes"):
             next(write.having(name, b""), None)
 
     def _domain_sid(self, head: Entry | None, given: Iterable[bytes]) -> bytes:
@@ -281,13 +281,20 @@ class ActiveDirectory:
         """See `Profile`."""
         if write.loading:
             return attributes
+        # What the server writes itself, for a test, is no client's: it may be what an LDIF file could have brought.
+        asked = write.by.key != NOBODY.key
+        if asked:
+            constraints.check(before, Entry(dn, attributes))
         self._usn += 1
         if before is None:
             attributes = self._created(write, dn, attributes)
         else:
             attributes = self._changed(write, before, attributes)
         self._check_unique(write, before or Entry(dn, ()), attributes)
-        return linked(write, before, attributes)
+        attributes = linked(write, before, attributes)
+        if asked and before is not None:
+            primary_group.check_members(write, self._rids.domain, before, attributes)
+        return attributes
 
     def _created(self, write: Write, dn: DN, attributes: Attributes) -> Attributes:
         _refuse_constructed([description for description, _ in attributes])
@@ -350,14 +357,13 @@ class ActiveDirectory:
         return draft.attributes
 
     def _group(self, view: View, rid: int) -> Entry | None:
-        return next(view.having("objectSid", with_rid(self._rids.domain, rid)), None)
+        return next(view.having("objectSid", with_rid(self._rids.domain, rid)), None) if is_rid(rid) else None
 
     def _check_primary_group(self, write: Write, account: Entry, rid: int) -> None:
-        """Only a group that it is in already becomes an account's primary group, [MS-SAMR] 3.1.1.8.2."""
         group = self._group(write, rid)
-        members = [] if group is None else self._links.pointing("memberOf", group.dn)
-        if account.dn not in members:
-            raise will_not_perform(_MEMBER_NOT_IN_GROUP)
+        primary_group.check_becoming_primary(
+            account, () if group is None else self._links.pointing("memberOf", group.dn)
+        )
 
     def _check_unique(self, write: Write, before: Entry, attributes: Attributes) -> None:
         for name in UNIQUE:
@@ -402,6 +408,13 @@ _USN = ("uSNCreated", "uSNChanged")
 _LOOKED_UP = ("objectSid", "sIDHistory", "objectGUID", "displayName", "cn", "uid", "ou", *UNIQUE)
 _PWD_LAST_SET = frozenset(("pwdlastset", "1.2.840.113556.1.4.96"))
 _SUB_AUTHORITIES = 5  # of an account in a domain: 21, three that are the domain's own, and the RID
+
+
+def _taken_from(entries: list[Entry]) -> Iterator[Entry]:
+    """One after the other, and not kept here, once it has become another."""
+    entries.reverse()
+    while entries:
+        yield entries.pop()
 
 
 def _is_sid(octets: bytes) -> bool:

@@ -8,7 +8,6 @@ from hashlib import sha256
 
 BUILTIN = b"\1\1\0\0\0\0\0\5\x20\0\0\0"  # S-1-5-32, the domain of what every Windows machine has
 FIRST_RID = 1100  # where the first pool that a domain controller hands out from begins; 1000 is the controller itself
-
 ADMINISTRATOR = 500
 GUEST = 501
 KRBTGT = 502
@@ -119,6 +118,17 @@ def domain_sid(dns_domain: str) -> bytes:
 def with_rid(domain: bytes, rid: int) -> bytes:
     """The SID of the account `rid` in a domain."""
     return domain[:1] + bytes((domain[1] + 1,)) + domain[2:] + _little(rid)
+
+
+def is_rid(number: int) -> bool:
+    """Whether a number that somebody wrote could be a RID: 32 bits."""
+    return 0 <= number < 1 << 32
+
+
+def rid_in(domain: bytes, sid: bytes) -> int | None:
+    """The RID of the account whose SID this is; None where it is of no account in this domain."""
+    rid = int.from_bytes(sid[-4:], "little")
+    return rid if sid == with_rid(domain, rid) else None
 
 
 def split_sid(sid: bytes) -> tuple[bytes, int]:
