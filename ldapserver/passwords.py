@@ -82,11 +82,11 @@ def binding(directory: Directory, answers: Answers, name: str) -> Answer[Named]:
         return named(directory, name)  # user names may hold "=" too
     if isinstance(account, Account):
         return Named(account, account.name)
-    return _at_or_named(directory, name, account)
+    return named(directory, name) if account is None else _at_or_named(directory, name, account)
 
 
-async def _at_or_named(directory: Directory, name: str, at: Awaitable[Account | None] | None) -> Named:
-    account = None if at is None else await at
+async def _at_or_named(directory: Directory, name: str, at: Awaitable[Account | None]) -> Named:
+    account = await at
     return await named(directory, name) if account is None else Named(account, account.name)
 
 
@@ -194,11 +194,15 @@ def _any(host: Host, trials: Trials) -> Answer[bool | None]:
 
 
 async def _dear_first(host: Host, one: StoredPassword, password: bytes, rest: Trials) -> bool | None:
+    # Not `_any` of the rest: an account may have thousands, and each would wait inside the one before.
     right = await _offloaded(host, one, password)
     if right is not False:
         return right
-    others = _any(host, rest)
-    return others if others is None or isinstance(others, bool) else await others
+    for other, form in rest:
+        right = await _offloaded(host, other, form) if other.dear else other.check(form)
+        if right is not False:
+            return right
+    return False
 
 
 async def _offloaded(host: Host, stored: StoredPassword, password: bytes) -> bool | None:

@@ -62,9 +62,10 @@ class _Form:
 _FORMS: Final[dict[bytes, _Form]] = {}
 _MAX_FORMS: Final = 64  # a client writes one
 _MAX_FORM: Final = 255  # octets of what it is known by
-# Translations that change what may not stand in quotes or begins a quoted pair, and what is no digit of a response.
-_UNCHANGED: Final = bytes(at if at == 0x22 or re.fullmatch(QUOTED, b"%c" % at) else 0x3F for at in range(256))
-_DIGITS_UNCHANGED: Final = bytes(at if at in _LOWER_HEX else 0x3F for at in range(256))
+# Translations that change what may not stand in quotes or begins a quoted pair, and what is no digit of a response:
+# into what neither of them changes, or that octet itself would pass.
+_UNCHANGED: Final = bytes(at if at == 0x22 or re.fullmatch(QUOTED, b"%c" % at) else 0x30 for at in range(256))
+_DIGITS_UNCHANGED: Final = bytes(at if at in _LOWER_HEX else 0x30 for at in range(256))
 
 
 def fields(data: bytes) -> tuple[object, ...] | None:

@@ -36,11 +36,19 @@ class Accounts:
         return None if node is None else node.account
 
     def judge(
-        self, account: Account | None, right: bool, workstation: str, by_password: bool, counted: bool
+        self,
+        account: Account | None,
+        right: bool,
+        workstation: str,
+        by_password: bool,
+        counted: bool,
+        policy: Policy | None = None,
     ) -> Judgement:
-        """See `Directory`."""
+        """See `Directory`; by its `policy` where a directory has one of its own."""
+        if policy is None:
+            policy = self.policy()
         return self._lockout.judge(
-            account, self.policy(), right=right, workstation=workstation, by_password=by_password, counted=counted
+            account, policy, right=right, workstation=workstation, by_password=by_password, counted=counted
         )
 
     def privileges(self, dn: DN) -> tuple[str, ...]:

@@ -25,7 +25,8 @@ class Answers:
         self.directory = directory
         self._finds = _accounts_of(directory, "find_account")
         self._knows = _accounts_of(directory, "account_at")
-        self._judges = _accounts_of(directory, "judge")
+        # Who has another policy judges by that.
+        self._judges = None if _accounts_of(directory, "policy") is None else _accounts_of(directory, "judge")
         self._privileged = _accounts_of(directory, "privileges")
         self._counts = _accounts_of(directory, "most_secrets")
 

@@ -194,7 +194,7 @@ class MemoryDirectory:
         counted: bool = True,
     ) -> Judgement:
         """See `Directory`."""
-        return self._accounts.judge(account, right, workstation, by_password, counted)
+        return self._accounts.judge(account, right, workstation, by_password, counted, self.policy)
 
     async def privileges(self, dn: DN) -> tuple[str, ...]:
         """See `Directory`."""

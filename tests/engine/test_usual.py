@@ -113,6 +113,15 @@ def test_any_octets_put_in_are_read_alike(elements: list[bytes], drawn: st.DataO
     assert agrees(data[:at] + octets + data[at + len(octets) :])
 
 
+@pytest.mark.parametrize("message", WRITTEN)
+def test_any_octet_in_place_of_each_is_read_alike(message: bytes) -> None:
+    assert fields(message) is not None  # known, from here on, by how it is written
+    for at in range(len(message)):
+        for octet in range(256):
+            data = b"%b%c%b" % (message[:at], octet, message[at + 1 :])
+            assert agrees(data), data
+
+
 @pytest.mark.parametrize(
     ("known", "data"),
     [

@@ -123,6 +123,13 @@ def test_well_known_sids(dn: str, sid: str) -> None:
     assert domain.names("(objectClass=*)", base=f"<SID={octets.hex()}>", scope=Scope.BASE_OBJECT) == {dn}
 
 
+def test_builtin_has_its_own_sid_even_where_nothing_else_was_loaded() -> None:
+    dn = f"cn=Builtin,{BASE}"
+    entry = run(directory(f"dn: {dn}\nobjectClass: builtinDomain\ncn: Builtin\n").read(DN.parse(dn)))
+    assert entry is not None
+    assert entry.get("objectSid") == (parse_sid("S-1-5-32"),)
+
+
 def test_guid_is_found_in_every_form() -> None:
     domain = Domain()
     (raw,) = domain.octets(BOB, "objectGUID")

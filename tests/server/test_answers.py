@@ -170,3 +170,15 @@ def test_who_makes_a_question_another_is_asked_by_it_alone(name: str) -> None:
         with pytest.raises(StopIteration, match="another answer"):
             found.pop(name).send(None)
         assert found == {each: answer for each, answer in plain.items() if each != name}
+
+
+def test_who_has_another_policy_judges_by_it() -> None:
+    class Guarded(MemoryDirectory):
+        @property
+        def policy(self) -> Policy:
+            return Policy(lockout_threshold=1)
+
+    on = stage(directory=Guarded([("test", read_ldif(LDIF, "test"))], netbios="CONTOSO", clock=stopped()))
+    on.bind(simple(f"uid=u1,{PEOPLE}", "wrong"))
+    on.bind(simple(f"uid=u1,{PEOPLE}", "password"))
+    assert on.reasons == ["wrong-password", "account-locked-out"]

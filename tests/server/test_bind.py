@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from ldapserver.wire.messages import (
 from sasl_digest import Reason
 from tests.server.stage import DEAR, LDIF, REALM, U1, Stage, digest_response, sasl, search, simple, stage, stopped
 
+SALT = b64encode(b"salt").decode()
 REFUSED = BindResponse(ResultCode.INVALID_CREDENTIALS, diagnostic_message="Invalid credentials")
 
 
@@ -263,6 +265,31 @@ def test_where_there_is_a_dear_password_an_unknown_user_pays_for_one_too() -> No
         assert len(on.channel.offloaded) == 1
         on.channel.work()
         assert [message.operation for message in on.channel.taken()] == [REFUSED]
+
+
+@pytest.mark.parametrize(
+    ("password", "others", "state", "reason"),
+    [
+        ("wrong", 2000, "", "wrong-password"),
+        ("wrong", 4, "userAccountControl: 514\n", "wrong-password"),
+        ("dearpw", 4, "userAccountControl: 514\n", "account-disabled"),
+    ],
+)
+def test_dear_passwords_are_checked_however_many_there_are(
+    password: str, others: int, state: str, reason: str
+) -> None:
+    before = [f"userPassword: {{PBKDF2-SHA256}}1${SALT}${b64encode(b'%032d' % at).decode()}" for at in range(others)]
+    behind = before[others // 2 :]
+    del before[others // 2 :]
+    right = DEAR.rstrip().rpartition("\n")[2]
+    many = DEAR.replace(right, state + "\n".join([*before, right, *behind]))
+    on = stage(LDIF + many)
+    on.send(simple("dear", password))
+    checked = 0
+    while on.channel.offloaded:
+        on.channel.work()
+        checked += 1
+    assert (checked, on.reasons) == (others + 1, [reason])
 
 
 def test_beyond_what_may_be_offloaded_the_answer_is_busy() -> None:

@@ -220,7 +220,8 @@ class ActiveDirectory:
     def _head(self, write: Write, entry: Entry) -> Entry:
         """The domain's own entry, as it was loaded, with its SID and what it asks of accounts."""
         attributes = [*entry]
-        if not entry.get("objectSid"):
+        # Where no more than CN=Builtin was loaded, it is the head, and has its own.
+        if not entry.get("objectSid") and kind_of(entry.get("objectClass")) is not Kind.BUILTIN_DOMAIN:
             attributes.append(("objectSid", (self._rids.domain,)))
         return Entry(entry.dn, domain_policy.written(attributes, write.policy, self._asked_policy))
 
