@@ -302,7 +302,7 @@ class Binder:
         refused = Refused(why, outcome.facts, outcome.detail, account)
         # That the password was right is not told by another answer than a wrong one gets, nor by the time.
         if isinstance(outcome, (Accepted, Continue)) and outcome.barred is not None:
-            return outcome.barred(refused)
+            return outcome.barred.barred(refused)
         return refused
 
     def _accept(self, message_id: int, mechanism: str, package: str, accepted: Accepted) -> Decision:

@@ -123,7 +123,7 @@ def _tried(
     if right:
         if account is None or not account.passwords:
             return _wrong(who, facts, False)  # a decoy is nobody's
-        return Accepted(account, b"", facts, barred=partial(_barred, directory, host, passwords, stored, trials))
+        return Accepted(account, b"", facts, barred=_Untried(directory, host, passwords, stored, trials))
     rest = chain(_decoys(directory, stored, passwords), _former(directory, account, passwords))
     spared = _any(host, rest)
     if spared is None or isinstance(spared, bool):
@@ -211,22 +211,35 @@ async def _offloaded(host: Host, stored: StoredPassword, password: bytes) -> boo
     return None if work is None else await work
 
 
-async def _barred(
-    directory: Directory,
-    host: Host,
-    passwords: Sequence[bytes],
-    stored: Sequence[StoredPassword],
-    left: Trials,
-    refused: Refused,
-) -> Refused:
-    """The refusal of one whose password was right, once what a wrong one is held against has been tried too.
+class _Untried:
+    """What a wrong password is held against and a right one was not: see `Accepted.barred`.
 
     `left` is what of the account's own, `stored`, has not been tried yet.
     """
-    rest = chain(_decoys(directory, stored, passwords), _former(directory, refused.account, passwords))
-    for one, password in chain(left, rest):
-        if one.dear and await _offloaded(host, one, password) is None:
-            return Refused(BindReason.BUSY, refused.facts)
-        if not one.dear:
-            one.check(password)
-    return refused
+
+    __slots__ = ("_directory", "_host", "_left", "_passwords", "_stored")
+
+    def __init__(
+        self,
+        directory: Directory,
+        host: Host,
+        passwords: Sequence[bytes],
+        stored: Sequence[StoredPassword],
+        left: Trials,
+    ) -> None:
+        self._directory = directory
+        self._host = host
+        self._passwords = passwords
+        self._stored = stored
+        self._left = left
+
+    async def barred(self, refused: Refused) -> Refused:
+        """The refusal of one whose password was right, once all of it has been tried too."""
+        directory, passwords = self._directory, self._passwords
+        rest = chain(_decoys(directory, self._stored, passwords), _former(directory, refused.account, passwords))
+        for one, password in chain(self._left, rest):
+            if one.dear and await _offloaded(self._host, one, password) is None:
+                return Refused(BindReason.BUSY, refused.facts)
+            if not one.dear:
+                one.check(password)
+        return refused

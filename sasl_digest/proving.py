@@ -4,6 +4,7 @@ import hmac
 from typing import Final
 
 from sasl_digest import digest
+from sasl_digest.layers import SecurityLayer
 from sasl_digest.messages import DigestResponse
 
 _equal: Final = hmac.compare_digest
@@ -21,6 +22,18 @@ class Proof:
         self.behind_h_a1 = digest.behind_h_a1(nonce, response.nonce_count, cnonce, response.qop)
         self.h_a2 = h_a2
         self.response = response.response
+
+
+class Proved:
+    """What a `Success` says beside what the response has said itself: each field is that of the same name there."""
+
+    __slots__ = ("data", "layer", "reading", "username")
+
+    def __init__(self, username: str, data: bytes, layer: SecurityLayer | None, reading: str | None) -> None:
+        self.username = username
+        self.data = data
+        self.layer = layer
+        self.reading = reading
 
 
 def matching(offered: tuple[bytes, ...], proof: Proof) -> tuple[int, bytes, bytes] | None:

@@ -31,7 +31,7 @@ from sasl_digest.messages import (
 from sasl_digest.nonce_book import NonceBook
 from sasl_digest.nonces import MAX_NONCE, UPGRADED, Nonces, NonceState
 from sasl_digest.outcomes import Challenge, Failure, Lookup, Reason, Success
-from sasl_digest.proving import Proof, make_up, matching
+from sasl_digest.proving import Proof, Proved, make_up, matching
 from sasl_digest.terms import Terms, around_nonce, canonical
 from sasl_digest.values import made
 
@@ -165,11 +165,25 @@ class DigestServer:
 
     def step(self, data: bytes) -> Challenge | Lookup | Failure:
         """Take what the client sent and say what comes next. Raises UsageError when called out of turn."""
+        outcome = self.take(data)
+        if isinstance(outcome, bytes):
+            return made(Challenge, (outcome, False, None, ""))
+        if outcome is not None:
+            return outcome
+        response = self.response
+        assert response is not None  # it is what the question is about
+        return made(Lookup, (response.username, response.realm or "", response.authzid, response.other_username))
+
+    def take(self, data: bytes) -> bytes | Challenge | Failure | None:
+        """`step()` for a driver to whom making the values is much of its work: nearly every step does without.
+
+        A challenge that has nothing to say but its octets is those, and None is the question who `response` is of.
+        """
         state = self._state
         if state == _START:
             # A server without subsequent authentication answers an initial response with a challenge, and goes on as
             # if there had been none.  Section 2.2
-            return self._begin_again(data) if data and self._terms.nonces.remembers else self._challenge()
+            return self._begin_again(data) if data and self._terms.nonces.remembers else self._issue(self._terms.tail)
         if state == _CHALLENGED:
             self._state = _OVER
             self.response = None
@@ -185,10 +199,13 @@ class DigestServer:
             if response.nonce_count != 1:
                 return Failure(Reason.NONCE_COUNT)
             reason = self._unacceptable(response)
-            return self._ask(response) if reason is None else Failure(reason)
+            if reason is not None:
+                return Failure(reason)
+            self._ask(response)
+            return None
         raise UsageError(f"step() out of turn; due: {_DUE[state]}")
 
-    def _begin_again(self, data: bytes) -> Challenge | Lookup:
+    def _begin_again(self, data: bytes) -> Challenge | None:
         """Take an initial response: a subsequent authentication, section 2.2.
 
         What will not do is answered with a challenge, as by a server that has forgotten: the client goes on as if it
@@ -213,7 +230,8 @@ class DigestServer:
         if reason is not None:
             return self._challenge(reason=reason)
         self._subsequent = True
-        return self._ask(response)
+        self._ask(response)
+        return None
 
     def verify(self, credential: Credential | None, readings: int | None = None) -> Success | Challenge | Failure:
         """Answer the Lookup: what is known of the user, or None for nobody, which costs the same time.
@@ -221,6 +239,25 @@ class DigestServer:
         `readings` is what the terms say unless it is given: accounts may change while a server lives.
         Raises UsageError when called out of turn.
         """
+        verdict = self.prove(credential, readings)
+        if not isinstance(verdict, Proved):
+            return verdict
+        response = self.response
+        assert response is not None  # it is what was proved
+        fields = (
+            verdict.username,
+            response.realm or "",
+            response.authzid,
+            response.qop,
+            verdict.data,
+            verdict.layer,
+            verdict.reading,
+            None,
+        )
+        return made(Success, fields)
+
+    def prove(self, credential: Credential | None, readings: int | None = None) -> Proved | Challenge | Failure:
+        """`verify()` for a driver that has called `take()`: of a success only what `response` does not say."""
         response = self.response
         if self._state != _ASKED or response is None:
             raise UsageError(f"verify() out of turn; due: {_DUE[self._state]}")
@@ -230,13 +267,14 @@ class DigestServer:
         if credential is None and refusal is None:
             refusal = Reason.UNKNOWN_USER
         known = _NOBODY if credential is None or refusal is not None else credential
-        names = (response.username,) if other is None else (response.username, other)
+        names = [response.username] if other is None else [response.username, other]
         due = (readings or self._terms.readings) * len(names)
         self._proof = proof = Proof(response, self._place[0])
         proved, usable = None, False
         username, reading = "", None
         for name in names:
-            offered = tuple(known.secrets(name, realm))
+            # Compiled code calls a method of a class that it knows without looking it up.
+            offered = known.secrets(name, realm) if isinstance(known, Password) else tuple(known.secrets(name, realm))
             if offered:
                 usable = True
             if proved is None:
@@ -258,10 +296,14 @@ class DigestServer:
         challenge = self._counted(response, h_a1)
         if challenge is not None:
             return challenge
-        success = self._accept(response, username, reading, h_a1, keyed)
+        layer = None
+        if response.qop is not _AUTH:
+            limit = self._terms.buffer_limit
+            layer = server_layer(h_a1, response.qop, response.cipher, peer_maxbuf=response.maxbuf, limit=limit)
         # The proof is about as much as one reading, and the keys of a layer as another.
-        self._spared = max(0, due - (1 if success.layer is None else 2))
-        return success
+        self._spared = max(0, due - (1 if layer is None else 2))
+        # Section 2.1.3: the server proves itself with the same digest over its own A2.
+        return Proved(username, b"rspauth=" + digest.proof(keyed, self._place[1]), layer, reading)
 
     def make_up(self) -> None:
         """Do the work that a right response was spared, where its user is refused for all that.
@@ -318,38 +360,29 @@ class DigestServer:
             return self._challenge(reason=Reason.NONCE_REPLAYED if another else Reason.NONCE_COUNT)
         return None
 
-    def _accept(
-        self, response: DigestResponse, username: str, reading: str | None, h_a1: bytes, keyed: bytes
-    ) -> Success:
-        layer = None
-        if response.qop is not _AUTH:
-            limit = self._terms.buffer_limit
-            layer = server_layer(h_a1, response.qop, response.cipher, peer_maxbuf=response.maxbuf, limit=limit)
-        # Section 2.1.3: the server proves itself with the same digest over its own A2.
-        data = b"rspauth=" + digest.proof(keyed, self._place[1])
-        fields = (username, response.realm or "", response.authzid, response.qop, data, layer, reading, None)
-        return made(Success, fields)
-
     def _refuse(self, reason: Reason) -> Challenge | Failure:
         # An initial response that is wrong gets a challenge too.  Section 2.2.2
         return self._challenge(reason=reason) if self._subsequent else Failure(reason)
 
-    def _challenge(self, *, stale: bool = False, reason: Reason | None = None, detail: str = "") -> Challenge:
-        self._state = _CHALLENGED
+    def _challenge(self, *, stale: bool = False, reason: Reason, detail: str = "") -> Challenge:
         self._subsequent = False
         self._refusal = None
-        terms = self._terms
-        self._nonce = nonce = terms.nonces.issue()
-        data = terms.head + nonce + (terms.tail_when_stale if stale else terms.tail)
+        data = self._issue(self._terms.tail_when_stale if stale else self._terms.tail)
         return made(Challenge, (data, stale, reason, detail))
 
-    def _ask(self, response: DigestResponse) -> Lookup:
+    def _issue(self, tail: bytes) -> bytes:
+        """The octets of a challenge, whose nonce the response is now due to have."""
+        self._state = _CHALLENGED
+        terms = self._terms
+        self._nonce = nonce = terms.nonces.issue()
+        return terms.head + nonce + tail
+
+    def _ask(self, response: DigestResponse) -> None:
         realms, realm = self._terms.realms, response.realm or ""
         # A realm that is not served here ends as an unknown user does, after the same work.
         if realms is not None and realm not in realms and realm.lower() not in realms:
             self._refusal = Reason.REALM
         self._state = _ASKED
-        return made(Lookup, (response.username, realm, response.authzid, response.other_username))
 
     def _unacceptable(self, response: DigestResponse) -> Reason | None:
         """What the terms have against a response, whoever sent it."""

@@ -10,8 +10,9 @@ from ldapserver.directory.answers import Answer, Answers
 from ldapserver.directory.directory import Directory
 from ldapserver.directory.password_history import KEPT
 from ldapserver.sasl.mechanism import NO_FACTS, Accepted, Connection, Continue, Facts, Outcome, Refused
-from sasl_digest import QOP, Challenge, DigestServer, Failure, Reason, Success
+from sasl_digest import QOP, Challenge, DigestServer, Reason
 from sasl_digest.channel_binding import END_POINT, NO_CHANNEL, token
+from sasl_digest.proving import Proved
 
 
 class _NoSecret:
@@ -23,6 +24,7 @@ class _NoSecret:
 
 
 _NO_SECRET: Final = _NoSecret()
+_AUTH: Final = QOP.AUTH.decode()
 
 
 class DigestMD5:
@@ -99,17 +101,22 @@ class DigestExchange:
     def step(self, credentials: bytes | None) -> Answer[Outcome]:
         """Take the client's credentials, which are absent or empty in the first step."""
         server = self._server
+        outcome = server.take(credentials or b"")
+        if isinstance(outcome, bytes):
+            self._challenged = True
+            return Continue(outcome)
         self._initial = not self._challenged
         self._name = None
-        outcome = server.step(credentials or b"")
         if isinstance(outcome, Challenge):
             return self._go_on(outcome)
-        if isinstance(outcome, Failure):
+        if outcome is not None:
             return Refused(outcome.reason, self._facts(), None if outcome.cause is None else str(outcome.cause))
+        response = server.response
+        assert response is not None  # it is what the engine asks about
         # Before any credential is looked at: the answer must not tell whether the password was right.
-        if self._require_layer and server.response is not None and server.response.qop is QOP.AUTH:
+        if self._require_layer and response.qop is QOP.AUTH:
             return self._want_layer()
-        return self._look_up(outcome.username, outcome.other_username)
+        return self._look_up(response.username, response.other_username)
 
     def _look_up(self, name: str, other: str | None) -> Answer[Outcome]:
         """What the step comes to, by whoever is called so, and where nobody is, by whom the `other` name leads to."""
@@ -139,10 +146,10 @@ class DigestExchange:
     def _verdict(self, account: Account | None, ambiguous: BindReason | None = None) -> Outcome:
         """Whether it is this account's password that was proved; nobody's costs as much to see."""
         credential = None if account is None else account.credential or _NO_SECRET
-        verdict = self._server.verify(credential, self._answers.most_secrets())
-        if isinstance(verdict, Success) and account is not None:
-            return Accepted(account, verdict.data, self._facts(verdict.reading), verdict.layer, None, self._barred)
-        reason = Reason.UNKNOWN_USER if isinstance(verdict, Success) else verdict.reason
+        verdict = self._server.prove(credential, self._answers.most_secrets())
+        if isinstance(verdict, Proved) and account is not None:
+            return Accepted(account, verdict.data, self._facts(verdict.reading), verdict.layer, None, self)
+        reason = Reason.UNKNOWN_USER if isinstance(verdict, Proved) else verdict.reason
         spared = self._is_former(account) and reason is Reason.WRONG_PASSWORD
         if isinstance(verdict, Challenge):
             return self._go_on(verdict, ambiguous, account, spared=spared)
@@ -170,7 +177,7 @@ class DigestExchange:
         self._challenged = True
         return challenge.data
 
-    def _barred(self, refused: Refused) -> Continue | Refused:
+    def barred(self, refused: Refused) -> Continue | Refused:
         """A right response of an account that may not be let in, as if it had been wrong: never with stale=true."""
         self._server.make_up()
         self._is_former(refused.account)  # as is seen of a wrong one
@@ -188,10 +195,8 @@ class DigestExchange:
     ) -> Continue:
         """A challenge; one that takes the place of a verdict is worth a record."""
         self._challenged = True
-        if challenge.reason is None:
-            return Continue(challenge.data)
         reason, detail = ambiguous or challenge.reason, challenge.detail or None
-        return Continue(challenge.data, reason, self._facts(), detail, account, spared, self._barred)
+        return Continue(challenge.data, reason, self._facts(), detail, account, spared, self)
 
     def _facts(self, reading: str | None = None) -> Facts:
         response = self._server.response
@@ -201,8 +206,15 @@ class DigestExchange:
             self._name or response.username,
             response.realm,
             response.authzid,
-            response.qop.decode(),
+            _AUTH if response.qop is QOP.AUTH else response.qop.decode(),
             None if response.cipher is None else response.cipher.decode(),
-            response.digest_uri.decode("utf-8", "replace"),
+            _text(response.digest_uri),
             reading,
         )
+
+
+def _text(octets: bytes) -> str:
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:  # rare, and it takes compiled code several times as long to ask for this at once
+        return octets.decode("utf-8", "replace")

@@ -1,6 +1,6 @@
 """What the Bind operation asks of a mechanism (RFC 4422): an exchange, its steps, and how each step ends."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -116,7 +116,7 @@ class Continue:
     detail: str | None = None
     account: Account | None = None
     spared: bool = False
-    barred: "Barred | None" = field(default=None, repr=False)
+    barred: "Barring | None" = field(default=None, repr=False)
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class Continue:
         detail: str | None = None,
         account: Account | None = None,
         spared: bool = False,
-        barred: "Barred | None" = None,
+        barred: "Barring | None" = None,
     ) -> None:
         self.data = data
         self.reason = reason
@@ -150,7 +150,7 @@ class Accepted:
     facts: Facts
     layer: SecurityLayer | None = field(default=None, repr=False)
     detail: str | None = None
-    barred: "Barred | None" = field(default=None, repr=False)
+    barred: "Barring | None" = field(default=None, repr=False)
 
     def __init__(
         self,
@@ -159,7 +159,7 @@ class Accepted:
         facts: Facts,
         layer: SecurityLayer | None = None,
         detail: str | None = None,
-        barred: "Barred | None" = None,
+        barred: "Barring | None" = None,
     ) -> None:
         self.account = account
         self.data = data
@@ -184,7 +184,14 @@ class Refused:
 
 
 Outcome = Continue | Accepted | Refused
-Barred = Callable[[Refused], Continue | Refused | Coroutine[Any, Any, Continue | Refused]]
+
+
+class Barring(Protocol):
+    """How a step ends where the account may not be let in, though its password was right."""
+
+    def barred(self, refused: Refused) -> Continue | Refused | Coroutine[Any, Any, Continue | Refused]:
+        """What comes in place of the step's outcome; `refused` says why."""
+        ...
 
 
 class Exchange(Protocol):

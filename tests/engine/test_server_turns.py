@@ -23,6 +23,7 @@ from sasl_digest import (
     UsageError,
 )
 from sasl_digest.nonces import Nonces, NonceState
+from sasl_digest.proving import Proved
 
 VERIFY_DUE = r"due: verify\(\) with what is known of the user$"
 RESPONSE_DUE = r"due: step\(\) with the digest-response$"
@@ -101,6 +102,35 @@ def test_after_a_stale_challenge_the_response_is_due() -> None:
     assert isinstance(server.verify(Password("secret")), Challenge)
     with pytest.raises(UsageError, match=rf"^verify\(\) out of turn; {RESPONSE_DUE}"):
         server.verify(Password("secret"))
+
+
+def test_a_driver_that_needs_no_values_is_told_the_same() -> None:
+    def book() -> NonceBook:
+        return NonceBook(key=bytes(32), clock=lambda: 0.0, token=bytes)
+
+    plain, quick = DigestServer(nonces=book()), DigestServer(nonces=book())
+    challenge = plain.step(b"")
+    assert isinstance(challenge, Challenge)
+    assert quick.take(b"") == challenge.data
+    with pytest.raises(UsageError, match=rf"^verify\(\) out of turn; {RESPONSE_DUE}"):
+        quick.prove(None)
+    response = DigestClient("alice", Password("secret"), service="ldap", host="h").step(challenge.data)
+    assert isinstance(response, Response)
+    assert isinstance(plain.step(response.data), Lookup)
+    assert quick.take(response.data) is None
+    assert quick.response == plain.response
+    success, proved = plain.verify(Password("secret")), quick.prove(Password("secret"))
+    assert isinstance(success, Success)
+    assert isinstance(proved, Proved)
+    assert proved.username == "alice"
+    assert (proved.username, proved.data, proved.layer, proved.reading) == (
+        success.username,
+        success.data,
+        success.layer,
+        success.reading,
+    )
+    with pytest.raises(UsageError, match=NOTHING_DUE):
+        quick.take(response.data)
 
 
 class LongNonces(Nonces):

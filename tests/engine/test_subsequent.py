@@ -223,6 +223,17 @@ def test_response_outside_the_terms_gets_a_challenge(fields: dict[str, object], 
     assert following.response is not None  # for the audit
 
 
+def test_realm_that_was_wrong_in_the_initial_response_may_be_right_in_the_next() -> None:
+    server = server_with(Clock())
+    response = changed(said(client(first_time(server)).initial_response()), realm="elsewhere")
+    following = server.fresh()
+    challenge = answered(following, response, SECRET)
+    assert refused(challenge, Reason.REALM)
+    assert isinstance(challenge, Challenge)
+    end = client()
+    finished(end, answered(following, said(end.step(challenge.data)), SECRET))
+
+
 def test_qop_of_before_cannot_be_changed() -> None:
     # Whoever holds the secret may, by a first authentication; the remembered one was for this protection.
     server = server_with(Clock())

@@ -1,6 +1,7 @@
 """The directory in memory: what it takes from LDIF, who answers to a name, what a search finds and never shows."""
 
 import hashlib
+import string
 import tracemalloc
 from base64 import b64encode
 from collections.abc import Coroutine, Iterable
@@ -17,6 +18,7 @@ from ldapserver.directory.evaluation import compile_filter
 from ldapserver.directory.index import STEP
 from ldapserver.directory.ldif import EntryRecord, InvalidLDIF, read_ldif
 from ldapserver.directory.memory import BATCH, FOUND, MemoryDirectory
+from ldapserver.directory.names import folded
 from ldapserver.directory.schemes import PBKDF2, StoredHA1
 from ldapserver.wire.dn import DN, ROOT
 from ldapserver.wire.filters import And, Equality, Filter, Not, Or, Present, parse_filter
@@ -307,6 +309,22 @@ def test_a_name_of_two_entries_is_ambiguous(name: str) -> None:
     with pytest.raises(AmbiguousName, match="2 entries"):
         find(where, name)
     assert search(where, "(uid=twice)") == ["uid=twice,dc=contoso,dc=com"]
+
+
+@given(st.text(min_size=1) | st.text(string.printable, min_size=1) | st.text("aB №Ⅷﬁｋ\u212a\u0130", min_size=1))
+def test_what_is_compared_and_ascii_is_compared_as_it_stands(name: str) -> None:
+    """So a name that is a key may be looked up at once."""
+    key = folded(name)
+    if key is not None and key.isascii():
+        assert folded(key) == key
+
+
+@pytest.mark.parametrize("typed", ["no", "No", "NO", "№"])
+def test_an_account_is_found_however_its_name_is_typed(typed: str) -> None:
+    where = directory(SUFFIX + "dn: uid=№,dc=contoso,dc=com\nobjectClass: account\nuid: №\n")
+    account = find(where, typed)
+    assert account is not None
+    assert account.name == "№"
 
 
 def test_one_entry_under_two_attributes_is_not_ambiguous() -> None:
