@@ -1,4 +1,4 @@
-"""The adapter for asyncio, and so for uvloop: octets from and to its transports."""
+"""The adapter for asyncio, and so for uvloop where there is no epoll: octets from and to its transports."""
 
 from typing import TYPE_CHECKING
 

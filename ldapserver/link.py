@@ -159,9 +159,11 @@ class Link:
 
     def abort(self) -> None:
         """End the connection at once, whatever is under way; the peer is told nothing."""
-        if not self.session.closed:
-            self.session.lost()
-        self.reset()
+        try:
+            if not self.session.closed:
+                self.session.lost()
+        finally:
+            self.reset()
 
     # TLS
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ldapserver.connections import Connections
     from ldapserver.poller import Poller
 
-READ_SIZE: Final = 64 * 1024  # octets taken at once
+READ_SIZE: Final = 16 * 1024  # octets taken at once: others wait while these are answered
 HIGH_WATER: Final = 64 * 1024  # octets that wait to be sent, beyond which the peer counts as one that does not read
 
 # Of Linux, as is epoll: a mere flag of the call, where to have the socket not block is a call more for each.
@@ -40,35 +40,40 @@ class PolledLink(Link):
         self._ending = False  # to be closed once all is sent
         self._events = _IN  # what is waited for
         fd = connected.fileno()
-        poller.links[fd] = self
         poller.epoll.register(fd, _IN)
+        poller.links[fd] = self
 
-    def ready(self, events: int) -> None:
-        """The socket is ready for something, or was: a descriptor may have been another's in this turn."""
+    def ready(self, events: int) -> int:
+        """The socket is ready for something, or was: a descriptor may have been another's in this turn.
+
+        How many octets were received.
+        """
         if events & _OUT and self._unsent:
             self._send_more()
         if self._events & _IN:
             if events & ~_OUT:
-                self._receive()
+                return self._receive()
         elif events & _OVER:
             self._lose()
+        return 0
 
-    def _receive(self) -> None:
+    def _receive(self) -> int:
         if self._socket is None:
-            return
+            return 0
         try:
             data = self._socket.recv(READ_SIZE, _DONT_WAIT)
         except BlockingIOError:
-            return
+            return 0
         except OSError:
             self._lose()
-            return
+            return 0
         if data:
             self.data_received(data)
-            return
-        # The peer sends no more, and so is gone; what it was answered until now is sent.
-        self.session.lost()
-        self.end()
+        else:
+            # The peer sends no more, and so is gone; what it was answered until now is sent.
+            self.session.lost()
+            self.end()
+        return len(data)
 
     def _send_more(self) -> None:
         unsent = self._unsent

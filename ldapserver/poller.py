@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 AVAILABLE = hasattr(select, "epoll")
 MOST_READY = 256  # sockets served in one round
 MOST_ROUNDS = 4  # in one turn of the reactor, behind which timers and threads have theirs
+MOST_GUESSES = 16  # turns in which a connection is served for having been alone lately, before all are looked at
+SHORT = 1024  # octets of somebody who asks one thing at a time
 MORE_AT_ONCE = 20  # connections that a turn takes more than the one before, while there are as many
+MOST_AT_ONCE = 256  # accepted in one turn
 REST = 1.0  # seconds without accepting, where the system has no room for one more connection
 
-_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+# accept(2), and of the epoll ENOSPC.  epoll_ctl(2)
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC})
 
 _log = logging.getLogger("ldapserver")
 
@@ -38,6 +42,8 @@ class Poller:
         self.listeners: dict[int, Listener] = {}
         self._in_round = False
         self._soon: list[Callable[[], object]] = []
+        self._alone = -1  # whose descriptor was the only one ready in the last round
+        self._guesses = 0  # that may still be made that it is so again
 
     def serve(self, listening: socket.socket, connections: "Connections", *, tls_first: bool = False) -> "Listener":
         """Accept there: each connection is a `PolledLink` of these `connections`. The socket stays the caller's."""
@@ -74,27 +80,49 @@ class Poller:
 
     def doRead(self) -> None:  # noqa: N802
         """Serve every socket that is ready, and while there are several, those that are by then."""
+        if self._guesses and self._guessed():
+            return
+        ready = self.epoll.poll(0, MOST_READY)
+        alone = ready[0][0] if len(ready) == 1 else -1
+        # Twice in a row, so that clients which take turns are not asked in vain.
+        self._guesses = MOST_GUESSES if alone == self._alone and alone in self.links else 0
+        self._alone = alone
+        self._serve(ready)
         # A turn of Twisted's own costs as much as a message or two.
-        for _ in range(MOST_ROUNDS):
-            ready = self.epoll.poll(0, MOST_READY)
-            self._serve(ready)
+        for _ in range(MOST_ROUNDS - 1):
             if len(ready) <= 1:
                 return
+            ready = self.epoll.poll(0, MOST_READY)
+            self._serve(ready)
 
-    def _serve(self, ready: list[tuple[int, int]]) -> None:
+    def _guessed(self) -> bool:
+        """Whether we were woken by who lately was alone: to ask who it is would be a call for nothing."""
+        self._guesses -= 1
+        octets = self._serve([(self._alone, select.EPOLLIN)])
+        if not 0 < octets <= SHORT:
+            # It was another, or there is so much to do for this one that others get their turn.
+            self._guesses = 0
+        return octets > 0
+
+    def _serve(self, ready: list[tuple[int, int]]) -> int:
+        """Serve these; how many octets were received."""
+        octets = 0
         self._in_round = True
         for fd, events in ready:
             link = self.links.get(fd)
-            if link is not None:
-                try:
-                    link.ready(events)
-                except Exception as error:
-                    link.failed(error)
+            # The reactor lets go of a reader that raises, which would be the end of all connections.
+            try:
+                if link is not None:
+                    octets += link.ready(events)
+                elif (listener := self.listeners.get(fd)) is not None:
+                    listener.accept()
+            except Exception as error:
+                _log.error("an operation failed", exc_info=error)
+                if link is not None:
                     self._soon.append(link.abort)
-            elif (listener := self.listeners.get(fd)) is not None:
-                listener.accept()
         self._in_round = False
         self._end_round()
+        return octets
 
     def connectionLost(self, reason: object) -> None:  # noqa: N802
         """The reactor ends."""
@@ -130,6 +158,8 @@ class Listener:
         for taken in range(self._at_once):
             try:
                 descriptor, address = self._accept()
+                connected = socket.SocketType(self._family, socket.SOCK_STREAM, 0, descriptor)
+                link = self._linked(connected)
             except BlockingIOError:
                 self._at_once = max(1, taken)
                 return
@@ -139,11 +169,17 @@ class Listener:
                     self._rest(refused)
                     return
                 continue
-            self._begin(socket.SocketType(self._family, socket.SOCK_STREAM, 0, descriptor), address)
-        self._at_once += MORE_AT_ONCE
+            self._begin(link, connected, address)
+        self._at_once = min(self._at_once + MORE_AT_ONCE, MOST_AT_ONCE)
 
-    def _begin(self, connected: socket.SocketType, address: Any) -> None:
-        link = PolledLink(self._connections, self._poller, connected, tls_first=self._tls_first)
+    def _linked(self, connected: socket.SocketType) -> PolledLink:
+        try:
+            return PolledLink(self._connections, self._poller, connected, tls_first=self._tls_first)
+        except OSError:
+            connected.close()
+            raise
+
+    def _begin(self, link: PolledLink, connected: socket.SocketType, address: Any) -> None:
         try:
             if self._local:
                 link.opened(None, None, True, process_of(connected))

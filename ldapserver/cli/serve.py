@@ -120,7 +120,7 @@ def _run(hosted: Hosted) -> int:
     loop = begin_loop(hosted.options.loop)
     log.PythonLoggingObserver("ldapserver.twisted").start()  # type: ignore[no-untyped-call]  # Twisted's own
     logging.getLogger("ldapserver.twisted").setLevel(logging.WARNING)
-    return _Run(loop, hosted, hosted.listen(loop.reactor, loop.asyncio, loop.poller)).status()
+    return _Run(loop, hosted, hosted.listen(loop.reactor, loop.bringer)).status()
 
 
 @dataclass

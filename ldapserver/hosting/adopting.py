@@ -1,18 +1,48 @@
-"""Listeners whose connections a Poller or an asyncio loop brings: Twisted opens and closes them, and those accept.
+"""Listeners of Twisted's whose connections another brings: Twisted opens and closes them, and the other accepts.
 
-So what is wrong with an address, which port is free, and the lock of a Unix socket are the same with any loop.
+So what is wrong with an address, which port is free, and the lock of a Unix socket are the same whoever does.
 """
 
+import socket
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ldapserver.hosting.sockets import BACKLOG
 from ldapserver.url import ListenURL
 
 if TYPE_CHECKING:
     from ldapserver.connections import Connections
-    from ldapserver.poller import Poller
+
+
+class Bringer(Protocol):
+    """Who accepts in Twisted's place, and brings what clients send: a `Poller`, or an asyncio loop."""
+
+    def soon(self, call: Callable[[], object]) -> object:
+        """Have it called once what is at hand has been dealt with."""
+        ...
+
+    def serve(self, listening: socket.socket, connections: "Connections", *, tls_first: bool = False) -> Any:
+        """Accept there, until what is returned is told to `close()`. The socket stays the caller's."""
+        ...
+
+
+class ByAsyncio:
+    """Brings by a `loop` of asyncio's, which need not run yet: where there is no epoll."""
+
+    def __init__(self, loop: Any) -> None:
+        self.soon = loop.call_soon
+        self._loop = loop
+
+    def serve(self, listening: socket.socket, connections: "Connections", *, tls_first: bool = False) -> Any:
+        """Accept there."""
+        from ldapserver.asyncio_protocol import AsyncioProtocol
+
+        local = listening.family == socket.AF_UNIX
+        create = self._loop.create_unix_server if local else self._loop.create_server
+        protocol = partial(AsyncioProtocol, connections, local=local, tls_first=tls_first)
+        # A descriptor of its own: each of the two closes one.
+        return self._loop.run_until_complete(create(protocol, sock=listening.dup(), backlog=BACKLOG))
 
 
 class Adopted:
@@ -38,29 +68,9 @@ class Adopted:
 
 
 def adopt(
-    opened: Sequence[tuple[ListenURL, Any]], accept: Callable[[ListenURL, Any], Any]
+    opened: Sequence[tuple[ListenURL, Any]], bringer: Bringer, connections: "Connections"
 ) -> list[tuple[ListenURL, Any]]:
-    """Let `accept`, given a URL and its port, make a server for each of these listeners, which `close()` ends."""
+    """Let `bringer` accept at each of these listeners, which must have accepted nobody yet."""
     for _, port in opened:
         port.stopReading()
-    return [(url, Adopted(port, accept(url, port))) for url, port in opened]
-
-
-def by_asyncio(loop: Any, connections: "Connections") -> Callable[[ListenURL, Any], Any]:
-    """Accepts by `loop`, which does not run yet."""
-    # Loaded here: it is asyncio, for which a server on Twisted's own reactor has no use.
-    from ldapserver.asyncio_protocol import AsyncioProtocol
-
-    def accept(url: ListenURL, port: Any) -> Any:
-        protocol = partial(AsyncioProtocol, connections, local=bool(url.path), tls_first=url.tls)
-        # A descriptor of its own: each of the two closes one.
-        listener = port.socket.dup()
-        create = loop.create_unix_server if url.path else loop.create_server
-        return loop.run_until_complete(create(protocol, sock=listener, backlog=BACKLOG))
-
-    return accept
-
-
-def by_poller(poller: "Poller", connections: "Connections") -> Callable[[ListenURL, Any], Any]:
-    """Accepts by `poller`."""
-    return lambda url, port: poller.serve(port.socket, connections, tls_first=url.tls)
+    return [(url, Adopted(port, bringer.serve(port.socket, connections, tls_first=url.tls))) for url, port in opened]

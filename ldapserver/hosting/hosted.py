@@ -13,7 +13,7 @@ from ldapserver.audit.log import AuditLog
 from ldapserver.audit.sinks import Sink
 from ldapserver.config import Config
 from ldapserver.directory.memory import MemoryDirectory
-from ldapserver.hosting.adopting import adopt, by_asyncio, by_poller
+from ldapserver.hosting.adopting import Bringer, adopt
 from ldapserver.hosting.assembly import assemble, configure, load
 from ldapserver.hosting.listeners import Listening, close_listeners, open_listeners
 from ldapserver.hosting.listening import listening_addresses
@@ -29,7 +29,6 @@ from ldapserver.whole_file import WholeFile
 
 if TYPE_CHECKING:
     from ldapserver.certificates import ClientAuthorities, ServerCertificate
-    from ldapserver.poller import Poller
 
 _log = logging.getLogger("ldapserver")
 
@@ -47,15 +46,14 @@ class Hosted:
     saving: Saving | None
     worker: Worker | None = None  # which of several processes this is, where there are several
 
-    def listen(self, reactor: Any, loop: Any = None, poller: "Poller | None" = None) -> Listening:
-        """Listen everywhere; with an asyncio `loop`, which `reactor` is to run, that brings what clients send.
+    def listen(self, reactor: Any, bringer: Bringer | None = None) -> Listening:
+        """Listen everywhere; what clients send is brought by `bringer`, or else by `reactor` itself.
 
-        Or a `poller` that `reactor` reads does; else it is `reactor` itself. Raises UsageFault, and then listens
-        nowhere.
+        Raises UsageFault, and then listens nowhere.
         """
         from ldapserver.protocol import LDAPFactory, LDAPSFactory
 
-        soon = poller.soon if poller is not None else None if loop is None else loop.call_soon
+        soon = None if bringer is None else bringer.soon
         factory = used(
             self.options, lambda: LDAPFactory(self.service, reactor, self.certificate, self.clients, soon=soon)
         )
@@ -66,10 +64,8 @@ class Hosted:
             from ldapserver.hosting.inheriting import inherit_listeners
 
             opened = inherit_listeners(reactor, self.worker.urls, self.worker.sockets, factory, secure)
-        if poller is not None:
-            opened = adopt(opened, by_poller(poller, factory))
-        elif loop is not None:
-            opened = adopt(opened, by_asyncio(loop, factory))
+        if bringer is not None:
+            opened = adopt(opened, bringer, factory)
         if self.service.metrics is None:
             return Listening(factory, opened)
         try:

@@ -1,4 +1,4 @@
-"""`--loop`: which event loop brings the octets. A reactor of Twisted's runs the program in either case."""
+"""`--loop`: which event loop a process waits with. A reactor of Twisted's runs the program in either case."""
 
 import sys
 from dataclasses import dataclass
@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any
 from ldapserver.usage import UsageFault
 
 if TYPE_CHECKING:
-    from ldapserver.poller import Poller
+    from ldapserver.hosting.adopting import Bringer
 
 LOOPS = ("auto", "twisted", "uvloop")
 
 
 @dataclass(frozen=True)
 class Loop:
-    """The reactor that runs the program, and who brings what clients send: an asyncio loop, a poller, or neither."""
+    """The reactor that runs the program, and who brings what clients send; None is the reactor itself."""
 
     name: str
     reactor: Any
-    asyncio: Any = None
-    poller: "Poller | None" = None
+    bringer: "Bringer | None" = None
 
 
 def check_loop(name: str) -> None:
@@ -43,7 +42,7 @@ def begin_loop(name: str) -> Loop:
     if made or loop_name(name) == "twisted":
         from twisted.internet import reactor
 
-        return Loop("twisted", reactor, poller=_poller(reactor))
+        return Loop("twisted", reactor, _poller(reactor))
     # Loaded here: it is asyncio, for which a server on Twisted's own reactor has no use.
     import uvloop
     from twisted.internet import asyncioreactor
@@ -52,11 +51,17 @@ def begin_loop(name: str) -> Loop:
     asyncioreactor.install(loop)  # type: ignore[no-untyped-call]  # Twisted's own
     from twisted.internet import reactor
 
-    return Loop("uvloop", reactor, loop)
+    return Loop("uvloop", reactor, _poller(reactor) or _by_asyncio(loop))
 
 
-def _poller(reactor: Any) -> "Poller | None":
+def _poller(reactor: Any) -> "Bringer | None":
     """What waits for the sockets in place of `reactor`, which has but this to read; None where there is no epoll."""
     from ldapserver.poller import AVAILABLE, Poller
 
     return Poller(reactor) if AVAILABLE else None
+
+
+def _by_asyncio(loop: Any) -> "Bringer":
+    from ldapserver.hosting.adopting import ByAsyncio
+
+    return ByAsyncio(loop)

@@ -73,7 +73,7 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
     _add(group, "--workers", help, metavar="N", type=workers)
     _add(group, "--ready-file", "written when every listener accepts: one URL a line", metavar="FILE")
     help = (
-        "the event loop that serves connections: Twisted's own reactor, or uvloop, which takes less CPU and needs "
+        "the event loop that the server waits with: Twisted's own reactor, or uvloop, which takes less CPU and needs "
         "the extra, sasl-digest[speed] (default: auto, uvloop where it is installed)"
     )
     _add(group, "--loop", help, choices=LOOPS)

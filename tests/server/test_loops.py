@@ -1,4 +1,4 @@
-"""`--loop`: the same server over real sockets with either, how it says which, and what it does not load."""
+"""`--loop`: the same server over real sockets whoever brings the octets, and what it does not load."""
 
 import contextlib
 import os
@@ -25,9 +25,8 @@ from ldapserver.wire.messages import (
 )
 from tests.authority import Authority
 from tests.server.stage import U1, WHO_AM_I, sasl, search, simple
-from tests.server.test_serve import Client, Running, Serve, both_loops, ldif, loop, serve  # noqa: F401  # fixtures
+from tests.server.test_serve import Client, Running, Serve, each_bringer, epoll, ldif, loop, serve  # noqa: F401  # fixtures
 
-pytestmark = both_loops
 WHO = ExtendedRequest(WHO_AM_I)
 START = ExtendedRequest("1.3.6.1.4.1.1466.20037")
 BIND = simple("u1", "password")
@@ -49,6 +48,7 @@ def reset(client: Client) -> None:
     client.socket.close()
 
 
+@each_bringer
 def test_who_ends_its_side_behind_its_requests_is_answered(serve: Serve) -> None:  # noqa: F811
     client = serve().connect()
     client.socket.sendall(encoded(BIND, WHO))
@@ -61,6 +61,7 @@ def test_who_ends_its_side_behind_its_requests_is_answered(serve: Serve) -> None
     assert client.next() is None
 
 
+@each_bringer
 def test_a_reset_is_nothing_to_speak_of(serve: Serve) -> None:  # noqa: F811
     server = serve("--anonymous-search", "--tls", "auto", listen=("ldap://127.0.0.1:0", "ldaps://127.0.0.1:0"))
     reset(server.connect())
@@ -76,6 +77,7 @@ def test_a_reset_is_nothing_to_speak_of(serve: Serve) -> None:  # noqa: F811
     assert [line for line in server.lines if "Traceback" in line or "rror" in line] == []
 
 
+@each_bringer
 def test_start_tls_carries_who_a_client_is(
     serve: Serve,  # noqa: F811
     tmp_path: Path,
@@ -97,6 +99,7 @@ def test_start_tls_carries_who_a_client_is(
     assert server.stop() == 0
 
 
+@each_bringer
 @pytest.mark.parametrize("together", [True, False], ids=["one packet", "two"])
 def test_what_comes_in_the_clear_behind_start_tls_is_not_taken(
     serve: Serve,  # noqa: F811
@@ -118,6 +121,7 @@ def test_what_comes_in_the_clear_behind_start_tls_is_not_taken(
     assert (tmp_path / "audit.jsonl").read_text() == ""
 
 
+@each_bringer
 def test_who_is_silent_is_told_so_in_time(serve: Serve) -> None:  # noqa: F811
     server = serve(
         "--handshake-timeout", "0.2", "--tls", "auto", listen=("ldap://127.0.0.1:0", "ldaps://127.0.0.1:0")
@@ -132,6 +136,7 @@ def test_who_is_silent_is_told_so_in_time(serve: Serve) -> None:  # noqa: F811
     assert said == "ldapserver: connection 2 from 127.0.0.1: TLS handshake failed: it took too long"
 
 
+@each_bringer
 def test_who_is_at_a_unix_socket_is_known(serve: Serve, tmp_path: Path) -> None:  # noqa: F811
     url = f"ldapi://{str(tmp_path / 'socket').replace('/', '%2F')}"
     client = serve("--mechanism", "EXTERNAL", "--mechanism", "PLAIN", listen=(url,)).connect()
@@ -143,6 +148,7 @@ def test_who_is_at_a_unix_socket_is_known(serve: Serve, tmp_path: Path) -> None:
     assert client.bind(sasl(b"\0u1\0password", "PLAIN")) == 0
 
 
+@each_bringer
 def test_one_connection_too_many_is_told_so(serve: Serve) -> None:  # noqa: F811
     server = serve("--max-connections", "1")
     first, second = server.connect(), server.connect()
@@ -154,6 +160,7 @@ def test_one_connection_too_many_is_told_so(serve: Serve) -> None:  # noqa: F811
     assert first.bind(BIND) == 0
 
 
+@each_bringer
 def test_a_peer_that_does_not_read_holds_nobody_up_and_gets_all_in_the_end(serve: Serve) -> None:  # noqa: F811
     server = serve()
     slow = server.connect()
@@ -191,7 +198,7 @@ for family, address, url in [
     names.append((family, listener.getsockname()))
 hosted.worker = Worker(1, 1, urls, sockets, lambda: None)
 begun = begin_loop(loop)
-listens = hosted.listen(begun.reactor, begun.asyncio, begun.poller)
+listens = hosted.listen(begun.reactor, begun.bringer)
 # One of the two accepts, and not whichever comes first.
 assert not [each for each in begun.reactor.getReaders() if hasattr(each, "getHost")]
 
@@ -209,8 +216,10 @@ begun.reactor.run()
 """
 
 
-def test_sockets_that_listen_already_are_taken(loop: str, tmp_path: Path) -> None:  # noqa: F811
-    command = [sys.executable, "-c", TAKEN, loop, str(tmp_path / "audit.jsonl"), str(tmp_path / "socket")]
+@each_bringer
+def test_sockets_that_listen_already_are_taken(loop: str, epoll: bool, tmp_path: Path) -> None:  # noqa: F811
+    program = TAKEN if epoll else f"import select; del select.epoll\n{TAKEN}"
+    command = [sys.executable, "-c", program, loop, str(tmp_path / "audit.jsonl"), str(tmp_path / "socket")]
     command.append(encoded(simple()).hex())
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     answer = codec.encode(LDAPMessage(1, BindResponse(OK))).hex()
@@ -220,9 +229,10 @@ def test_sockets_that_listen_already_are_taken(loop: str, tmp_path: Path) -> Non
 # What is loaded, and what cannot be had
 
 
-def test_only_the_loop_that_is_asked_for_is_loaded(loop: str, tmp_path: Path) -> None:  # noqa: F811
+@each_bringer
+def test_only_what_brings_the_octets_is_loaded(loop: str, epoll: bool, tmp_path: Path) -> None:  # noqa: F811
     program = (
-        "import sys\n"
+        f"import select, sys\n{'' if epoll else 'del select.epoll'}\n"
         "from ldapserver.cli import main\n"
         "from ldapserver.hosting.hosted import Hosted\n"
         "def announce(self, listening, loop=''):\n"
@@ -235,10 +245,12 @@ def test_only_the_loop_that_is_asked_for_is_loaded(loop: str, tmp_path: Path) ->
     )
     command = [sys.executable, "-c", program, "--loop", loop, "--audit", str(tmp_path / "audit.jsonl")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    loaded = ["uvloop", "twisted.internet.asyncioreactor", "ldapserver.asyncio_protocol"] if loop == "uvloop" else []
+    loaded = ["uvloop", "twisted.internet.asyncioreactor"] if loop == "uvloop" else []
+    loaded += [] if epoll else ["ldapserver.asyncio_protocol"]
     assert (done.stderr.count("Traceback"), done.stdout) == (0, f"{loaded}\n")
 
 
+@pytest.mark.parametrize("loop", ["twisted", "uvloop"])
 def test_without_uvloop_it_is_said_how_to_get_it(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     monkeypatch.setattr(loops, "find_spec", lambda name: None)
     command = "import sys; sys.modules['uvloop'] = None; from ldapserver.cli import main; sys.exit(main())"
@@ -259,6 +271,7 @@ def test_without_uvloop_it_is_said_how_to_get_it(loop: str, monkeypatch: pytest.
             loops.begin_loop(loop)
 
 
+@pytest.mark.parametrize("loop", ["twisted", "uvloop"])
 def test_a_program_that_has_a_reactor_keeps_it(loop: str) -> None:  # noqa: F811
     from twisted.internet import reactor
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldapserver.polled import PolledLink
-from ldapserver.poller import MOST_ROUNDS, REST, Listener, Poller, _ip
+from ldapserver.poller import MOST_AT_ONCE, MOST_GUESSES, MOST_ROUNDS, REST, Listener, Poller, _ip
 from ldapserver.wire.messages import ExtendedRequest, UnbindRequest
 from tests.server.adapters import PolledWire, Server, Start, decoded, octets
 from tests.server.adapters import start as start  # a fixture
@@ -167,6 +167,85 @@ def test_a_connection_that_is_over_before_it_is_accepted_keeps_nobody_away(liste
     socket.close(refused[0])
 
 
+class Full:
+    """An epoll with no room for one more."""
+
+    def __init__(self, epoll: Any) -> None:
+        self._epoll = epoll
+
+    def register(self, fd: int, events: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._epoll, name)
+
+
+def test_with_no_room_in_the_epoll_a_connection_is_closed_and_there_is_a_rest(
+    listening: Listening, caplog: pytest.LogCaptureFixture
+) -> None:
+    epoll = listening.poller.epoll
+    listening.listener._at_once = 5
+    listening.poller.epoll = Full(epoll)  # type: ignore[assignment]
+    with closing(listening.connect()) as refused, closing(listening.connect()) as waiting:
+        listening.server.turns()
+        assert refused.recv(1) == b""
+        assert (listening.links(), listening.server.factory.open) == ([], 0)
+        assert [record.getMessage() for record in caplog.records] == [
+            "no connection can be accepted for now: No space left on device"
+        ]
+        listening.poller.epoll = epoll
+        waiting.sendall(WHO)
+        listening.server.reactor.advance(REST)
+        listening.server.turns()
+        assert answer(waiting) == 1
+
+
+def test_what_is_refused_all_the_time_does_not_keep_the_reactor(listening: Listening) -> None:
+    tried: list[int] = []
+
+    def forbidden() -> Any:
+        tried.append(1)
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    listening.listener._accept = forbidden
+    for _ in range(30):
+        tried.clear()
+        listening.listener.accept()
+    assert len(tried) == MOST_AT_ONCE
+
+
+def test_a_fault_of_ours_in_accepting_is_the_end_of_that_connection_alone(
+    listening: Listening, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The reactor would let go of a poller that raises, and with it of every connection."""
+
+    def fails() -> float:
+        raise RuntimeError("a fault of ours")
+
+    with closing(listening.connect()) as client:
+        listening.server.turns()
+        seconds = listening.server.reactor.seconds
+        listening.server.reactor.seconds = fails  # type: ignore[method-assign]
+        with closing(listening.connect()) as failed:
+            listening.poller.doRead()
+            listening.server.reactor.seconds = seconds  # type: ignore[method-assign]
+            with pytest.raises(ConnectionResetError):
+                failed.recv(1)
+        client.sendall(WHO)
+        listening.server.turns()
+        assert answer(client) == 1
+        assert [record.getMessage() for record in caplog.records] == ["an operation failed"]
+
+        # And whatever else may be raised there.
+        listening.listener._accept = fails
+        with closing(listening.connect()):
+            listening.poller.doRead()
+            client.sendall(WHO)
+            listening.poller.doRead()
+            assert answer(client) == 1
+        listening.listener.close()
+
+
 def test_who_is_in_a_zone_is_named_with_it() -> None:
     assert _ip(("192.0.2.10", 389)) == "192.0.2.10"
     assert _ip(("2001:db8::1", 389, 0, 0)) == "2001:db8::1"
@@ -302,6 +381,131 @@ def test_a_fault_of_ours_ends_its_connection_and_no_other(start: Start, caplog: 
         assert len(server.taken(wire)) == 1
         (record,) = caplog.records
         assert (record.levelno, record.exc_info and str(record.exc_info[1])) == (logging.ERROR, "a fault of ours")
+
+
+def test_a_connection_whose_end_fails_is_closed_all_the_same(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    """It would be ready for ever."""
+
+    class Closing:
+        def closed(self) -> None:
+            raise RuntimeError("another fault of ours")
+
+    server = start()
+    link, connected, theirs = linked(server, socket.socket, Broken)
+    link.session._watch = Closing()
+    with closing(theirs):
+        theirs.sendall(b"x")
+        server.turns()
+        assert (connected.fileno(), server.factory.open) == (-1, 0)
+        faults = [str(record.exc_info[1]) for record in caplog.records if record.exc_info]
+        assert faults == ["a fault of ours", "another fault of ours"]
+
+
+# One connection alone
+
+
+class Counting:
+    """An epoll that is asked so many times."""
+
+    def __init__(self, epoll: Any) -> None:
+        self._epoll = epoll
+        self.asked = 0
+
+    def poll(self, timeout: float, most: int) -> Any:
+        self.asked += 1
+        return self._epoll.poll(timeout, most)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._epoll, name)
+
+
+def counted(poller: Poller) -> Counting:
+    """Its epoll, counted from now on."""
+    counting = Counting(poller.epoll)
+    poller.epoll = counting  # type: ignore[assignment]
+    return counting
+
+
+def test_who_asks_alone_is_served_without_the_system_being_asked_who_it_is(listening: Listening) -> None:
+    with closing(listening.connect()) as client, closing(listening.connect()) as other:
+        listening.server.turns()
+        counting = counted(listening.poller)
+        for _ in range(4 * MOST_GUESSES):
+            client.sendall(WHO)
+            listening.poller.doRead()
+            assert answer(client) == 1
+        assert counting.asked <= 2 + 4
+        other.sendall(WHO)
+        listening.poller.doRead()
+        assert answer(other) == 1
+        client.sendall(WHO)
+        other.sendall(WHO)
+        listening.poller.doRead()
+        assert (answer(client), answer(other)) == (1, 1)
+
+
+def test_clients_that_take_turns_are_not_asked_in_vain(listening: Listening) -> None:
+    with closing(listening.connect()) as first, closing(listening.connect()) as second:
+        listening.server.turns()
+        counting = counted(listening.poller)
+        for client in [first, second] * 10:
+            client.sendall(WHO)
+            listening.poller.doRead()
+            assert answer(client) == 1
+            assert not listening.poller._guesses
+        assert counting.asked == 20
+
+
+def test_who_was_alone_and_does_not_stop_keeps_nobody_waiting_for_long(listening: Listening) -> None:
+    with closing(listening.connect()) as client, closing(listening.connect()) as other:
+        listening.server.turns()
+        for _ in range(3):
+            client.sendall(WHO)
+            listening.poller.doRead()
+        other.sendall(WHO)
+        for _ in range(MOST_GUESSES + 1):
+            client.sendall(WHO)
+            listening.poller.doRead()
+        assert answer(other) == 1
+
+        # With much to do at once not even that long.
+        for _ in range(3):
+            client.sendall(WHO)
+            listening.poller.doRead()
+        other.sendall(WHO)
+        client.sendall(WHO * 300)
+        listening.poller.doRead()
+        client.sendall(WHO)
+        listening.poller.doRead()
+        assert answer(other) == 1
+
+
+def test_who_was_alone_and_is_gone_is_not_asked(listening: Listening) -> None:
+    client = listening.connect()
+    listening.server.turns()
+    for _ in range(3):
+        client.sendall(WHO)
+        listening.poller.doRead()
+    client.close()
+    listening.poller.doRead()
+    assert listening.links() == []
+    with closing(listening.connect()) as successor:
+        successor.sendall(WHO)
+        listening.server.turns()
+        assert answer(successor) == 1
+
+
+def test_who_asks_for_much_at_once_is_answered_in_parts(listening: Listening) -> None:
+    with closing(listening.connect()) as much, closing(listening.connect()) as little:
+        listening.server.turns()
+        much.setblocking(False)
+        much.send(WHO * 2000)
+        little.sendall(WHO)
+        ready = listening.poller.epoll.poll(0, 10)
+        listening.poller._serve(sorted(ready))
+        assert answer(little) == 1
+        (first, _) = listening.links()
+        assert 0 < first.session.messages < 1000
 
 
 class Talking(PolledLink):

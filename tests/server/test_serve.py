@@ -171,20 +171,33 @@ Serve = Callable[..., Running]
 
 @pytest.fixture
 def loop() -> str:
-    """The loop of `serve`; both_loops has a test run on either."""
+    """The loop of `serve`; each_bringer has a test run on either."""
     return "auto"
 
 
-both_loops = pytest.mark.parametrize("loop", ["twisted", "uvloop"])
+@pytest.fixture
+def epoll() -> bool:
+    """Whether there is epoll, as on Linux; else `serve` leaves sockets to the loop's own transports."""
+    return True
+
+
+each_bringer = pytest.mark.parametrize(
+    ("loop", "epoll"),
+    [("twisted", True), ("uvloop", True), ("uvloop", False)],
+    ids=["twisted", "uvloop", "uvloop without epoll"],
+)
+WITHOUT_EPOLL = "import select, sys; del select.epoll; from ldapserver.cli import main; sys.exit(main())"
 
 
 @pytest.fixture
-def serve(tmp_path: Path, ldif: str, loop: str) -> Iterator[Serve]:
+def serve(tmp_path: Path, ldif: str, loop: str, epoll: bool) -> Iterator[Serve]:
     """Starts a server and waits until it has said of every listener that it listens."""
     started: list[Running] = []
 
     def start(*arguments: str, listen: tuple[str, ...] = ("ldap://127.0.0.1:0",), program: str = "module") -> Running:
         command = [str(SCRIPT)] if program == "script" else [sys.executable, "-m", "ldapserver"]
+        if not epoll:
+            command = [sys.executable, "-c", WITHOUT_EPOLL]
         command += ["serve", "--ldif", ldif, *arguments]
         if loop != "auto":
             command += ["--loop", loop]
@@ -210,7 +223,7 @@ def records(path: Path) -> list[dict[str, dict[str, str]]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-@both_loops
+@each_bringer
 def test_a_server_listens_binds_records_and_ends_with_status_0(serve: Serve, tmp_path: Path, loop: str) -> None:
     ready = tmp_path / "ready"
     path = tmp_path / "socket"
@@ -249,14 +262,14 @@ def test_a_server_listens_binds_records_and_ends_with_status_0(serve: Serve, tmp
     assert server.process.stdout.read() == ""
 
 
-@both_loops
+@each_bringer
 def test_sigint_stops_it_too_and_so_does_the_installed_script(serve: Serve) -> None:
     server = serve(program="script")
     assert server.connect().bind(simple("u1", "password")) == 0
     assert server.stop(signal.SIGINT) == 0
 
 
-@both_loops
+@each_bringer
 def test_sighup_opens_a_renamed_log_again_and_numbers_go_on(serve: Serve, tmp_path: Path) -> None:
     log = tmp_path / "audit.jsonl"
     server = serve()
@@ -280,7 +293,7 @@ def test_numbers_go_on_when_the_server_is_started_again(serve: Serve, tmp_path: 
     assert [record["winlog"]["record_id"] for record in records(tmp_path / "audit.jsonl")] == ["1", "2"]
 
 
-@both_loops
+@each_bringer
 def test_a_server_that_is_stopped_ends_the_logons_that_it_has_told_of(serve: Serve, tmp_path: Path) -> None:
     server = serve("--events", "logon", "--profile", "ad")
     clients = [server.connect() for _ in range(2)]
@@ -313,7 +326,7 @@ def test_with_audit_to_standard_output_nothing_else_is_there(serve: Serve) -> No
     assert server.process.stdout.read() == ""
 
 
-@both_loops
+@each_bringer
 def test_a_log_that_cannot_be_written_fails_binds_and_says_so_once(serve: Serve) -> None:
     server = serve("--audit", "/dev/full")
     client = server.connect()
@@ -428,7 +441,7 @@ def certified(cert: Path, key: Path) -> Path:
     return path
 
 
-@both_loops
+@each_bringer
 def test_a_throw_away_certificate_serves_ldaps_and_its_ca_is_written(serve: Serve, tmp_path: Path) -> None:
     ca, ready = tmp_path / "ca.pem", tmp_path / "ready"
     listen = ("ldaps://127.0.0.1:0", "ldap://127.0.0.1:0")
@@ -447,7 +460,7 @@ def test_a_throw_away_certificate_serves_ldaps_and_its_ca_is_written(serve: Serv
     assert server.lines[3:] == ["ldapserver: stopping"]
 
 
-@both_loops
+@each_bringer
 def test_sighup_reads_the_certificate_again_and_keeps_the_old_one_when_it_cannot(
     serve: Serve, tmp_path: Path
 ) -> None:
@@ -468,7 +481,7 @@ def test_sighup_reads_the_certificate_again_and_keeps_the_old_one_when_it_cannot
     assert server.stop() == 0
 
 
-@both_loops
+@each_bringer
 def test_sighup_reads_the_cas_again_and_keeps_the_old_ones_when_it_cannot(serve: Serve, tmp_path: Path) -> None:
     theirs, ca = tmp_path / "theirs.pem", tmp_path / "ca.pem"
     ours, other = Authority(), Authority("Another CA")
@@ -497,7 +510,7 @@ def test_sighup_reads_the_cas_again_and_keeps_the_old_ones_when_it_cannot(serve:
     assert server.stop() == 0
 
 
-@both_loops
+@each_bringer
 def test_it_can_be_required(serve: Serve, tmp_path: Path) -> None:
     theirs, ca, cert, key = (tmp_path / each for each in ("theirs.pem", "ca.pem", "cert.pem", "key.pem"))
     ours = Authority()
@@ -749,7 +762,7 @@ def test_a_port_in_use_for_metrics_is_named_and_the_listeners_are_gone(refuses: 
     assert not path.exists()
 
 
-@both_loops
+@each_bringer
 def test_a_unix_socket_in_use_is_named(serve: Serve, refuses: Refuses, tmp_path: Path) -> None:
     url = f"ldapi://{str(tmp_path / 'socket').replace('/', '%2F')}"
     server = serve(listen=(url,))

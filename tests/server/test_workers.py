@@ -1,5 +1,6 @@
 """`ldapserver serve --workers N` as it is run: real processes, which are killed, told to stop and left alone."""
 
+import contextlib
 import json
 import os
 import select
@@ -136,7 +137,24 @@ def numbers(crew: Crew, worker: int) -> list[int]:
     return [int(each["winlog"]["record_id"]) for each in crew.records(worker) if "winlog" in each]
 
 
+def epolls(pid: int) -> int:
+    """How many epolls a process has."""
+    count = 0
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed by now
+            count += os.readlink(descriptor).endswith("[eventpoll]")
+    return count
+
+
 # Serving
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are listed on Linux")
+def test_each_waits_with_an_epoll_that_no_other_process_has(start: Start) -> None:
+    """One from before the fork would be told of the sockets of all."""
+    crew = start()
+    assert epolls(crew.process.pid) == 0
+    assert all(epolls(pid) for pid in crew.pids)
 
 
 def test_all_workers_answer_and_each_numbers_its_own_log(start: Start, tmp_path: Path) -> None:
