@@ -35,6 +35,7 @@ class _SystemClock(Clock):
     """The same, without a call between: a bind asks three times."""
 
     ns = staticmethod(_time_ns)
+    seconds = staticmethod(time.time)
 
 
 SYSTEM_CLOCK: Clock = _SystemClock()
