@@ -203,7 +203,8 @@ class Session:
         stream = self._stream
         try:
             while (
-                self._bind is None
+                not stream.dry  # most often one message is all that has come
+                and self._bind is None
                 and self._decision is None
                 and len(self._outstanding) < self._most_outstanding
                 and self._channel.writable
@@ -222,8 +223,6 @@ class Session:
                     self._begin_bind(message_id, request, controls)
                 else:
                     self._dispatch(message_id, request, controls)
-                if stream.dry:  # most often one message is all that has come
-                    break
         except ProtocolViolation as violation:
             self.disconnect(ResultCode.PROTOCOL_ERROR, str(violation))
         except BrokenLayer:

@@ -17,12 +17,13 @@ from ldapserver.audit.system import PROVIDER, PROVIDER_GUID, Execution, TimeText
 # memory with them. A server meets some dozens, of about 200 characters.
 MAX_KEPT: Final = 256  # lines
 MAX_END: Final = 512  # characters behind the number of the message, where all of that is
+MAX_ORIGINS: Final = 1024  # connections, with about 400 octets each
 
 # Doubled braces are literal; the fields stand in the order of the contract's example. What each record has of its own
 # goes in at the slots.
 _SLOT: Final = "\0"  # JSON text never has it
 _4776: Final = """\
-{{"@timestamp":"{slot}","ecs":{{"version":"{ecs}"}},\
+{{"@timestamp":"{slot}Z","ecs":{{"version":"{ecs}"}},\
 "event":{{"action":"credential-validated","category":["authentication"],"code":"4776","kind":"event",\
 "module":"security","outcome":"{outcome}","provider":"{provider}","type":["start"]}},\
 "host":{{"name":{computer}}},"log":{{"level":"information"}},"message":"{message}","related":{{"user":[{slot}]}},\
@@ -34,11 +35,25 @@ _4776: Final = """\
 "record_id":"{slot}","task":"Credential Validation"}},"ldap":{{"connection":\
 """
 _LDAP_ONLY: Final = """\
-{{"@timestamp":"{slot}","ecs":{{"version":"{ecs}"}},"event":{{"action":"sasl-exchange",\
+{{"@timestamp":"{slot}Z","ecs":{{"version":"{ecs}"}},"event":{{"action":"sasl-exchange",\
 "category":["authentication"],"code":"sasl-exchange","kind":"event","module":"ldap","outcome":"{slot}",\
 "type":["start"]}},"host":{{"name":{computer}}},"log":{{"level":"information"}},"message":{slot},{slot}\
 "ldap":{{"connection":\
 """
+
+
+class _Origin:
+    """What lines have of the connection, as JSON; and what that was made of."""
+
+    __slots__ = ("connection", "made_of", "source", "workstation_inside", "workstation_quoted")
+
+    def __init__(self, record: BindRecord) -> None:
+        ip, port = record.source_ip, record.source_port
+        self.made_of = ip, port, record.workstation
+        self.source = "" if ip is None or port is None else f'"source":{{"ip":{quoted(ip)},"port":{port}}},'
+        self.workstation_quoted = quoted(record.workstation)
+        self.workstation_inside = self.workstation_quoted[1:-1]
+        self.connection = f'{record.connection},"message_id":'
 
 
 class JSONRenderer:
@@ -59,20 +74,23 @@ class JSONRenderer:
         self._ldap_only = _LDAP_ONLY.format(**self._fixed).split(_SLOT)
         self._beside = templates(computer)
         self._time = TimeText()
-        self._workstation, self._quoted_workstation = "", quoted("")
         # By what they are made of: the pieces of a line with a verdict, which most binds share with many before them.
         self._kept: dict[tuple[object, ...], tuple[str, ...]] = {}
+        self._key_before: tuple[object, ...] = ()  # of the line before, and its pieces
+        self._pieces_before: tuple[str, ...] = ()
+        self._origins: dict[int, _Origin] = {}  # by number of the connection
 
     def line(self, record: Record, record_id: int) -> str:
         """The record as a line with its end; `record_id` goes into a Windows event and nowhere else."""
-        time = self._time.of(record.time_ns)
         if isinstance(record, EventRecord):
-            return self._beside[record.kind.event_id].line(record, record_id, time)
-        ip, port = record.source_ip, record.source_port
-        source = "" if ip is None or port is None else f'"source":{{"ip":{quoted(ip)},"port":{port}}},'
+            return self._beside[record.kind.event_id].line(record, record_id, self._time.of(record.time_ns))
+        origin = self._origins.get(record.connection)
+        # Two servers that write to one log may have connections of one number.
+        if origin is None or origin.made_of != (record.source_ip, record.source_port, record.workstation):
+            origin = self._origin(record)
         if record.status is None:
-            return self._without_verdict(record, time, source)
-        key = (
+            return self._without_verdict(record, origin)
+        key: tuple[object, ...] = (
             record.status,
             record.package,
             record.mechanism,
@@ -82,39 +100,50 @@ class JSONRenderer:
             record.cipher,
             record.digest_uri,
             record.result_code,
-            record.reason._value_,  # a string knows its hash, and a member of an enum makes it each time
+            record.reason,
             record.detail,
             record.tls,
             record.reading,
         )
-        pieces = self._kept.get(key)
-        if pieces is None:
-            pieces = self._pieces(key, record, record.status)
-        if record.workstation != self._workstation:  # most often it is that of the record before
-            self._workstation, self._quoted_workstation = record.workstation, quoted(record.workstation)
-        account, workstation = quoted(record.account), self._quoted_workstation
+        # Most often it is that of the line before, which is seen sooner than a key is found.
+        if key != self._key_before:
+            self._pieces_before = self._pieces(key, record, record.status)
+            self._key_before = key
+        second, digits = self._time.parts(record.time_ns)
+        account = quoted(record.account)
+        inside = account[1:-1]
         # In their order, each but the last before what this record has of its own.
-        a, b, c, d, e, f, g, h, i, j, end = pieces
+        a, b, c, d, e, f, g, h, i, j, end = self._pieces_before
         line = (
-            f"{a}{time}{b}{account[1:-1]}{c}{workstation[1:-1]}{d}{account}{e}{source}{f}{account}"
-            f"{g}{account}{h}{workstation}{i}{record_id}{j}{record.connection}"
-            f',"message_id":{record.message_id}{end}'
+            f"{a}{second}{digits}{b}{inside}{c}{origin.workstation_inside}{d}{account}{e}{origin.source}{f}{account}"
+            f"{g}{account}{h}{origin.workstation_quoted}{i}{record_id}{j}{origin.connection}{record.message_id}{end}"
         )
         return line if line.isascii() else safe(line)
 
-    def _without_verdict(self, record: BindRecord, time: str, source: str) -> str:
+    def _origin(self, record: BindRecord) -> _Origin:
+        """Of the record's connection, kept: most connections bind again."""
+        if len(self._origins) >= MAX_ORIGINS:
+            self._origins.clear()
+        origin = self._origins[record.connection] = _Origin(record)
+        return origin
+
+    def _without_verdict(self, record: BindRecord, origin: _Origin) -> str:
         if record.reason is BindReason.SUCCESS:
             outcome = "success"
         else:
             outcome = "unknown" if record.result_code is None else "failure"
+        second, digits = self._time.parts(record.time_ns)
         a, b, c, d, e = self._ldap_only
         return safe(
-            f"{a}{time}{b}{outcome}{c}{quoted(sentence(record))}{d}{source}{e}{record.connection}"
-            f',"message_id":{record.message_id}{_end(record)}'
+            f"{a}{second}{digits}{b}{outcome}{c}{quoted(sentence(record))}{d}{origin.source}{e}"
+            f"{origin.connection}{record.message_id}{_end(record)}"
         )
 
     def _pieces(self, key: tuple[object, ...], record: BindRecord, status: Status) -> tuple[str, ...]:
         """The pieces of this record's line, kept for others that are like it."""
+        pieces = self._kept.get(key)
+        if pieces is not None:
+            return pieces
         verdict = self._verdicts.get((status, record.package))
         if verdict is None:
             # Their packages are the server's own, and few.

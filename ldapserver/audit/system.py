@@ -39,9 +39,14 @@ class TimeText:
 
     def of(self, time_ns: int) -> str:
         """UTC with seven digits of a second; `time_ns` is nanoseconds since the epoch."""
+        second, digits = self.parts(time_ns)
+        return f"{second}{digits}Z"
+
+    def parts(self, time_ns: int) -> tuple[str, str]:
+        """The same up to the point, and the digits behind it: for who puts more together."""
         rest = time_ns - self._begun_ns
         if not 0 <= rest < _SECOND:
             second, rest = divmod(time_ns, _SECOND)
             self._begun_ns = second * _SECOND
             self._text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-        return f"{self._text}{str(_TENTHS + rest // 100)[1:]}Z"
+        return self._text, str(_TENTHS + rest // 100)[1:]

@@ -24,6 +24,9 @@ MAX_LENGTH_OCTETS: Final = 4  # what Windows always sends; an element no server 
 MAX_INTEGER_OCTETS: Final = 4  # every INTEGER and ENUMERATED of RFC 4511 ends at maxInt, which is 2^31 - 1
 
 OCTET: Final = [bytes((value,)) for value in range(256)]
+# The length octets of contents of so many octets, for those that take two at most.  X.690 8.1.3
+LENGTH: Final = [bytes((value,)) if value < LONG_LENGTH else bytes((0x81, value)) for value in range(256)]
+_SMALL_INTEGERS: Final = [bytes((INTEGER, 1, value)) for value in range(0x80)]  # the first messageIDs of a connection
 
 
 def length_octets(first: int, field: str) -> int:
@@ -155,10 +158,8 @@ def _last_tag_octet(data: bytes, pos: int, end: int) -> int:
 def encoded(tag: int, contents: bytes) -> bytes:
     """One element, its length in the fewest octets."""
     length = len(contents)
-    if length < LONG_LENGTH:
-        return b"%b%b%b" % (OCTET[tag], OCTET[length], contents)
     if length < 0x100:
-        return b"%b\x81%b%b" % (OCTET[tag], OCTET[length], contents)
+        return b"%b%b%b" % (OCTET[tag], LENGTH[length], contents)
     octets = length.to_bytes((length.bit_length() + 7) // 8)
     return b"%b%b%b%b" % (OCTET[tag], OCTET[LONG_LENGTH | len(octets)], octets, contents)
 
@@ -166,7 +167,9 @@ def encoded(tag: int, contents: bytes) -> bytes:
 def encoded_integer(value: int, tag: int = INTEGER) -> bytes:
     """An INTEGER, or with its tag an ENUMERATED, in the fewest octets (X.690 8.3.2)."""
     if 0 <= value < 0x80:
-        return b"%b\x01%b" % (OCTET[tag], OCTET[value])
+        return _SMALL_INTEGERS[value] if tag == INTEGER else b"%b\x01%b" % (OCTET[tag], OCTET[value])
+    if 0x80 <= value < 0x8000:  # most messageIDs of a connection that lasts
+        return b"%b\x02%b%b" % (OCTET[tag], OCTET[value >> 8], OCTET[value & 0xFF])
     # One bit more than the number has, for the sign.
     size = (value if value >= 0 else ~value).bit_length() // 8 + 1
     return encoded(tag, value.to_bytes(size, signed=True))

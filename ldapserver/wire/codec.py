@@ -142,16 +142,19 @@ def encode(message: m.LDAPMessage) -> bytes:
 
 def written(message_id: int, operation: m.Operation, controls: tuple[m.Control, ...] = ()) -> bytes:
     """The same of the fields of a message, for who would make one for this alone."""
+    identifier = ber.encoded_integer(message_id)
     if isinstance(operation, m.BindResponse):  # by its name, as in `read`
+        if not controls and (whole := responses.write_short_bind_response(identifier, operation)) is not None:
+            return whole
         contents = responses.write_bind_response(operation)
     else:
         contents = _WRITERS[type(operation)](operation)
     if controls:
         contents += ber.encoded(CONTROLS, b"".join([_write_control(control) for control in controls]))
-    length = len(contents) + 3
-    if length < ber.LONG_LENGTH and 0 <= message_id < 0x80:
-        return b"\x30%b\x02\x01%b%b" % (ber.OCTET[length], ber.OCTET[message_id], contents)
-    return ber.encoded(ber.SEQUENCE, ber.encoded_integer(message_id) + contents)
+    length = len(identifier) + len(contents)
+    if length < 0x100:
+        return b"\x30%b%b%b" % (ber.LENGTH[length], identifier, contents)
+    return ber.encoded(ber.SEQUENCE, identifier + contents)
 
 
 def _read_controls(data: bytes, pos: int, end: int) -> tuple[m.Control, ...]:

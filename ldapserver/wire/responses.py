@@ -49,6 +49,9 @@ _Plain = TypeVar("_Plain", bound=PlainResult)
 
 # Any: of `ResultCode | int`, which is an int to it, mypyc would make the bare number.
 _BIND_RESPONSE: Final = BindResponse.tag
+# Octets of the LDAPResult and serverSaslCreds of a BindResponse: with what is around them, of which a messageID takes
+# 6 at most, a message is less than 256 octets.
+_SHORT: Final = 0xF0
 
 _RESULT_CODES: Final[dict[int, Any]] = {int(code): code for code in ResultCode}
 # A resultCode with an empty matchedDN and an empty diagnosticMessage, as most answers are.
@@ -120,6 +123,35 @@ def write_bind_response(response: BindResponse) -> bytes:
     if server_sasl_creds is None:
         return ber.encoded(_BIND_RESPONSE, result)
     return ber.encoded(_BIND_RESPONSE, result + ber.encoded(SERVER_SASL_CREDS, server_sasl_creds))
+
+
+def write_short_bind_response(message_id: bytes, response: BindResponse) -> bytes | None:
+    """The whole message with it, where that is short, else None; `message_id` is the element.
+
+    Each bind has two, and element by element takes twice as long.
+    """
+    result, server_sasl_creds = _write_result(response), response.server_sasl_creds
+    size, lengths = len(result), ber.LENGTH
+    if server_sasl_creds is None:
+        if size > _SHORT:
+            return None
+        length = lengths[size]
+        whole_length = lengths[len(message_id) + 1 + len(length) + size]
+        return b"\x30%b%b\x61%b%b" % (whole_length, message_id, length, result)
+    if size + len(server_sasl_creds) > _SHORT:
+        return None
+    creds_length = lengths[len(server_sasl_creds)]
+    size += 1 + len(creds_length) + len(server_sasl_creds)
+    length = lengths[size]
+    whole_length = lengths[len(message_id) + 1 + len(length) + size]
+    return b"\x30%b%b\x61%b%b\x87%b%b" % (
+        whole_length,
+        message_id,
+        length,
+        result,
+        creds_length,
+        server_sasl_creds,
+    )
 
 
 def read_search_result_entry(data: bytes, pos: int, end: int) -> SearchResultEntry:

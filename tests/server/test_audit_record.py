@@ -287,6 +287,12 @@ def test_what_is_kept_of_a_line_is_not_taken_for_that_of_another(name: str) -> N
             assert renderer.line(record, 7) == in_json(expected(record, 7, "ldap1.contoso.com"))
 
 
+def test_a_line_is_of_its_own_connection_where_two_servers_number_theirs_alike(renderer: JSONRenderer) -> None:
+    for ip, port in (("192.0.2.10", 1), ("192.0.2.10", 2), ("192.0.2.11", 2), (None, None), ("192.0.2.11", 2)):
+        told = json.loads(renderer.line(replace(RECORD, source_ip=ip, source_port=port), 1))
+        assert told.get("source") == (None if ip is None else {"ip": ip, "port": port})
+
+
 def test_what_strangers_invent_does_not_fill_the_memory(renderer: JSONRenderer) -> None:
     most = 0
     tracemalloc.start()
@@ -299,6 +305,20 @@ def test_what_strangers_invent_does_not_fill_the_memory(renderer: JSONRenderer) 
     finally:
         tracemalloc.stop()
     assert most < json_form.MAX_KEPT * (json_form.MAX_END * 4 * 2 + 1024)
+
+
+def test_connections_without_end_do_not_fill_the_memory(renderer: JSONRenderer) -> None:
+    record = replace(RECORD)
+    most = 0
+    tracemalloc.start()
+    try:
+        for number in range(4 * json_form.MAX_ORIGINS):
+            record.connection = number
+            assert f'"connection":{number},' in renderer.line(record, 1)
+            most = max(most, tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert most < json_form.MAX_ORIGINS * 1024
 
 
 def test_no_two_reasons_are_written_alike() -> None:

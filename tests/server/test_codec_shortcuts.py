@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ldapserver.errors import InvalidRequest, ProtocolViolation
-from ldapserver.wire import ber
+from ldapserver.wire import ber, codec, responses
 from ldapserver.wire import filters as f
 from ldapserver.wire import messages as m
 from ldapserver.wire.codec import decode, encode
@@ -255,3 +255,34 @@ def test_assigning_to_a_field_is_found_by_the_type_checker() -> None:
         bind.version = 2  # type: ignore[misc]
     with pytest.raises(AttributeError):
         bind.versions = 2  # type: ignore[attr-defined]
+
+
+@given(
+    message_id=st.integers(1, 2**31 - 1) | st.sampled_from([1, 127, 128, 255, 256, 32767, 32768, 2**31 - 1]),
+    text=st.integers(0, 20) | st.integers(220, 260),
+    creds=st.none() | st.integers(0, 300),
+)
+def test_the_answer_to_a_bind_is_put_together_at_once_as_it_would_be_element_by_element(
+    message_id: int, text: int, creds: int | None
+) -> None:
+    response = m.BindResponse(
+        ResultCode.OTHER, diagnostic_message="x" * text, server_sasl_creds=None if creds is None else b"c" * creds
+    )
+    wanted = ber.encoded(0x30, ber.encoded(2, shortest(message_id)) + responses.write_bind_response(response))
+    assert codec.written(message_id, response) == wanted
+    assert decode(wanted) == m.LDAPMessage(message_id, response)
+
+
+@pytest.mark.parametrize("creds", [None, *range(0x60, 0x110)])
+def test_at_every_length_an_answer_to_a_bind_is_what_it_would_be_element_by_element(creds: int | None) -> None:
+    response = m.BindResponse(ResultCode.SUCCESS, server_sasl_creds=None if creds is None else b"c" * creds)
+    for message_id in (1, 0x7F, 0x80, 2**31 - 1):
+        identifier = ber.encoded(2, shortest(message_id))
+        assert codec.written(message_id, response) == ber.encoded(
+            0x30, identifier + responses.write_bind_response(response)
+        )
+
+
+def shortest(number: int) -> bytes:
+    """The contents of an INTEGER that is not negative, in the fewest octets."""
+    return number.to_bytes(number.bit_length() // 8 + 1)
