@@ -8,7 +8,7 @@ from pathlib import Path
 from ldapserver.wire.messages import BindResponse
 
 from .stage import digest_response, sasl, simple
-from .test_serve import Client, Serve, ldif, loop, serve  # noqa: F401  # fixtures
+from .test_serve import Client, Serve, epoll, ldif, loop, serve  # noqa: F401  # fixtures
 
 THRESHOLD = 5
 CLIENTS = 12

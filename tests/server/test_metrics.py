@@ -32,7 +32,7 @@ from tests.server.stage import Stage, sasl, simple, stage
 from tests.server.test_audit_record import RECORD
 
 # The fixtures of running servers.
-from tests.server.test_serve import Serve, ldif, loop, serve  # noqa: F401
+from tests.server.test_serve import Serve, epoll, ldif, loop, serve  # noqa: F401
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

@@ -19,7 +19,8 @@ from ldapserver.whole_file import WholeFile
 from ldapserver.wire.dn import AVA, DN
 from tests.server.stage import simple
 from tests.server.test_serve import Serve, ldif, serve
-from tests.server.test_serve import loop as loop  # a fixture of theirs
+from tests.server.test_serve import epoll as epoll  # fixtures of theirs
+from tests.server.test_serve import loop as loop
 
 __all__ = ["ldif", "serve"]  # fixtures
 
