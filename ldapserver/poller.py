@@ -42,6 +42,7 @@ class Poller:
         self.listeners: dict[int, Listener] = {}
         self._in_round = False
         self._soon: list[Callable[[], object]] = []
+        self._turn_due = False  # the reactor is to call us in its next turn: once, however many ask
         self._alone = -1  # whose descriptor was the only one ready in the last round
         self._guesses = 0  # that may still be made that it is so again
 
@@ -54,8 +55,13 @@ class Poller:
     def soon(self, call: Callable[[], object]) -> None:
         """Have it called once all that is ready in this round is served, or else in the next turn."""
         self._soon.append(call)
-        if not self._in_round and len(self._soon) == 1:
-            self.reactor.callLater(0, self._end_round)
+        if not self._in_round and not self._turn_due:
+            self._turn_due = True
+            self.reactor.callLater(0, self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._turn_due = False
+        self._end_round()
 
     def _end_round(self) -> None:
         calls = self._soon

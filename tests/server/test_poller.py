@@ -4,7 +4,7 @@ import errno
 import logging
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -557,6 +557,41 @@ def test_what_is_due_soon_is_done_in_the_next_turn_each_in_spite_of_the_others(
     server.reactor.advance(0)
     assert done == [1, 2, 3]
     assert [record.getMessage() for record in caplog.records] == ["an operation failed"]
+
+
+class Turns:
+    """A reactor as far as a Poller asks it for turns."""
+
+    def __init__(self) -> None:
+        self.due: list[Callable[[], object]] = []
+
+    def callLater(self, delay: float, call: Callable[[], object]) -> None:  # noqa: N802
+        assert delay == 0
+        self.due.append(call)
+
+    def turn(self) -> None:
+        due, self.due = self.due, []
+        for call in due:
+            call()
+
+
+def test_what_asks_for_turn_after_turn_has_one_of_each() -> None:
+    reactor = Turns()
+    poller = Poller(reactor)
+    slices: list[int] = []
+
+    def slice_of_a_search() -> None:
+        slices.append(len(slices))
+        poller.soon(slice_of_a_search)
+
+    slice_of_a_search()
+    for _ in range(5):
+        # A round takes what is due with it, and leaves behind what the reactor was asked for.
+        poller.doRead()
+        reactor.turn()
+        assert len(reactor.due) == 1
+    assert len(slices) == 1 + 2 * 5
+    poller.epoll.close()
 
 
 def test_with_the_reactor_every_connection_ends(start: Start) -> None:
