@@ -41,10 +41,10 @@ sys.exit(main(sys.argv[1:]))
 # A disk that does nothing until the server is told to stop.
 STUCK = f"""
 import os, sys, threading
-from ldapserver.audit.log import AuditLog
+from ldapserver.audit.group_commit import GroupCommit
 from ldapserver.cli import main
 lines, stopping = 0, threading.Event()
-write, settle = os.write, AuditLog.settle
+write, settle = os.write, GroupCommit.settle
 def counted(fd, data):
     global lines
     done = write(fd, data)
@@ -53,12 +53,12 @@ def counted(fd, data):
     if more and lines == {CLIENTS}:
         print("all written", flush=True)
     return done
-def settled(audit):
+def settled(commit):
     stopping.set()
-    settle(audit)
+    settle(commit)
 def stuck(fd):
     assert stopping.wait(30)
-os.write, os.fdatasync, AuditLog.settle = counted, stuck, settled
+os.write, os.fdatasync, GroupCommit.settle = counted, stuck, settled
 sys.exit(main(sys.argv[1:]))
 """
 
