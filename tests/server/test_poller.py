@@ -480,21 +480,6 @@ def test_who_was_alone_and_does_not_stop_keeps_nobody_waiting_for_long(listening
         assert answer(other) == 1
 
 
-def test_who_was_alone_and_is_gone_is_not_asked(listening: Listening) -> None:
-    client = listening.connect()
-    listening.server.turns()
-    for _ in range(3):
-        client.sendall(WHO)
-        listening.poller.doRead()
-    client.close()
-    listening.poller.doRead()
-    assert listening.links() == []
-    with closing(listening.connect()) as successor:
-        successor.sendall(WHO)
-        listening.server.turns()
-        assert answer(successor) == 1
-
-
 def test_who_asks_for_much_at_once_is_answered_in_parts(listening: Listening) -> None:
     with closing(listening.connect()) as much, closing(listening.connect()) as little:
         listening.server.turns()
